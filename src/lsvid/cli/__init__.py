@@ -1,0 +1,94 @@
+"""The command line. A command is one file here: it parses, calls one library function, and reports.
+
+To add a command: write `cli/<name>.py` with a click command in it, and add its line to COMMANDS. Commands are imported
+when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
+"""
+
+import importlib
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from lsvid import __version__
+from lsvid.cli.output import Output
+from lsvid.errors import LsvidError
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: ("module:command", one line for `lsvid --help`)
+    "setup-project": (
+        "lsvid.cli.setup_project:setup_project",
+        "Make or update a Label Studio project from a label file.",
+    ),
+    "import-clips": ("lsvid.cli.import_clips:import_clips", "Put video clips into a project, in ascending order."),
+    "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
+    "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
+    "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
+}
+
+
+class _LsvidGroup(click.Group):
+    """Finds commands without importing them, and is the one place where errors become messages and exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        assert isinstance(command, click.Command)  # noqa: S101 - a fault of this table, not of a user
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+        output = Output()
+        try:
+            result = super().main(*args, standalone_mode=False, **{**extra, "obj": output})
+        except click.UsageError as error:
+            command = error.ctx.command_path if error.ctx else "lsvid"
+            output.error(error.format_message(), f"run '{command} --help'", error.exit_code)
+        except click.ClickException as error:
+            output.error(error.format_message(), "", error.exit_code)
+        except (click.Abort, KeyboardInterrupt):
+            output.error("interrupted", "run the same command again: it goes on where it stopped", 130)
+        except LsvidError as error:
+            if os.environ.get("LSVID_DEBUG") == "1":
+                raise
+            output.error(error.message, error.hint, error.exit_code)
+        except BrokenPipeError:
+            # Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        else:
+            output.finish()
+            if standalone_mode:
+                sys.exit(result if isinstance(result, int) else 0)
+            return result
+
+
+@click.command(cls=_LsvidGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="lsvid %(version)s")
+def cli() -> None:
+    """Label time in video with Label Studio, and get exact per-frame labels out.
+
+    \b
+    The main job, in three commands:
+      lsvid setup-project labels.txt --title Surgery --storage /data/clips
+      lsvid import-clips /data/clips --project Surgery
+      lsvid export-frames --project Surgery -o frames/
+
+    The server and its key come from --url and --api-key, or from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.
+    Tab completion (bash; zsh and fish alike): eval "$(_LSVID_COMPLETE=bash_source lsvid)"
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
+    cli.main(prog_name="lsvid")
+    sys.exit(0)

@@ -1,0 +1,75 @@
+"""Every error that lsvid raises on purpose.
+
+LsvidError                  what went wrong, and a hint: what to do; carries the exit code
+├── DataError               exit 1: the data is bad: a file, a clip, an export
+│   ├── LabelFileError      a label file; all its faults at once
+│   ├── ExportError         an annotation export; all its faults at once
+│   └── ClipError           a video that cannot be found, read, or told from another
+├── SettingsError           exit 2: the command or its configuration is wrong, not the data
+└── ServerError             exit 3: Label Studio or storage unreachable, or it refused
+    ├── AuthError           the key is missing, wrong, expired or not allowed
+    └── NotFoundError       the server has no such project, task or bucket
+
+Catch `LsvidError` for all of them; the others where the remedy differs.
+"""
+
+from collections.abc import Sequence
+
+
+class LsvidError(Exception):
+    """What went wrong (`message`, one line or more) and what to do about it (`hint`, may be empty)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)  # both in args: an error must survive the trip out of a worker process
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class DataError(LsvidError):
+    """The data is bad: a file, a clip, an export."""
+
+
+class _FaultsError(DataError):
+    """Several faults of one file, reported together: `faults`, each a line that names its place."""
+
+    def __init__(self, message: str, hint: str = "", faults: Sequence[str] = ()) -> None:
+        text = "\n".join([message, *(f"  {fault}" for fault in faults)])
+        super().__init__(text, hint)
+        self.faults = list(faults)
+
+
+class LabelFileError(_FaultsError):
+    """A label file has faults; `faults` lists each with file and line, or file and place in the tree."""
+
+
+class ExportError(_FaultsError):
+    """An annotation export has faults; `faults` lists each with task, region and value."""
+
+
+class ClipError(DataError):
+    """A video cannot be found, read, or told from another."""
+
+
+class SettingsError(LsvidError):
+    """The command or its configuration is wrong, not the data."""
+
+    exit_code = 2
+
+
+class ServerError(LsvidError):
+    """Label Studio or storage is unreachable, or refused."""
+
+    exit_code = 3
+
+
+class AuthError(ServerError):
+    """The key is missing, wrong, expired, or not allowed to do this."""
+
+
+class NotFoundError(ServerError):
+    """The server has no such project, task, storage or bucket."""

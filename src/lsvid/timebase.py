@@ -1,0 +1,278 @@
+"""Every conversion between times and frames. Pure; nothing else in lsvid converts.
+
+Inside lsvid an interval is half-open: frames `[start_frame, stop_frame)`, counted from 0; seconds `[start_s, end_s)`
+on the clip's presentation timeline, which is what a browser's `currentTime` shows and which need not begin at zero.
+
+The truth about a clip is its `FrameIndex`: the PTS (presentation timestamp) of each of its pictures. Nothing is
+computed from `count / fps`, and nothing from a header's frame count.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+PtsArray = npt.NDArray[np.int64]
+
+SECONDS_TOLERANCE = Fraction(1, 1000)
+"""How far before its picture a boundary in seconds may lie: formats and players round to milliseconds."""
+
+CENTISECONDS_TOLERANCE = Fraction(6, 1000)
+"""The same, for formats that round to centiseconds."""
+
+OUTSIDE_TOLERANCE_S = Fraction(1)
+"""How far outside its clip a boundary may lie: players report phantom last frames."""
+
+MAX_EDITOR_RATE = Fraction(120)
+"""The highest rate that lsvid gives the editor for a clip of variable rate."""
+
+_STANDARD_RATES = [
+    *(Fraction(n) for n in (1, 5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)),
+    *(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120, 240)),
+]
+
+
+class OutsideClipError(ValueError):
+    """A boundary lies more than `OUTSIDE_TOLERANCE_S` outside its clip."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrameIndex:
+    """The presentation times of a clip's pictures.
+
+    pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one.
+    last_duration: ticks that the last picture is shown.
+    duration_s: the container's duration in seconds, which players report; where unknown, the pictures' own end.
+    """
+
+    pts: PtsArray
+    time_base: Fraction
+    last_duration: int
+    duration_s: Fraction
+
+    @property
+    def n_frames(self) -> int:
+        """The number of pictures."""
+        return len(self.pts)
+
+    @property
+    def start_s(self) -> Fraction:
+        """The first picture's PTS, in seconds."""
+        return int(self.pts[0]) * self.time_base
+
+    @property
+    def end_s(self) -> Fraction:
+        """The time at which the last picture ends, in seconds, on the same timeline as PTS."""
+        return (int(self.pts[-1]) + self.last_duration) * self.time_base
+
+    @property
+    def length_s(self) -> Fraction:
+        """The time the pictures cover, in seconds: what this clip adds to its case's time."""
+        return self.end_s - self.start_s
+
+    @cached_property
+    def rate(self) -> Fraction | None:
+        """The clip's constant rate in frames a second, or None where its rate varies. See `constant_rate`."""
+        return constant_rate(self.pts, self.time_base, self.last_duration)
+
+    @cached_property
+    def editor_rate(self) -> Fraction:
+        """The rate to give the editor: the constant rate, or for a variable one 1 / the shortest gap, at most 120."""
+        if self.rate is not None:
+            return self.rate
+        gaps = np.diff(self.pts)
+        shortest = int(gaps[gaps > 0].min(initial=np.iinfo(np.int64).max)) * self.time_base
+        return min(1 / shortest, MAX_EDITOR_RATE)
+
+    def time_s(self, frame: int) -> Fraction:
+        """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
+        return self.end_s if frame == self.n_frames else int(self.pts[frame]) * self.time_base
+
+    def times_s(self) -> npt.NDArray[np.float64]:
+        """The PTS of every picture in seconds: float64, shape (n_frames,)."""
+        return self.pts * self.time_base.numerator / self.time_base.denominator
+
+    def first_at_or_after(self, time_s: Fraction) -> int:
+        """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
+        return int(np.searchsorted(self.pts, math.ceil(time_s / self.time_base), side="left"))
+
+    def last_at_or_before(self, time_s: Fraction) -> int:
+        """The last picture with PTS <= `time_s`, which is the one a player shows; -1 where there is none."""
+        return int(np.searchsorted(self.pts, math.floor(time_s / self.time_base), side="right")) - 1
+
+
+def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fraction | None:
+    """The rate F in frames a second for which every PTS lies within one tick, or 1 ms, of PTS_0 + k/F; None if there
+    is none.
+
+    A standard rate is preferred to one with larger numbers that fits as well, but only if it fits to within a tick.
+    """
+    n = len(pts)
+    if n == 1:
+        return 1 / (last_duration * time_base) if last_duration > 0 else None
+    span = int(pts[-1] - pts[0])
+    if span <= 0:
+        return None
+    estimate = (n - 1) / (span * time_base)
+    tolerance = max(Fraction(1), Fraction(1, 1000) / time_base)
+    # A clip of a few pictures fits several standard rates: the closest to the estimate comes first.
+    near = sorted(
+        (r for r in _STANDARD_RATES if abs(r / estimate - 1) < Fraction(1, 50)), key=lambda r: abs(r - estimate)
+    )
+    for limit, candidates in ((Fraction(1), near), (tolerance, [*near, estimate.limit_denominator(1001), estimate])):
+        for rate in candidates:
+            if _worst_error(pts, 1 / (rate * time_base)) <= limit:
+                return rate
+    return None
+
+
+def _worst_error(pts: PtsArray, gap: Fraction) -> Fraction:
+    """The largest distance, in ticks, between a PTS and the grid PTS_0 + k * gap."""
+    k = np.arange(len(pts), dtype=np.int64)
+    # k * numerator stays below 2**63 for any clip whose rate has a sane denominator; Python integers are the way out.
+    if gap.numerator > (1 << 62) // max(len(pts), 1) or gap.denominator > (1 << 62) // max(
+        abs(int(pts[-1] - pts[0])), 1
+    ):
+        return max(abs(int(p - pts[0]) - i * gap) for i, p in enumerate(pts))
+    scaled = (pts - pts[0]) * gap.denominator - k * gap.numerator
+    return Fraction(int(np.abs(scaled).max()), gap.denominator)
+
+
+# --- Label Studio's numbers -------------------------------------------------------------------------------------------
+# Its timeline counts from 1 and includes both ends. What a number means is what the editor shows for it
+# (Label Studio 1.23.2, VideoCanvas: `seek` and `length`), so that is what is computed here.
+
+
+def last_number(index: FrameIndex, rate: Fraction) -> int:
+    """The last number on the editor's timeline at `rate`: the container's duration * rate, rounded, halves up."""
+    return _round_half_up(float(index.duration_s) * float(rate))
+
+
+def shown(index: FrameIndex, rate: Fraction, number: int) -> int:
+    """The picture that the editor shows at `number` (from 1), counted from 0.
+
+    The editor seeks to t = round(((number - 1) / rate) / 2 ms) * 2 ms + 2 ms and the browser shows the last picture
+    with PTS <= t; the first one where there is none. `n_frames` past the timeline's end or the last picture's.
+    """
+    if number > last_number(index, rate):
+        return index.n_frames
+    time_s = _seek_time_s(rate, number)
+    if time_s >= index.end_s:
+        return index.n_frames
+    return max(index.last_at_or_before(time_s), 0)
+
+
+def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> tuple[int, int]:
+    """The frames `[start_frame, stop_frame)` of the editor's range `start`..`end` (from 1, both included).
+
+    A picture belongs to the range that holds the last number showing it, so that adjacent ranges share no picture and
+    leave none out, at any rate. May be empty. Raises OutsideClipError where the range lies over a second past the clip.
+    """
+    last = max(last_number(index, rate), 1)
+    if max(start, end) > last + rate * OUTSIDE_TOLERANCE_S:
+        raise OutsideClipError(f"number {max(start, end)} lies past the clip's last, {last} at {float(rate):g} fps")
+    return shown(index, rate, start), shown(index, rate, end + 1)
+
+
+def range_of_frames(index: FrameIndex, rate: Fraction, start_frame: int, stop_frame: int) -> tuple[int, int] | None:
+    """The editor's range that `frames_of_range` reads as `[start_frame, stop_frame)`, or the nearest that it can hold.
+
+    None where no number shows any of these pictures, which a rate below the clip's own can bring about.
+    """
+    start, stop = _number_showing(index, rate, start_frame), _number_showing(index, rate, stop_frame)
+    return (start, stop - 1) if stop > start else None
+
+
+def _number_showing(index: FrameIndex, rate: Fraction, frame: int) -> int:
+    """The first number n with shown(n) >= frame."""
+    low, high = 1, last_number(index, rate) + 1  # shown(high) is n_frames
+    while low < high:
+        middle = (low + high) // 2
+        if shown(index, rate, middle) >= frame:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _seek_time_s(rate: Fraction, number: int) -> Fraction:
+    # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
+    steps = _round_half_up(((number - 1) / float(rate)) / 0.002)
+    return Fraction(2 * (steps + 1), 1000)
+
+
+def _round_half_up(value: float) -> int:
+    """JavaScript's Math.round."""
+    floor = math.floor(value)
+    return floor + 1 if value - floor >= 0.5 else floor
+
+
+# --- Seconds ----------------------------------------------------------------------------------------------------------
+
+
+def frames_of_seconds(
+    index: FrameIndex, start_s: float, end_s: float, tolerance_s: Fraction = SECONDS_TOLERANCE
+) -> tuple[int, int]:
+    """The frames `[start_frame, stop_frame)` of the interval `[start_s, end_s)` on the presentation timeline.
+
+    A boundary is the first picture with PTS >= boundary - tolerance, at both ends alike: adjacent intervals tile.
+    May be empty. Raises OutsideClipError where an end lies over a second outside the clip.
+    """
+    latest = max(index.end_s, index.duration_s) + OUTSIDE_TOLERANCE_S
+    earliest = min(index.start_s, Fraction(0)) - OUTSIDE_TOLERANCE_S
+    for time_s in (start_s, end_s):
+        if not earliest <= time_s <= latest:
+            raise OutsideClipError(
+                f"{time_s:.3f} s lies outside the clip ({float(index.start_s):.3f} to {float(index.end_s):.3f} s)"
+            )
+    return (
+        index.first_at_or_after(Fraction(start_s) - tolerance_s),
+        index.first_at_or_after(Fraction(end_s) - tolerance_s),
+    )
+
+
+def seconds_of_frames(index: FrameIndex, start_frame: int, stop_frame: int) -> tuple[float, float]:
+    """The interval `[start_s, end_s)` of frames `[start_frame, stop_frame)`: first PTS to next PTS."""
+    return float(index.time_s(start_frame)), float(index.time_s(stop_frame))
+
+
+# --- A case and its clips ---------------------------------------------------------------------------------------------
+
+
+def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
+    """The frames kept by sampling at `fps`: the first with PTS >= PTS_0 + i / fps, for i = 0, 1, …; each once."""
+    step = 1 / (fps * index.time_base)  # ticks
+    count = math.floor((int(index.pts[-1]) - int(index.pts[0])) / step) + 1
+    wanted = np.array([int(index.pts[0]) + math.ceil(i * step) for i in range(count)], dtype=np.int64)
+    return np.unique(np.searchsorted(index.pts, wanted, side="left"))
+
+
+def clip_offsets(indexes: Iterable[FrameIndex]) -> list[tuple[int, Fraction]]:
+    """For each clip of a case, in order: the case frame of its first picture, and the case time of it in seconds."""
+    offsets = []
+    frames, time_s = 0, Fraction(0)
+    for index in indexes:
+        offsets.append((frames, time_s))
+        frames += index.n_frames
+        time_s += index.length_s
+    return offsets
+
+
+def parse_rate(value: object) -> Fraction:
+    """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes. Raises ValueError unless it is above 0."""
+    try:
+        rate = Fraction(str(value).strip())
+    except (ValueError, ZeroDivisionError):
+        rate = Fraction(0)
+    if rate <= 0:
+        raise ValueError(f"{value!r} is not a rate in frames a second")
+    return rate
+
+
+def format_rate(rate: Fraction) -> str:
+    """`rate` as a decimal that Label Studio's editor parses (it takes '30000/1001' for 24, silently)."""
+    return str(rate.numerator) if rate.denominator == 1 else repr(float(rate))

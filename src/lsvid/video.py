@@ -1,0 +1,223 @@
+"""Reading video files: the frame index, and what a browser needs to know about a clip."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+import av.video
+import msgspec
+import numpy as np
+
+from lsvid.errors import ClipError
+from lsvid.timebase import FrameIndex
+
+_CACHE_VERSION = 1
+
+# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What one pass over a file's packets tells, without decoding.
+
+    fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
+    recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
+    """
+
+    index: FrameIndex
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    has_audio: bool
+    size: int
+    fingerprint: str
+    recorded_at: str | None
+
+
+def probe(path: str | Path) -> VideoInfo:
+    """The frame index and format of the video at `path`; remembered by path, size and modification time.
+
+    Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times.
+    """
+    path = Path(path)
+    try:
+        stat = path.stat()
+    except OSError as error:
+        raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
+    cached = _cache_file(path)
+    signature = f"{stat.st_size}-{stat.st_mtime_ns}"
+    known = _from_cache(cached, signature)
+    if known is not None:
+        return known
+    if stat.st_size == 0:
+        raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
+    try:
+        with av.open(str(path)) as container:
+            info = _read(container, str(path), stat.st_size)
+    except (av.error.FFmpegError, OSError) as error:
+        raise ClipError(
+            f"{path} cannot be read as a video: {error.strerror or error}",
+            f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
+        ) from error
+    _to_cache(cached, signature, info)
+    return info
+
+
+def probe_all(
+    paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, jobs: int | None = None
+) -> list[VideoInfo | ClipError]:
+    """`probe` of each path, in their order, several at a time; an unreadable file's ClipError stands in its place.
+
+    `on_done` is called with 1 after each, in the caller's thread.
+    """
+
+    def one(path: str | Path) -> VideoInfo | ClipError:
+        try:
+            return probe(path)
+        except ClipError as error:
+            return error
+
+    results = []
+    # Threads: FFmpeg reads packets without holding Python's lock, and the rest is waiting for the disk.
+    with ThreadPoolExecutor(max_workers=jobs or max(2, os.cpu_count() or 1)) as pool:
+        for result in pool.map(one, paths):
+            results.append(result)
+            if on_done:
+                on_done(1)
+    return results
+
+
+def _read(container: av.container.InputContainer, path: str, size: int) -> VideoInfo:
+    stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
+    if stream is None:
+        raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
+    assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
+    pts: list[int] = []
+    sizes: list[int] = []
+    durations: list[int] = []
+    for packet in container.demux(stream):
+        if packet.size == 0 or packet.is_discard:  # the flush at the end; pictures that an edit list cuts away
+            continue
+        if packet.pts is None:
+            raise ClipError(
+                f"{path} carries no presentation times (a raw stream, or an old container)",
+                f"put it into a container that does: ffmpeg -fflags +genpts -r RATE -i '{path}' -c copy OUT.mp4",
+            )
+        pts.append(packet.pts)
+        sizes.append(packet.size)
+        durations.append(packet.duration or 0)
+    if not pts:
+        raise ClipError(f"{path} holds no pictures", "leave it out")
+    order = np.argsort(pts, kind="stable")
+    times = np.array(pts, dtype=np.int64)[order]
+    byte_counts = np.array(sizes, dtype=np.int64)[order]
+    last_duration = durations[int(order[-1])] or (int(times[-1] - times[-2]) if len(times) > 1 else 0)
+    if last_duration <= 0 and stream.average_rate:
+        last_duration = round(1 / (stream.average_rate * stream.time_base))
+    if last_duration <= 0:
+        raise ClipError(f"{path} has one picture and no frame rate", "leave it out, or encode it again with a rate")
+    index = FrameIndex(
+        pts=times,
+        time_base=stream.time_base,
+        last_duration=last_duration,
+        duration_s=Fraction(container.duration, av.time_base)
+        if container.duration
+        else (int(times[-1]) + last_duration) * stream.time_base,
+    )
+    digest = hashlib.sha256(str(stream.time_base).encode())
+    digest.update(times.astype("<i8").tobytes())
+    digest.update(byte_counts.astype("<i8").tobytes())
+    context = stream.codec_context
+    return VideoInfo(
+        index=index,
+        container=container.format.name,
+        codec=context.name,
+        pixel_format=context.pix_fmt or "",
+        width=context.width,
+        height=context.height,
+        has_audio=bool(container.streams.audio),
+        size=size,
+        fingerprint=digest.hexdigest()[:32],
+        recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
+        or container.metadata.get("creation_time"),
+    )
+
+
+# --- The cache: one small file a clip; losing it costs only time ----------------------------------------------------
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    version: int
+    signature: str
+    pts_deltas: bytes
+    time_base: tuple[int, int]
+    last_duration: int
+    duration_s: tuple[int, int]
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    has_audio: bool
+    size: int
+    fingerprint: str
+    recorded_at: str | None
+
+
+def cache_dir() -> Path:
+    """Where frame indexes are remembered: LSVID_CACHE_DIR, or lsvid in the user's cache folder."""
+    if given := os.environ.get("LSVID_CACHE_DIR"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lsvid"
+
+
+def _cache_file(path: Path) -> Path:
+    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+    return cache_dir() / "frame-index" / f"{name}.msgpack"
+
+
+def _from_cache(file: Path, signature: str) -> VideoInfo | None:
+    try:
+        entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
+        if entry.version != _CACHE_VERSION or entry.signature != signature:
+            return None
+        pts = np.cumsum(np.frombuffer(zlib.decompress(entry.pts_deltas), dtype="<i8"), dtype=np.int64)
+    except (OSError, msgspec.DecodeError, zlib.error, ValueError):
+        return None  # absent, or left by another version or by a full disk
+    return VideoInfo(
+        index=FrameIndex(pts, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)),
+        **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
+    )
+
+
+def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
+    index = info.index
+    entry = _Entry(
+        version=_CACHE_VERSION,
+        signature=signature,
+        pts_deltas=zlib.compress(np.diff(index.pts, prepend=0).astype("<i8").tobytes(), level=1),
+        time_base=index.time_base.as_integer_ratio(),
+        last_duration=index.last_duration,
+        duration_s=index.duration_s.as_integer_ratio(),
+        **{name: getattr(info, name) for name in _PLAIN_FIELDS},
+    )
+    temporary = file.with_suffix(f".{os.getpid()}.{id(info)}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.msgpack.encode(entry))
+        temporary.replace(file)
+    except OSError:
+        temporary.unlink(missing_ok=True)  # a cache that cannot be written is no reason to fail
+
+
+_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field != "index"]
