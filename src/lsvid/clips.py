@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -208,6 +209,29 @@ def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
             "a manifest has the columns path, and if you like case, clip and order",
         )
     yield from clips
+
+
+def missing_numbers(names: Iterable[str]) -> list[str]:
+    """The numbers that a numbered sequence of clip names lacks between its first and its last, as they would be
+    written.
+
+    The number is the last run of digits in a name; names that differ otherwise are sequences of their own.
+    """
+    sequences: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for name in names:
+        match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
+        if match:
+            sequences[match[1], match[3]][int(match[2])] = len(match[2])
+    missing = []
+    for (head, tail), numbers in sequences.items():
+        width = min(numbers.values())
+        for before, after in pairwise(sorted(numbers)):
+            if after - before <= _LONGEST_GAP:
+                missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
+    return missing
+
+
+_LONGEST_GAP = 1000  # names that differ by more are time stamps, not counts
 
 
 # --- Finding again what an export names

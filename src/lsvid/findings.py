@@ -14,6 +14,7 @@ class Findings:
     faults: list[tuple[str, str]] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
+    cuts: list[str] = field(default_factory=list)
 
     def fault(self, place: str, reason: str) -> None:
         """Bad data at `place`; `reason` says what is wrong and gives the value."""
@@ -22,6 +23,10 @@ class Findings:
     def leave_out(self, place: str, reason: str) -> None:
         """Something sound that does not reach the output, and why; `reason` is the same text for the same cause."""
         self.left_out.append((place, reason))
+
+    def cut(self, place: str) -> None:
+        """A span that reached a little past its clip, and was cut to it."""
+        self.cuts.append(place)
 
     def warn(self, text: str, hint: str = "") -> None:
         """Something that a person should look at; the same text is kept once."""

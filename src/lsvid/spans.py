@@ -10,6 +10,7 @@ A span keeps its source's own values verbatim, with their kind (`basis`); its fr
 and its seconds from its frames, so that the way back is exact.
 """
 
+import math
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -19,10 +20,12 @@ import msgspec
 from lsvid.timebase import (
     SECONDS_TOLERANCE,
     FrameIndex,
+    OutsideClipError,
     frames_of_range,
     frames_of_seconds,
     parse_rate,
     seconds_of_frames,
+    shown,
 )
 
 SCHEMA_VERSION = 1
@@ -42,45 +45,72 @@ class Status(StrEnum):
     PREDICTION = "prediction"
 
 
-class _Basis(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind"):
-    def frames(self, index: FrameIndex) -> tuple[int, int]:
-        raise NotImplementedError
-
-
-class LsFrames(_Basis, frozen=True, tag="ls_frames"):
+class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
     """A range on Label Studio's timeline, from 1, both ends included, and the rate its editor used (a decimal)."""
 
     start: int
     end: int
     ls_fps: str
 
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if self.start < 1:
+            return f"frame {self.start} is below 1"
+        return f"reversed: frames {self.start} to {self.end}" if self.end < self.start else None
+
     def frames(self, index: FrameIndex) -> tuple[int, int]:
         """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
         return frames_of_range(index, parse_rate(self.ls_fps), self.start, self.end)
 
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Whether it reaches past the clip's last picture."""
+        return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
 
-class Seconds(_Basis, frozen=True, tag="seconds"):
+
+class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
     """Seconds `[start, end)` on the presentation timeline; boundaries may lie `tolerance` before their picture."""
 
     start: float
     end: float
     tolerance: float = float(SECONDS_TOLERANCE)
 
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if not (math.isfinite(self.start) and math.isfinite(self.end)):
+            return f"not finite: {self.start} to {self.end} s"
+        return f"reversed: {self.start} to {self.end} s" if self.end < self.start else None
+
     def frames(self, index: FrameIndex) -> tuple[int, int]:
         """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
         tolerance_s = Fraction(self.tolerance).limit_denominator(1_000_000)
         return frames_of_seconds(index, self.start, self.end, tolerance_s)
 
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Whether it reaches past the clip's ends, by more than the tolerance."""
+        return self.end > index.end_s + Fraction(self.tolerance) or self.start < -self.tolerance
 
-class Frames(_Basis, frozen=True, tag="frames"):
+
+class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     """Frames `[start, stop)`, counted from 0."""
 
     start: int
     stop: int
 
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if self.start < 0:
+            return f"frame {self.start} is below 0"
+        return f"reversed: frames {self.start} to {self.stop}" if self.stop < self.start else None
+
     def frames(self, index: FrameIndex) -> tuple[int, int]:
-        """The frames themselves, cut to the clip."""
-        return min(self.start, index.n_frames), min(self.stop, index.n_frames)
+        """The frames themselves. Raises OutsideClipError where they do not lie in the clip."""
+        if self.stop > index.n_frames:
+            raise OutsideClipError(f"frame {self.stop} lies past the clip's {index.n_frames} frames")
+        return self.start, self.stop
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Never: frames outside the clip are an error."""
+        return False
 
 
 Basis = LsFrames | Seconds | Frames

@@ -8,7 +8,6 @@ computed from `count / fps`, and nothing from a header's frame count.
 """
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -94,7 +93,8 @@ class FrameIndex:
 
     def times_s(self) -> npt.NDArray[np.float64]:
         """The PTS of every picture in seconds: float64, shape (n_frames,)."""
-        return self.pts * self.time_base.numerator / self.time_base.denominator
+        ticks = self.pts * self.time_base.numerator
+        return np.asarray(ticks / self.time_base.denominator, dtype=np.float64)
 
     def first_at_or_after(self, time_s: Fraction) -> int:
         """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
@@ -118,12 +118,13 @@ def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fra
     if span <= 0:
         return None
     estimate = (n - 1) / (span * time_base)
-    tolerance = max(Fraction(1), Fraction(1, 1000) / time_base)
+    tick = Fraction(1 if estimate * time_base < Fraction(1, 4) else 0)  # in a coarse time base a tick may be a picture
+    tolerance = max(tick, Fraction(1, 1000) / time_base)
     # A clip of a few pictures fits several standard rates: the closest to the estimate comes first.
     near = sorted(
         (r for r in _STANDARD_RATES if abs(r / estimate - 1) < Fraction(1, 50)), key=lambda r: abs(r - estimate)
     )
-    for limit, candidates in ((Fraction(1), near), (tolerance, [*near, estimate.limit_denominator(1001), estimate])):
+    for limit, candidates in ((tick, near), (tolerance, [*near, estimate.limit_denominator(1001), estimate])):
         for rate in candidates:
             if _worst_error(pts, 1 / (rate * time_base)) <= limit:
                 return rate
@@ -240,7 +241,7 @@ def seconds_of_frames(index: FrameIndex, start_frame: int, stop_frame: int) -> t
     return float(index.time_s(start_frame)), float(index.time_s(stop_frame))
 
 
-# --- A case and its clips ---------------------------------------------------------------------------------------------
+# --- Sampling, rates --------------------------------------------------------------------------------------------------
 
 
 def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
@@ -249,17 +250,6 @@ def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
     count = math.floor((int(index.pts[-1]) - int(index.pts[0])) / step) + 1
     wanted = np.array([int(index.pts[0]) + math.ceil(i * step) for i in range(count)], dtype=np.int64)
     return np.unique(np.searchsorted(index.pts, wanted, side="left"))
-
-
-def clip_offsets(indexes: Iterable[FrameIndex]) -> list[tuple[int, Fraction]]:
-    """For each clip of a case, in order: the case frame of its first picture, and the case time of it in seconds."""
-    offsets = []
-    frames, time_s = 0, Fraction(0)
-    for index in indexes:
-        offsets.append((frames, time_s))
-        frames += index.n_frames
-        time_s += index.length_s
-    return offsets
 
 
 def parse_rate(value: object) -> Fraction:

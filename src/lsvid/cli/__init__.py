@@ -7,6 +7,7 @@ when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studi
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import click
@@ -46,10 +47,17 @@ class _LsvidGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:  # type: ignore[override]
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        **extra: Any,
+    ) -> Any:
         output = Output()
         try:
-            result = super().main(*args, standalone_mode=False, **{**extra, "obj": output})
+            result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "lsvid"
             output.error(error.format_message(), f"run '{command} --help'", error.exit_code)

@@ -22,7 +22,7 @@ def server_options(command: Command) -> Command:
 
 def case_options(command: Command) -> Command:
     """--case and --case-from, as `case` and `case_from`: how a clip's case is told."""
-    command = click.option("--case-from", default="parent", show_default=True, metavar="RULE",
+    command = click.option("--case-from", metavar="RULE", show_default="parent",
                            help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression "
                            "with a group 'case', searched in the path.")(command)  # fmt: skip
     return click.option("--case", metavar="NAME", help="One case for all clips.")(command)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any, NoReturn, TypeVar
 
 import click
+from click._termui_impl import ProgressBar
 
 from lsvid.errors import LsvidError
 from lsvid.findings import Findings
@@ -45,8 +46,9 @@ class Output:
             self.warn(text, hint)
         for reason, count in findings.left_out_counts().items():
             places = [place for place, why in findings.left_out if why == reason]
-            shown = ", ".join(places[:3]) + (", …" if len(places) > 3 else "")
-            self.warn(f"left out {count}: {reason} ({shown})")
+            self.warn(f"left out {count} {reason}: {_some(places)}")
+        if findings.cuts:
+            self.warn(f"cut {len(findings.cuts)} spans that reached past their clip: {_some(findings.cuts)}")
 
     def error(self, text: str, hint: str, exit_code: int) -> NoReturn:
         """The one message of a command that failed; ends the program."""
@@ -65,12 +67,17 @@ class Output:
             click.echo(json.dumps(document, ensure_ascii=False))
 
     @contextmanager
-    def progress(self, label: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        """A bar on standard error; call what it yields with the number of steps done since the last call."""
+    def progress(self, label: str, total: int = 0) -> Iterator[Callable[..., None]]:
+        """A bar on standard error. Call what it yields with the steps done since the last call, and a total if it is new."""
         hidden = self.quiet or not sys.stderr.isatty()
-        bar: click._termui_impl.ProgressBar[int]
+        bar: ProgressBar[int]
         with click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
-            yield bar.update
+
+            def step(done: int, total: int | None = None) -> None:
+                bar.length = total if total is not None else bar.length
+                bar.update(done)
+
+            yield step
 
 
 def _limited(text: str) -> str:
@@ -78,6 +85,10 @@ def _limited(text: str) -> str:
     if len(lines) <= _MAX_LINES + 1:
         return text
     return "\n".join([*lines[:_MAX_LINES], f"  … and {len(lines) - _MAX_LINES} more (all of them with --json)"])
+
+
+def _some(places: list[str]) -> str:
+    return "; ".join(places[:3]) + ("; …" if len(places) > 3 else "")
 
 
 def _style(text: str, colour: str) -> str:

@@ -1,0 +1,72 @@
+"""Readers: an annotation export becomes spans. One file a format.
+
+To add a format: write `readers/<name>.py` with `recognises(keys)` and `read(documents, options, findings)`, add its
+line to READERS, and its tests to `tests/test_reader_<name>.py`. A reader turns every document into records
+(lsvid.spans), reports what is wrong or unused to `findings`, and never touches a video: frames are computed later,
+from each span's own values.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+import msgspec
+
+from lsvid.errors import ExportError
+from lsvid.findings import Findings
+from lsvid.readers import label_studio, prodigy, spans
+from lsvid.readers.documents import Document, ReadOptions, iter_documents
+from lsvid.spans import Record
+
+
+@dataclass(frozen=True)
+class Reader:
+    """recognises: whether a document with these keys is of this format. read: the records of all documents."""
+
+    name: str
+    recognises: Callable[[frozenset[str]], bool]
+    read: Callable[[Iterable[Document], ReadOptions, Findings], Iterator[Record]]
+
+
+READERS = [
+    Reader("lsvid spans", spans.recognises, spans.read),
+    Reader("Label Studio JSON", label_studio.recognises, label_studio.read),
+    Reader("Prodigy JSONL", prodigy.recognises, prodigy.read),
+]
+
+
+def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator[Record]:
+    """The records of the export at `path` ('-' for standard input), whichever of READERS its first document belongs to.
+
+    Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
+    """
+    documents = iter_documents(path)
+    first = next(documents, None)
+    if first is None:
+        raise ExportError(f"{path} holds nothing", "export it again; Label Studio: Export, JSON")
+    keys = _keys(first)
+    for reader in READERS:
+        if reader.recognises(keys):
+            return reader.read(_chain(first, documents), options, findings)
+    if {"annotation_id", "annotator", "lead_time"} <= keys:
+        raise ExportError(
+            f"{path} is Label Studio's JSON_MIN, which has lost which sub label belongs to which region",
+            "export it again as JSON",
+        )
+    raise ExportError(
+        f"{path} is none of the exports that lsvid reads ({', '.join(reader.name for reader in READERS)})",
+        f"its first document has the keys: {', '.join(sorted(keys)) or 'none'}",
+    )
+
+
+def _keys(document: Document) -> frozenset[str]:
+    try:
+        return frozenset(msgspec.json.decode(document.raw, type=dict[str, msgspec.Raw]))
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise ExportError(
+            f"{document.place} is not a JSON object: {error}", "is this an export of annotations?"
+        ) from error
+
+
+def _chain(first: Document, rest: Iterable[Document]) -> Iterator[Document]:
+    yield first
+    yield from rest

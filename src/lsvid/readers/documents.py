@@ -1,0 +1,123 @@
+"""What all readers share: the JSON documents of a file, one after the other, and the options of reading."""
+
+import gzip
+import mmap
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from lsvid.clips import CaseRule
+from lsvid.errors import ExportError
+from lsvid.labels import LabelTree
+
+
+class Document(NamedTuple):
+    """One JSON object of an export, undecoded, and where it stands."""
+
+    place: str
+    raw: msgspec.Raw
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How to read an export.
+
+    rule: how a clip's case is told; None: what the export itself says, else the parent folder.
+    tree: the label tree, where it is known; maps ids back to names and orders labels.
+    label_config: the Label Studio project's XML, where it is known.
+    ls_fps: the rate Label Studio's editor used, for tasks that do not carry it.
+    annotators: annotator as the export names them -> name to write.
+    """
+
+    rule: CaseRule | None = None
+    tree: LabelTree | None = None
+    label_config: str | None = None
+    ls_fps: str | None = None
+    annotators: Mapping[str, str] = field(default_factory=dict)
+
+    def case_of(self, path: str) -> str:
+        """The case of the clip at `path`. Raises ClipError."""
+        return (self.rule or CaseRule()).case_of(path)
+
+    def annotator(self, name: str) -> str:
+        """The name to write for `name`."""
+        return self.annotators.get(name, name)
+
+
+_raw_decoder = msgspec.json.Decoder(msgspec.Raw)
+
+
+def iter_documents(path: str) -> Iterator[Document]:
+    """The objects of a JSON array, or of JSON Lines, at `path` ('-' for standard input; .gz is unpacked).
+
+    Raises ExportError where the file cannot be read or is not JSON, naming the place.
+    """
+    content = memoryview(_content(path))
+    start = 3 if bytes(content[:3]) == b"\xef\xbb\xbf" else 0
+    while start < len(content) and content[start] in b" \t\r\n":
+        start += 1
+    if start == len(content):
+        return
+    if content[start] == ord("["):
+        yield from _array(path, content[start:])
+    else:
+        yield from _lines(path, content[start:])
+
+
+def _array(path: str, content: memoryview) -> Iterator[Document]:
+    try:
+        items = msgspec.json.decode(content, type=list[msgspec.Raw])
+    except msgspec.DecodeError as error:
+        raise ExportError(f"{path} is not whole JSON: {error}", "it may have been cut off: export it again") from error
+    for number, raw in enumerate(items, start=1):
+        yield Document(f"{path}, item {number}", raw)
+
+
+def _lines(path: str, content: memoryview) -> Iterator[Document]:
+    buffer = content.obj if isinstance(content.obj, mmap.mmap) else bytes(content)
+    position = len(buffer) - len(content) if isinstance(buffer, mmap.mmap) else 0
+    number = 0
+    while position < len(buffer):
+        end = buffer.find(b"\n", position)
+        end = len(buffer) if end < 0 else end
+        line = bytes(buffer[position:end]).strip()
+        position, number = end + 1, number + 1
+        if not line:
+            continue
+        try:
+            raw = _raw_decoder.decode(line)
+        except msgspec.DecodeError as error:
+            if number == 1 and (whole := _one_object(content)) is not None:  # one object over many lines
+                yield Document(path, whole)
+                return
+            raise ExportError(
+                f"{path}:{number} is not JSON: {error}", "it may have been cut off: export it again"
+            ) from error
+        yield Document(f"{path}:{number}", raw)
+
+
+def _one_object(content: memoryview) -> msgspec.Raw | None:
+    try:
+        return _raw_decoder.decode(content)
+    except msgspec.DecodeError:
+        return None
+
+
+def _content(path: str) -> bytes | mmap.mmap:
+    if path == "-":
+        return sys.stdin.buffer.read()
+    file = Path(path)
+    try:
+        if file.suffix == ".gz":
+            return gzip.decompress(file.read_bytes())
+        if file.stat().st_size == 0:
+            return b""
+        with file.open("rb") as stream:
+            # Mapped, not read: documents are decoded one at a time, so a large export need not fit in memory twice.
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, EOFError) as error:
+        raise ExportError(f"cannot read {path}: {error}", "check the path; an export is a file") from error

@@ -1,0 +1,340 @@
+"""Label Studio's JSON export: regions on a video timeline or on the audio strip, with per-region choices.
+
+Its facts (1.23.2): a region and its choices are separate results that share an `id`; `timelinelabels` carry `ranges`
+of frame numbers from 1, both ends included; `labels` on Audio carry `start` and `end` in seconds. Flat choices are
+strings, nested ones path lists, in which clicking a parent lists it with all its children. The rate that the editor
+used stands nowhere but in the task's own data.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import PurePosixPath
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import msgspec
+
+from lsvid.clips import VIDEO_SUFFIXES, media_path
+from lsvid.errors import ClipError
+from lsvid.findings import Findings
+from lsvid.labeling_config import control_name
+from lsvid.labels import LabelTree
+from lsvid.readers.documents import Document, ReadOptions
+from lsvid.spans import Annotation, Basis, Clip, LsFrames, Record, Seconds, Span, Status
+from lsvid.timebase import parse_rate
+
+SOURCE = "label-studio"
+
+_EDITOR_DEFAULT_RATE = Fraction(24)
+
+
+class _Value(msgspec.Struct):
+    ranges: list[dict[str, Any]] | None = None
+    timelinelabels: list[str] | None = None
+    start: Any = None
+    end: Any = None
+    labels: list[str] | None = None
+    choices: list[Any] | None = None
+    taxonomy: list[Any] | None = None
+
+
+class _Result(msgspec.Struct):
+    type: str = ""
+    id: str | None = None
+    from_name: str = ""
+    value: _Value = msgspec.field(default_factory=_Value)
+
+
+class _Work(msgspec.Struct):
+    """An annotation, a draft or a prediction."""
+
+    id: int | str | None = None
+    result: list[_Result] | None = None
+    completed_by: Any = None
+    user: Any = None
+    was_cancelled: bool = False
+    ground_truth: bool = False
+    updated_at: str | None = None
+    created_at: str | None = None
+    model_version: str | None = None
+    score: float | None = None
+
+
+class _Task(msgspec.Struct):
+    data: dict[str, Any] = {}
+    id: int | str | None = None
+    annotations: list[_Work | int] = []
+    drafts: list[_Work | int] = []
+    predictions: list[_Work | int] = []
+
+
+_decoder = msgspec.json.Decoder(_Task)
+
+
+def recognises(keys: frozenset[str]) -> bool:
+    """Whether a document with these keys is a task of Label Studio's JSON export."""
+    return "data" in keys and bool({"annotations", "predictions", "drafts"} & keys)
+
+
+def read(documents: Iterable[Document], options: ReadOptions, findings: Findings) -> Iterator[Record]:
+    """The records of every task: its clip, and its annotations, drafts and predictions with their spans."""
+    config = _Config.parse(options.label_config)
+    for document in documents:
+        try:
+            task = _decoder.decode(document.raw)
+        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            findings.fault(document.place, f"not a Label Studio task: {error}")
+            continue
+        place = document.place if task.id is None else f"task {task.id}"
+        yield from _TaskReader(task, place, options, config, findings).read()
+
+
+@dataclass(frozen=True)
+class _Config:
+    """What the project's XML tells of its tasks: the data key of the video, and its frameRate attribute."""
+
+    video_key: str | None = None
+    frame_rate: str | None = None
+    known: bool = False
+
+    @classmethod
+    def parse(cls, xml: str | None) -> "_Config":
+        try:
+            video = ET.fromstring(xml).find(".//Video") if xml else None  # noqa: S314 - our own server's
+        except ET.ParseError:
+            video = None
+        if video is None:
+            return cls()
+        return cls(video.get("value", "").lstrip("$") or None, video.get("frameRate"), known=True)
+
+
+class _TaskReader:
+    def __init__(self, task: _Task, place: str, options: ReadOptions, config: _Config, findings: Findings) -> None:
+        self.task, self.place, self.options, self.config, self.findings = task, place, options, config, findings
+        self.case = self.clip = ""
+
+    def read(self) -> Iterator[Record]:
+        clip = self._clip()
+        if clip is None:
+            return
+        self.case, self.clip = clip.case, clip.clip
+        yield clip
+        for kind, works in (("annotation", self.task.annotations), ("draft", self.task.drafts),
+                            ("prediction", self.task.predictions)):  # fmt: skip
+            for work in works:
+                if isinstance(work, int):
+                    self.findings.leave_out(
+                        f"{self.place}, {kind} {work}", f"a {kind} of which the export gives only the id"
+                    )
+                else:
+                    yield from self._work(kind, work)
+
+    def _clip(self) -> Clip | None:
+        data = self.task.data
+        media = self._media()
+        if media is None:
+            self.findings.fault(self.place, "no clip: its data name no video")
+            return None
+        path = media_path(media)
+        own_case = data.get("case")
+        try:
+            case = str(own_case) if own_case and self.options.rule is None else self.options.case_of(path)
+        except ClipError as error:
+            self.findings.fault(self.place, error.message)
+            return None
+        order, frames, duration_s = data.get("order"), data.get("frames"), data.get("duration_s")
+        return Clip(
+            case=case,
+            clip=str(data.get("clip") or PurePosixPath(path).stem) if own_case else PurePosixPath(path).stem,
+            media=str(data.get("path") or media),
+            order=float(order) if isinstance(order, int | float) else None,
+            n_frames=frames if isinstance(frames, int) else None,
+            rate=str(data["fps_exact"]) if data.get("fps_exact") else None,
+            duration_s=float(duration_s) if isinstance(duration_s, int | float) else None,
+            fingerprint=str(data["fingerprint"]) if data.get("fingerprint") else None,
+            task_id=self.task.id if isinstance(self.task.id, int) else None,
+        )
+
+    def _media(self) -> str | None:
+        data = self.task.data
+        for key in (self.config.video_key, "video"):
+            if key and isinstance(data.get(key), str) and data[key]:
+                return str(data[key])
+        texts = [value for value in data.values() if isinstance(value, str)]
+        videos = [text for text in texts if PurePosixPath(media_path(text)).suffix.lower() in VIDEO_SUFFIXES]
+        return videos[0] if len(videos) == 1 else None
+
+    def _ls_fps(self) -> str | None:
+        """The rate that the editor used for this task, as a decimal; None where nothing tells it."""
+        attribute = self.config.frame_rate
+        if self.config.known and not (attribute or "").startswith("$"):
+            value: Any = attribute
+        else:
+            value = self.task.data.get((attribute or "$fps").removeprefix("$"))
+            if value is None and not self.config.known:
+                return self.options.ls_fps
+        # As the editor does it: JavaScript's Number(); what is no number becomes 24, silently; below 1 its inverse.
+        try:
+            rate = parse_rate(float(str(value).strip()))
+        except (ValueError, OverflowError):
+            self.findings.warn(
+                f"{self.place}: the rate {value!r} is no decimal, for which the editor takes {_EDITOR_DEFAULT_RATE} fps",
+                "frames are read at that rate; import the clips with lsvid to annotate at their own",
+            )
+            rate = _EDITOR_DEFAULT_RATE
+        return str(float(rate if rate >= 1 else 1 / rate))
+
+    def _work(self, kind: str, work: _Work) -> Iterator[Record]:
+        if kind == "annotation":
+            status = Status.SKIPPED if work.was_cancelled else Status.ACCEPTED
+            annotator = self.options.annotator(_user(work.completed_by))
+        elif kind == "draft":
+            status, annotator = Status.DRAFT, self.options.annotator(_user(work.user))
+        else:
+            status, annotator = Status.PREDICTION, work.model_version or "prediction"
+        annotation_id = str(work.id)
+        yield Annotation(
+            case=self.case, clip=self.clip, annotator=annotator, status=status, source=SOURCE,
+            annotation_id=annotation_id, ground_truth=work.ground_truth,
+            updated_at=work.updated_at or work.created_at or "", score=work.score,
+        )  # fmt: skip
+        where = f"{self.place}, {kind} {annotation_id}"
+        for region_id, label, basis in self._regions(where, work.result or []):
+            yield Span(
+                case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
+                annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
+            )  # fmt: skip
+
+    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
+        """(region id, label path, values) of every span in one annotation's results."""
+        choices: defaultdict[str, list[_Result]] = defaultdict(list)
+        regions = []
+        for number, result in enumerate(results, start=1):
+            region_id = result.id or f"#{number}"
+            if result.type in ("timelinelabels", "labels"):
+                regions.append((region_id, result))
+            elif result.type in ("choices", "taxonomy"):
+                choices[region_id].append(result)
+            else:
+                self.findings.leave_out(
+                    f"{where}, region {region_id}", f"a result of type {result.type!r}, which marks no time"
+                )
+        known = {region_id for region_id, _ in regions}
+        for region_id in choices.keys() - known:
+            self.findings.leave_out(f"{where}, region {region_id}", "a choice that belongs to no region in time")
+        for region_id, result in regions:
+            place = f"{where}, region {region_id}"
+            names = result.value.timelinelabels if result.type == "timelinelabels" else result.value.labels
+            if not names:
+                self.findings.fault(place, "no label")
+                continue
+            for basis in self._values(place, result):
+                for label in self._labels(place, names, choices[region_id]):
+                    yield region_id, label, basis
+
+    def _values(self, place: str, result: _Result) -> Iterator[Basis]:
+        value = result.value
+        if result.type == "labels":
+            if not (_is_number(value.start) and _is_number(value.end)):
+                self.findings.fault(place, f"no times: start {value.start!r}, end {value.end!r}")
+                return
+            yield from self._sound(place, Seconds(float(value.start), float(value.end)))
+            return
+        if not value.ranges:
+            self.findings.fault(place, "no ranges")
+            return
+        ls_fps = self._ls_fps()
+        if ls_fps is None:
+            self.findings.fault(
+                place,
+                "the export does not say which frame rate the editor used (no 'fps' in the task): give it, --ls-fps",
+            )
+            return
+        for one in value.ranges:
+            start, end = one.get("start"), one.get("end")
+            if not (_is_whole(start) and _is_whole(end)):
+                self.findings.fault(place, f"not whole frame numbers: {start!r} to {end!r}")
+            else:
+                yield from self._sound(place, LsFrames(int(start), int(end), ls_fps))  # type: ignore[arg-type]
+
+    def _sound(self, place: str, basis: Seconds | LsFrames) -> Iterator[Basis]:
+        if fault := basis.fault():
+            self.findings.fault(place, fault)
+        else:
+            yield basis
+
+    def _labels(self, place: str, names: Sequence[str], choices: Sequence[_Result]) -> list[tuple[str, ...]]:
+        """The label paths of a region: each of its labels, prolonged by the choices made under it."""
+        tree = self.options.tree
+        chosen: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
+        for result in choices:
+            raw = result.value.taxonomy if result.type == "taxonomy" else result.value.choices
+            paths = [tuple(map(str, item)) if isinstance(item, list) else (str(item),) for item in raw or []]
+            nested = any(isinstance(item, list) for item in raw or [])
+            for name in names:
+                if len(names) == 1 or result.from_name in {control_name(p) for p in _spellings(tree, name)}:
+                    multiple = _is_multiple(tree, name)
+                    chosen[name] += _meant(paths, multiple=multiple) if nested else paths
+                    break
+            else:
+                self.findings.leave_out(
+                    f"{place}, {result.from_name}",
+                    "a choice of which the export does not say to which label it belongs",
+                )
+        return [_named(tree, (name, *path)) for name in dict.fromkeys(names) for path in (chosen[name] or [()])]
+
+
+def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[str, ...]]:
+    """The paths that a person meant by the nested choices `paths`.
+
+    Where one may be chosen, a parent listed with two or more of its children means the parent; a path that is a prefix
+    of another falls away otherwise.
+    """
+    listed = dict.fromkeys(paths)
+    kept: list[tuple[str, ...]] = []
+    whole = {p for p in listed if not multiple and sum(q[:-1] == p for q in listed) > 1}
+    for path in listed:
+        if any(path[:n] in whole for n in range(1, len(path))):
+            continue
+        if path in whole or not any(len(q) > len(path) and q[: len(path)] == path for q in listed):
+            kept.append(path)
+    return kept
+
+
+def _named(tree: LabelTree | None, path: tuple[str, ...]) -> tuple[str, ...]:
+    """`path` with ids replaced by the names they stand for, as far as the tree knows them."""
+    names: list[str] = []
+    level = tree.labels if tree else ()
+    for value in path:
+        label = next((one for one in level if one.id == value), None) or next(
+            (one for one in level if one.name == value), None
+        )
+        names.append(label.name if label else value)
+        level = label.children if label else ()
+    return tuple(names)
+
+
+def _spellings(tree: LabelTree | None, name: str) -> set[tuple[str, ...]]:
+    return {(name,), _named(tree, (name,))}
+
+
+def _is_multiple(tree: LabelTree | None, name: str) -> bool:
+    label = tree.find(_named(tree, (name,))) if tree else None
+    return bool(label and label.multiple)
+
+
+def _user(value: Any) -> str:  # noqa: ANN401 - an id, or the user's record
+    if isinstance(value, dict):
+        return str(value.get("email") or value.get("id") or "")
+    return "" if value is None else str(value)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return _is_number(value) and re.fullmatch(r"-?\d+(\.0)?", repr(value)) is not None

@@ -1,0 +1,16 @@
+"""Comma-separated values, with a header: UTF-8, LF, quoted where needed; nothing between commas where there is none."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+
+def write(tables: Iterable[pl.DataFrame], schema: Mapping[str, pl.DataType], path: Path) -> None:
+    """Write `tables`, one after the other, into the file `path`."""
+    with path.open("wb") as file:
+        pl.DataFrame(schema=schema).write_csv(file)
+        for table in tables:
+            # polars quotes an empty string to tell it from a null; readers of CSV expect neither.
+            bare = table.with_columns(pl.col(pl.String).replace("", None))
+            bare.write_csv(file, include_header=False)
