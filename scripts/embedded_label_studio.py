@@ -30,7 +30,6 @@ PROGRAM = ENVIRONMENTS / "label-studio" / "bin" / "label-studio"
 USERNAME = "annotator@example.com"
 PASSWORD = "loopback-only"  # noqa: S105 - the server listens on loopback only, and people are told this password
 
-_TOKEN_FILE = "lsvid-token"  # noqa: S105 - a file name
 _MIGRATION_TIMEOUT_S = 300
 _START_TIMEOUT_S = 120
 
@@ -82,7 +81,7 @@ def start(
 
     port: None picks a free one. environment: further variables for the server. Raises ServerFailedError.
     """
-    if not (data_dir / _TOKEN_FILE).exists():
+    if not token_file(data_dir).exists():
         shutil.copytree(prepared_data(program), data_dir, dirs_exist_ok=True)
     document_root.mkdir(parents=True, exist_ok=True)
     port = port or free_port()
@@ -92,8 +91,7 @@ def start(
     except BaseException:
         stop_group(process)
         raise
-    token = (data_dir / _TOKEN_FILE).read_text()
-    return LabelStudio(_url(port), token, USERNAME, PASSWORD, document_root, log, process)
+    return LabelStudio(_url(port), stored_token(data_dir), USERNAME, PASSWORD, document_root, log, process)
 
 
 def prepared_data(program: Path = PROGRAM) -> Path:
@@ -110,7 +108,7 @@ def prepared_data(program: Path = PROGRAM) -> Path:
     process, log = _launch(making, making, port, {}, program)
     try:
         _wait_until_up(process, port, log, _MIGRATION_TIMEOUT_S)
-        (making / _TOKEN_FILE).write_text(_make_token(_url(port)))
+        token_file(making).write_text(_make_token(_url(port)))
     finally:
         stop_group(process)
     log.unlink()
@@ -119,6 +117,16 @@ def prepared_data(program: Path = PROGRAM) -> Path:
     except OSError:  # another process was faster: its copy is as good
         shutil.rmtree(making)
     return prepared
+
+
+def token_file(data_dir: Path) -> Path:
+    """The file in a server's data directory that holds the access token of USERNAME."""
+    return data_dir / "lsvid-token"
+
+
+def stored_token(data_dir: Path) -> str:
+    """The access token of USERNAME at the server whose data is in `data_dir`."""
+    return token_file(data_dir).read_text(encoding="utf-8")
 
 
 def free_port() -> int:

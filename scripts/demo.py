@@ -1,0 +1,286 @@
+"""The whole job on a real video: label file, project, ordered clips, annotations, one label row per frame.
+
+Standard library only; started by scripts/demo, which finds a Python. All it makes is in .envs/ and .demo/.
+"""
+
+import argparse
+import csv
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import urllib.error
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import embedded_label_studio as embedded
+from environments import InstallError, label_studio_environment, lsvid_environment
+
+ROOT = embedded.ROOT
+DEMO = ROOT / ".demo"
+DATA = DEMO / "label-studio"
+MEDIA = DEMO / "media"
+CLIPS = MEDIA / "opossum"  # the folder's name is the case's name
+FRAMES = DEMO / "frames"
+RUNNING = DEMO / "running.json"
+LABELS = ROOT / "scripts" / "demo_labels.txt"
+TITLE = "Opossum demo"
+DEFAULT_PORT = 8080
+
+# What an annotator would have marked in the first two clips: the editor's numbers (from 1, both included) and the
+# label. The third clip, and the title card in the first, are left for a person.
+ANNOTATIONS: dict[str, list[tuple[int, int, str]]] = {
+    "clip_1": [
+        (1, 165, "Held"),
+        (251, 329, "Riding / Toward the camera"),
+        (330, 420, "Riding / On-board camera / Looking ahead"),
+    ],
+    "clip_2": [
+        (1, 45, "Riding / On-board camera / Looking ahead"),
+        (46, 102, "Riding / On-board camera / Looking into the camera"),
+        (103, 183, "Riding / Past the camera"),
+        (184, 262, "Riding / On-board camera / Looking ahead"),
+        (263, 344, "Riding / Toward the camera"),
+        (345, 420, "Riding / Past the camera"),
+    ],
+}
+
+
+class DemoError(Exception):
+    """The demo cannot go on: what is wrong, and what to do about it."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class Server:
+    """A Label Studio that is up; `started` is None where an earlier run of the demo keeps it up."""
+
+    url: str
+    token: str
+    started: embedded.LabelStudio | None
+
+    def api(self, method: str, path: str, body: object = None) -> Any:
+        """The server's answer."""
+        return embedded.call_api(self.url, self.token, method, path, body)
+
+
+def main() -> None:
+    """Run the demo."""
+    arguments = _arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a terminated demo stops its server too
+    _check_port(arguments.port)
+    lsvid = lsvid_environment(with_tests=False) / "bin" / "lsvid"
+    label_studio = label_studio_environment()
+    video = _sample_video(label_studio)
+    if not all((CLIPS / f"clip_{number}.mp4").exists() for number in (1, 2, 3)):
+        print(f"Cutting {video.name} into three clips in {_short(CLIPS)}/ …", flush=True)
+        cutter = ROOT / "scripts" / "cut_clips.py"
+        subprocess.run([lsvid.parent / "python", cutter, video, CLIPS, "3"], check=True)
+    with _server(arguments.port) as server:
+        _run(lsvid, server, "setup-project", LABELS, "--title", TITLE, "--storage", CLIPS)
+        _run(lsvid, server, "import-clips", CLIPS, "--project", TITLE)
+        _annotate(server)
+        _run(lsvid, server, "export-frames", "--project", TITLE, "--clips", CLIPS, "-o", FRAMES)
+        project = _project(server)
+        _show_result()
+        _go_on(server, project["id"], wait=arguments.wait)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description="Shows the whole job on a real video: a label file becomes a Label Studio project, three clips "
+        "become its tasks, annotations become one label row per frame. The first run installs lsvid and Label Studio "
+        "into .envs/ (about 4 minutes); the next ones go on with what is in .demo/.",
+    )
+    parser.add_argument(
+        "--port", type=int, help=f"Label Studio's port on this machine's loopback (default {DEFAULT_PORT})"
+    )
+    parser.add_argument(
+        "--no-wait", dest="wait", action="store_false", help="end when done, instead of leaving Label Studio up"
+    )
+    return parser.parse_args()
+
+
+def _running() -> tuple[str, str] | None:
+    """Address and token of the Label Studio that another run of this demo keeps up, if any."""
+    try:
+        url = str(json.loads(RUNNING.read_text())["url"])
+        token = embedded.stored_token(DATA)
+        embedded.call_api(url, token, "GET", "/api/current-user/whoami")
+    except (OSError, ValueError, KeyError, urllib.error.URLError):
+        return None
+    return url, token
+
+
+def _check_port(port: int | None) -> None:
+    """Before minutes of installing. Raises DemoError where the server could not be started later."""
+    running = _running()
+    wanted = port or DEFAULT_PORT
+    if running and port not in (None, int(running[0].rpartition(":")[2])):
+        raise DemoError(f"the demo's Label Studio is up already, at {running[0]}", "leave --port out, or stop it first")
+    if not running and embedded.port_is_taken(wanted):
+        raise DemoError(
+            f"port {wanted} is taken by another program", f"choose another: scripts/demo --port {wanted + 1}"
+        )
+
+
+def _sample_video(label_studio: Path) -> Path:
+    found = sorted(label_studio.glob("lib/python*/site-packages/label_studio/**/samples/opossum_snow.mp4"))
+    if not found:
+        raise DemoError(
+            f"this Label Studio brings no opossum_snow.mp4 in {_short(label_studio)}",
+            "delete that folder and run the demo again, which installs the release it was written for",
+        )
+    return found[0]
+
+
+@contextmanager
+def _server(port: int | None) -> Iterator[Server]:
+    running = _running()
+    if running:
+        print(f"Label Studio is up at {running[0]}, started by another run of this demo.", flush=True)
+        yield Server(*running, started=None)
+        return
+    print(
+        "Starting Label Studio …" if DATA.exists() else "Starting Label Studio for the first time (a minute) …",
+        flush=True,
+    )
+    server = embedded.start(DATA, MEDIA, port or DEFAULT_PORT)
+    try:
+        RUNNING.write_text(json.dumps({"url": server.url}))
+        yield Server(server.url, server.token, server)
+    finally:
+        RUNNING.unlink(missing_ok=True)
+        server.stop()
+
+
+def _run(lsvid: Path, server: Server, *arguments: str | Path) -> None:
+    """Run an lsvid command as a person would, and show it."""
+    shown = [_short(argument) if isinstance(argument, Path) else argument for argument in arguments]
+    print(f"\n$ lsvid {shlex.join(shown)}", flush=True)
+    environment = {**os.environ, "LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token}
+    done = subprocess.run([lsvid, *shown], check=False, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise DemoError(
+            f"lsvid {arguments[0]} failed (exit code {done.returncode}), see above", "mend that and run again"
+        )
+
+
+# --- Annotations, as an annotator's browser sends them ----------------------------------------------------------------
+
+
+def _project(server: Server) -> dict[str, Any]:
+    projects = server.api("GET", "/api/projects/?page_size=100")["results"]
+    return next(project for project in projects if project["title"] == TITLE)
+
+
+def _annotate(server: Server) -> None:
+    project = _project(server)
+    config = ET.fromstring(project["label_config"])  # noqa: S314 - lsvid made it a moment ago
+    tasks = server.api("GET", f"/api/tasks?project={project['id']}&fields=all&page_size=100")["tasks"]
+    new = [task for task in tasks if task["data"]["clip"] in ANNOTATIONS and not task["total_annotations"]]
+    for task in new:
+        regions = [
+            item
+            for number, (start, end, label) in enumerate(ANNOTATIONS[task["data"]["clip"]], start=1)
+            for item in _region(config, f"demo{task['id']:03}{number:03}", start, end, label.split(" / "))
+        ]
+        server.api("POST", f"/api/tasks/{task['id']}/annotations/", {"result": regions, "lead_time": 30.0})
+    if new:
+        print(f"\nAnnotated {len(new)} of {len(tasks)} clips, as an annotator's browser would.", flush=True)
+
+
+def _region(config: ET.Element, region_id: str, start: int, end: int, path: list[str]) -> Iterator[dict[str, Any]]:
+    """The items of one region on the timeline: its label, and what is chosen below it in the label's own Choices."""
+    timeline = next(config.iter("TimelineLabels"))
+    label = next(label for label in timeline if label.get("value") == path[0])
+    name = label.get("alias") or path[0]
+    common = {"id": region_id, "to_name": timeline.get("toName"), "origin": "manual"}
+    ranges = [{"start": start, "end": end}]
+    yield {**common, "from_name": timeline.get("name"), "type": "timelinelabels",
+           "value": {"ranges": ranges, "timelinelabels": [name]}}  # fmt: skip
+    if path[1:]:
+        choices = next(choices for choices in config.iter("Choices") if choices.get("whenLabelValue") == name)
+        chosen = [path[1:]] if choices.get("allowNested") == "true" else path[1:]
+        yield {**common, "from_name": choices.get("name"), "type": "choices",
+               "value": {"ranges": ranges, "choices": chosen}}  # fmt: skip
+
+
+# --- What came out ----------------------------------------------------------------------------------------------------
+
+
+def _show_result() -> None:
+    print("\nWhat went in, and what came out:\n")
+    for line in _tree(DEMO, [CLIPS, FRAMES]):
+        print(f"  {line}")
+    table = FRAMES / "frames.csv"
+    with table.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    label = rows[0].index("label")
+    changes = [k for k in range(2, len(rows)) if rows[k][label] != rows[k - 1][label]]
+    print(
+        f"\n{_short(table)}: {len(rows) - 1} rows, one for each frame and label; the first, and where labels change:\n"
+    )
+    shown = [0, 1, 2, *(j for k in islice(changes, 3) for j in (k - 1, k))]
+    _print_table([rows[k] for k in shown])
+
+
+def _tree(top: Path, folders: list[Path]) -> Iterator[str]:
+    yield f"{_short(top)}/"
+    for folder in folders:
+        yield f"  {folder.relative_to(top)}/"
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            yield f"    {file.relative_to(folder)!s:<16} {file.stat().st_size / 1000:>9,.0f} kB"
+
+
+def _print_table(rows: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  " + "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _go_on(server: Server, project: int, *, wait: bool) -> None:
+    if not wait:
+        print("\nRun scripts/demo without --no-wait to leave Label Studio up and go on annotating.")
+        return
+    print(f"\nGo on annotating:  {server.url}/projects/{project}/data"
+          f"\n  user             {embedded.USERNAME}"
+          f"\n  password         {embedded.PASSWORD}"
+          f"\nand export again:  lsvid export-frames --project '{TITLE}' -o {_short(FRAMES)}"
+          f"\n  after            export LABEL_STUDIO_URL={server.url}"
+          f" LABEL_STUDIO_API_KEY=$(cat {_short(embedded.token_file(DATA))})", flush=True)  # fmt: skip
+    if server.started is None:
+        return
+    print("Ctrl-C stops Label Studio; the next run goes on where this one stopped.", flush=True)
+    server.started.process.wait()
+    raise DemoError(f"Label Studio ended by itself:\n{embedded.last_lines(server.started.log)}", "run the demo again")
+
+
+def _short(path: Path) -> str:
+    """`path` as seen from the project's folder, where the demo's commands run."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        sys.exit(130)
+    except InstallError as error:
+        sys.exit(f"error: {error}\nhint: is the network there, and 2 GB of disk? then run it again")
+    except embedded.ServerFailedError as error:
+        sys.exit(f"error: {error}\nhint: run the demo again; if it stays so, delete .demo/ and .envs/")
+    except DemoError as error:
+        sys.exit(f"error: {error}\nhint: {error.hint}")
