@@ -8,7 +8,8 @@ LsvidError                  what went wrong, and a hint: what to do; carries the
 ├── SettingsError           exit 2: the command or its configuration is wrong, not the data
 └── ServerError             exit 3: Label Studio or storage unreachable, or it refused
     ├── AuthError           the key is missing, wrong, expired or not allowed
-    └── NotFoundError       the server has no such project, task or bucket
+    ├── NotFoundError       the server has no such project, task or bucket
+    └── UnclearError        no clear answer came: the server may have done it or not
 
 Catch `LsvidError` for all of them; the others where the remedy differs.
 """
@@ -73,3 +74,7 @@ class AuthError(ServerError):
 
 class NotFoundError(ServerError):
     """The server has no such project, task, storage or bucket."""
+
+
+class UnclearError(ServerError):
+    """No clear answer came (a timeout, a broken connection, a 5xx): the server may have done what was asked, or not."""

@@ -1,0 +1,180 @@
+"""The connection to Label Studio: address, key, and the two ways to talk to it.
+
+The SDK is for projects, storages and imports, a `requests` session for what is large or is not JSON. Neither repeats a
+POST by itself (the SDK would: it retries every method); reads are repeated by both.
+"""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3.util import Retry
+
+from lsvid.errors import LsvidError, SettingsError
+from lsvid.label_studio.failures import KEY_HINT, json_content, translated
+
+T = TypeVar("T")
+
+READ: dict[str, Any] = {"max_retries": 3}
+"""Request options for the SDK's calls that change nothing."""
+
+_READ_STATUSES = (429, 502, 503, 504)
+_CONNECT_TIMEOUT_S = 15
+_TIMEOUT_S = 300
+_ACCESS_TOKEN_LIFE_S = 200
+"""How long an access token is used: Label Studio gives them five minutes."""
+
+_LOGGING_IN = "logging in"
+
+_BROWSER_PATH = re.compile(r"/(projects|user|api|data|organization)(/.*)?$")
+
+
+class _Access(msgspec.Struct):
+    access: str
+
+
+class Server:
+    """A Label Studio that answered and took the key. `url` ends without a slash."""
+
+    def __init__(self, url: str, api_key: str) -> None:
+        self.url = url
+        self._api_key = api_key
+        self._is_personal_token = api_key.count(".") == 2  # a JWT: header.payload.signature; legacy keys are hex
+        self._access = ("", 0.0)
+        self.session = requests.Session()
+        self.session.cookies.set_policy(
+            DefaultCookiePolicy(allowed_domains=[])
+        )  # the key decides, not a session's cookie
+        retry = Retry(
+            total=4,
+            connect=1,
+            backoff_factor=0.5,
+            status_forcelist=_READ_STATUSES,
+            allowed_methods=["GET"],
+            raise_on_status=False,
+        )
+        for scheme in ("http://", "https://"):
+            self.session.mount(scheme, HTTPAdapter(max_retries=retry))
+
+    @cached_property
+    def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which may only be imported late
+        """The SDK's client; it repeats only what is called with READ."""
+        from label_studio_sdk import LabelStudio
+
+        with self.errors("connecting"):
+            # The slash: the SDK drops the last part of an address without one when it renews its token.
+            return LabelStudio(base_url=f"{self.url}/", api_key=self._api_key, timeout=_TIMEOUT_S, max_retries=0)
+
+    @contextmanager
+    def errors(self, doing: str) -> Iterator[None]:
+        """Turn what the SDK, httpx and requests raise into lsvid's errors; `doing` says what was being done."""
+        try:
+            yield
+        except LsvidError:
+            raise
+        except Exception as error:
+            known = translated(error, self.url, doing)
+            if known is None:
+                raise
+            raise known from None  # the SDK's errors carry headers and cookies in their text
+
+    def get(
+        self,
+        path: str,
+        doing: str,
+        params: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        stream: bool = False,
+    ) -> requests.Response:
+        """The answer to GET `path`, whatever its status."""
+        with self.errors(doing):
+            return self.session.get(
+                f"{self.url}/{path.lstrip('/')}",
+                params=params,
+                headers=headers,
+                auth=self._sign,
+                stream=stream,
+                timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
+            )
+
+    def get_json(self, path: str, doing: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
+        """The JSON answer to GET `path` as a `shape`. Raises ServerError where it is an error, or something else."""
+        with self.errors(doing):
+            content = json_content(self.get(path, doing, params), self.url, doing)
+            return msgspec.json.decode(content, type=shape)
+
+    def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        # As `auth`, not as a header: requests replaces a header by what the person's ~/.netrc says of the host.
+        request.headers["Authorization"] = self._authorization()
+        return request
+
+    def _authorization(self) -> str:
+        if not self._is_personal_token:
+            return f"Token {self._api_key}"
+        token, fetched_at = self._access
+        if time.monotonic() - fetched_at > _ACCESS_TOKEN_LIFE_S or not token:
+            response = self.session.post(
+                f"{self.url}/api/token/refresh/",
+                json={"refresh": self._api_key},
+                timeout=(_CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S * 4),
+            )
+            token = msgspec.json.decode(json_content(response, self.url, _LOGGING_IN), type=_Access).access
+            self._access = (token, time.monotonic())
+        return f"Bearer {token}"
+
+
+def connect(url: str, api_key: str | None) -> Server:
+    """The Label Studio at `url`, after it has answered and taken the key.
+
+    Raises SettingsError (no key, not an address), AuthError, ServerError.
+    """
+    if not api_key or not api_key.strip():
+        raise SettingsError("no Label Studio access token: neither --api-key nor LABEL_STUDIO_API_KEY is set", KEY_HINT)
+    if not api_key.strip().isascii() or re.search(r"\s", api_key.strip()):
+        raise SettingsError("the Label Studio access token has characters that no token has", KEY_HINT)
+    server = Server(clean_url(url), api_key.strip())
+    with server.errors(_LOGGING_IN):
+        if redirected := _redirected(server):
+            server.url = redirected
+    server.get_json("api/current-user/whoami", _LOGGING_IN, dict)
+    return server
+
+
+def clean_url(url: str) -> str:
+    """Label Studio's address out of what a person gave: without a slash at the end or a page of the web interface.
+
+    Raises SettingsError where it is no http(s) address.
+    """
+    text = url.strip()
+    try:
+        parts = urlsplit(text)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        parts, port_is_valid = urlsplit(""), False
+    if parts.scheme not in ("http", "https") or not parts.hostname or not port_is_valid:
+        shown = text if "@" not in text else "the address given"
+        raise SettingsError(
+            f"{shown!r} is not the address of a Label Studio server",
+            "give it with --url or LABEL_STUDIO_URL, such as http://localhost:8080 or https://labels.example.org",
+        )
+    if parts.username or parts.password:
+        raise SettingsError(
+            "the address of Label Studio holds a user name or password", "leave them out: the access token is enough"
+        )
+    return f"{parts.scheme}://{parts.netloc}{_BROWSER_PATH.sub('', parts.path).rstrip('/')}"
+
+
+def _redirected(server: Server) -> str | None:
+    """Where the server sends callers of `server.url` (http to https, mostly), or None: a POST does not survive that."""
+    response = server.session.get(f"{server.url}/api/version", timeout=_CONNECT_TIMEOUT_S * 2)
+    base, found, rest = response.url.partition("/api/version")
+    return base if response.history and response.ok and found and not rest.strip("/") else None

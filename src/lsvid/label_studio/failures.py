@@ -1,0 +1,166 @@
+"""What goes wrong between lsvid and Label Studio: every foreign error turned into one of lsvid's, in one place.
+
+Messages carry the server's own words about the request, never headers, cookies or the key.
+The server's texts are those of Label Studio 1.23.2.
+"""
+
+import json
+from collections.abc import Callable
+
+import msgspec
+import requests
+
+from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, SettingsError, UnclearError
+
+KEY_HINT = "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
+
+
+def json_content(response: requests.Response, url: str, doing: str) -> bytes:
+    """The JSON text of `response`. Raises ServerError where it is an error, or no JSON."""
+    body = response.content
+    if not response.ok:
+        raise status_error(response.status_code, _decoded(body), url, doing)
+    if body.lstrip()[:1] not in (b"{", b"["):
+        raise not_label_studio(url, doing)
+    return body
+
+
+def _decoded(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body.decode(errors="replace")
+
+
+def status_error(status: int, body: object, url: str, doing: str) -> ServerError:
+    """The error for an answer of `status` (an HTTP error) with `body` (decoded JSON, or text)."""
+    said = server_text(body)
+    if status in (401, 403):
+        return _refused_key(status, said, url, doing)
+    if status == 404 and isinstance(body, dict):
+        return NotFoundError(f"Label Studio at {url} found nothing while {doing}: {said}", "check the id or title")
+    if status == 413:
+        return ServerError(
+            f"the server at {url} refused while {doing}: the request is too large (413)",
+            "raise the limit of the proxy in front of Label Studio (nginx: client_max_body_size)",
+        )
+    if status == 429 or status >= 500:
+        return UnclearError(
+            f"Label Studio at {url} failed while {doing}: status {status}" + (f", {said}" if said else ""),
+            "run the same command again in a while: it goes on where it stopped"
+            + ("; if it stays, the server's log says why" if status == 500 else ""),
+        )
+    if status == 404 or (isinstance(body, str) and "<" in body):
+        return not_label_studio(url, doing, status)
+    return ServerError(f"Label Studio refused while {doing}: {said or f'status {status}'}", "")
+
+
+def _refused_key(status: int, said: str, url: str, doing: str) -> AuthError:
+    if "legacy token" in said:
+        return AuthError(
+            f"Label Studio at {url} does not take legacy tokens: {said}",
+            f"{KEY_HINT}; or have an administrator allow legacy tokens for the organization",
+        )
+    if status == 401 or "credentials" in said:
+        return AuthError(f"Label Studio at {url} does not take the access token: {said or 'unauthorized'}", KEY_HINT)
+    return AuthError(
+        f"Label Studio refused while {doing}: {said or 'forbidden'}",
+        "the owner of the access token may not do this: use the token of somebody who may",
+    )
+
+
+def server_text(body: object) -> str:
+    """What the server says in an error's body, in one text; empty for a web page."""
+    if isinstance(body, dict):
+        faults = body.get("validation_errors")
+        if isinstance(faults, dict) and faults:
+            return "\n".join(_fault_text(name, fault) for name, fault in faults.items())
+        if faults:
+            return _fault_text("", faults)
+        if isinstance(body.get("detail"), str):
+            return str(body["detail"])
+        return "\n".join(_fault_text(name, fault) for name, fault in body.items())[:1000]
+    if isinstance(body, list):
+        return "\n".join(str(entry) for entry in body)[:1000]
+    text = str(body or "").strip()
+    return "" if "<" in text else text[:1000]
+
+
+def _fault_text(name: str, fault: object) -> str:
+    text = "\n".join(str(entry) for entry in fault) if isinstance(fault, list) else str(fault)
+    return text if name in ("", "non_field_errors", "detail") else f"{name}: {text}"
+
+
+def not_label_studio(url: str, doing: str, status: int = 200) -> ServerError:
+    """The error for an answer that no Label Studio gives."""
+    return ServerError(
+        f"{url} answered with a web page instead of data (status {status}) while {doing}",
+        "check the address (scheme, port, path) given by --url or LABEL_STUDIO_URL, and whether a proxy or a login "
+        "page stands in front of Label Studio",
+    )
+
+
+def _unreachable(url: str, reason: str) -> ServerError:
+    if "WRONG_VERSION_NUMBER" in reason or "wrong version number" in reason:
+        return ServerError(
+            f"cannot reach Label Studio at {url}: it does not speak https there",
+            f"try http: --url http://{url.partition('://')[2]}",
+        )
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return ServerError(
+            f"cannot reach Label Studio at {url}: its certificate is not trusted",
+            "for a certificate of your own, set both SSL_CERT_FILE and REQUESTS_CA_BUNDLE to the file of its authority",
+        )
+    known = [text for text in ("Connection refused", "Name or service not known", "timed out") if text in reason]
+    return ServerError(
+        f"cannot reach Label Studio at {url}" + (f": {known[0]}" if known else ""),
+        "is it running? Check the address given by --url or LABEL_STUDIO_URL",
+    )
+
+
+def _unclear(url: str, doing: str, what: str) -> UnclearError:
+    return UnclearError(
+        f"{what} by Label Studio at {url} while {doing}",
+        "check that it is running, then run the same command again: it goes on where it stopped",
+    )
+
+
+def translated(error: Exception, url: str, doing: str) -> LsvidError | None:
+    """The error to raise for one of the SDK's, of httpx's or of requests'; None for a fault in lsvid itself."""
+    if isinstance(error, requests.exceptions.RequestException):
+        return _translated_requests(error, url, doing)
+    if isinstance(error, (msgspec.DecodeError, json.JSONDecodeError)):
+        return not_label_studio(url, doing)
+    import httpx
+    from label_studio_sdk.core.api_error import ApiError
+
+    if isinstance(error, ApiError):
+        return _api_error(error.status_code, error.body, url, doing)
+    kinds: list[tuple[type[Exception], Callable[[], ServerError]]] = [  # the first that fits: the narrow ones before
+        (httpx.ConnectError, lambda: _unreachable(url, str(error))),
+        (httpx.ConnectTimeout, lambda: _unreachable(url, "timed out")),
+        (httpx.TimeoutException, lambda: _unclear(url, doing, "no answer in time")),
+        (httpx.TransportError, lambda: _unclear(url, doing, "the connection was broken")),
+        (httpx.HTTPError, lambda: not_label_studio(url, doing)),
+    ]
+    return next((make() for kind, make in kinds if isinstance(error, kind)), None)
+
+
+def _api_error(status: int | None, body: object, url: str, doing: str) -> ServerError:
+    if status is None:  # raised by the SDK itself before it asked anybody
+        return AuthError(f"the access token does not work: {server_text(body)}", KEY_HINT)
+    return not_label_studio(url, doing, status) if status < 400 else status_error(status, body, url, doing)
+
+
+def _translated_requests(error: requests.exceptions.RequestException, url: str, doing: str) -> LsvidError:
+    # Proxies' and Retry's errors nest their cause as text; that of a refused connection is what people need.
+    reason = str(error)
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return _unreachable(url, "timed out")
+    if isinstance(error, requests.exceptions.Timeout):
+        return _unclear(url, doing, "no answer in time")
+    if isinstance(error, requests.exceptions.InvalidURL):
+        return SettingsError(f"{url} is not an address", "check --url or LABEL_STUDIO_URL")
+    if isinstance(error, requests.exceptions.ConnectionError) and "Connection aborted" not in reason:
+        return _unreachable(url, reason)
+    return _unclear(url, doing, "the connection was broken")

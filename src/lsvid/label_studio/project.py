@@ -1,0 +1,260 @@
+"""Projects: finding one, making it or bringing it up to date, and the storage folders it serves clips from."""
+
+import difflib
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from lsvid.errors import NotFoundError, ServerError, SettingsError
+from lsvid.label_studio.client import READ, Server
+
+PROBE_PATH = "/"
+"""A path that no server can serve: asking for it makes the server name its document root."""
+
+_ROOT_IN_TEXT = re.compile(r'LOCAL_FILES_DOCUMENT_ROOT="(.*?)" by security reasons')
+_LOCAL_NOTE = "lsvid: on the researcher's machine this folder is "
+
+
+@dataclass(frozen=True)
+class Project:
+    """A project as the server has it now."""
+
+    id: int
+    title: str
+    label_config: str
+    instruction: str
+    shows_instruction: bool
+    sampling: str
+    n_tasks: int
+    n_annotations: int
+    n_predictions: int
+
+
+@dataclass(frozen=True)
+class StorageFolder:
+    """A folder of clips: `path` as the server sees it, `local` as this machine does."""
+
+    path: str
+    local: str
+
+
+def find_project(server: Server, wanted: str) -> Project:
+    """The project that `wanted` names: an id where it is digits only, else a title.
+
+    Raises NotFoundError, and SettingsError where several projects have the title.
+    """
+    if wanted.isdecimal():
+        return get_project(server, int(wanted))
+    titles = _titles(server)
+    project_id = _only_id(titles, wanted)
+    if project_id is None:
+        near = difflib.get_close_matches(wanted, list(titles.values()), n=3, cutoff=0.5)
+        known = f"; there is {', '.join(repr(title) for title in near)}" if near else ""
+        raise NotFoundError(
+            f"Label Studio at {server.url} has no project titled {wanted!r}{known}",
+            "make it with: lsvid setup-project LABELS --title TITLE",
+        )
+    return get_project(server, project_id)
+
+
+def find_by_title(server: Server, title: str) -> Project | None:
+    """The project of this title, None where there is none. Raises SettingsError where several have it."""
+    project_id = _only_id(_titles(server), title)
+    return None if project_id is None else get_project(server, project_id)
+
+
+def get_project(server: Server, project_id: int) -> Project:
+    """The project of this id. Raises NotFoundError."""
+    try:
+        with server.errors("looking the project up"):
+            found = server.sdk.projects.get(id=project_id, request_options=READ)
+    except NotFoundError as error:
+        raise NotFoundError(
+            f"Label Studio at {server.url} has no project {project_id}",
+            "digits are taken for an id; see the ids in the addresses of your projects",
+        ) from error
+    return Project(
+        id=found.id,
+        title=found.title or "",
+        label_config=found.label_config or "",
+        instruction=found.expert_instruction or "",
+        shows_instruction=bool(found.show_instruction),
+        sampling=str(found.sampling or ""),
+        n_tasks=found.task_number or 0,
+        n_annotations=found.total_annotations_number or 0,
+        n_predictions=found.total_predictions_number or 0,
+    )
+
+
+def _titles(server: Server) -> dict[int, str]:
+    with server.errors("listing the projects"):
+        pages = server.sdk.projects.list(include="id,title", page_size=1000, request_options=READ)
+        return {entry.id: entry.title for entry in pages}
+
+
+def _only_id(titles: dict[int, str], wanted: str) -> int | None:
+    ids = sorted(project_id for project_id, title in titles.items() if title == wanted)
+    if len(ids) > 1:
+        raise SettingsError(
+            f"{len(ids)} projects are titled {wanted!r}: ids {', '.join(map(str, ids))}",
+            f"name one by its id: --project {ids[0]}",
+        )
+    return ids[0] if ids else None
+
+
+# --- Storage folders --------------------------------------------------------------------------------------------------
+
+
+def storage_folders(server: Server, project_id: int) -> list[StorageFolder]:
+    """The local storages of a project, in the order they were made."""
+    with server.errors("listing the project's storages"):
+        storages = server.sdk.import_storage.local.list(project=project_id, request_options=READ)
+    folders = []
+    for storage in storages:
+        path = storage.path or ""
+        note = storage.description or ""
+        local = note.removeprefix(_LOCAL_NOTE) if note.startswith(_LOCAL_NOTE) else path
+        folders.append(StorageFolder(path, local))
+    return folders
+
+
+def add_storage(server: Server, project_id: int, folder: StorageFolder) -> None:
+    """Let the server serve the files below `folder`; never synchronised, which would make tasks of its own.
+
+    Raises ServerError with what to mend where the server does not take it.
+    """
+    note = _LOCAL_NOTE + folder.local if folder.local != folder.path else ""
+    try:
+        with server.errors(f"connecting the storage folder {folder.path}"):
+            server.sdk.import_storage.local.create(
+                project=project_id,
+                path=folder.path,
+                title=as_pure_path(folder.path).name,
+                description=note,
+                use_blob_urls=True,
+            )
+    except ServerError as error:
+        raise storage_error(error, folder) from error
+
+
+def check_storage(server: Server, project_id: int, folder: StorageFolder) -> None:
+    """Ask the server whether it would take `folder`; changes nothing. Raises ServerError with what to mend."""
+    try:
+        with server.errors(f"checking the storage folder {folder.path}"):
+            server.sdk.import_storage.local.validate(project=project_id, path=folder.path, use_blob_urls=True)
+    except ServerError as error:
+        raise storage_error(error, folder) from error
+
+
+def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
+    """`error` in words that say what to mend, where the server's text is one of those known (1.23.2)."""
+    path, said = folder.path, error.message
+    root = document_root_in(said)
+    if "cannot be the same as LOCAL_FILES_DOCUMENT_ROOT" in said:
+        return ServerError(
+            f"the storage folder {path} is Label Studio's document root itself",
+            f"name a folder below it, such as {as_pure_path(path) / 'clips'}, or start Label Studio with "
+            "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to the folder above",
+        )
+    if "must be a subdirectory of" in said:
+        return ServerError(
+            f"the storage folder {path} does not lie below Label Studio's document root {root}",
+            f"move the clips below {root}, or start Label Studio with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to a "
+            f"folder above {path}; where the server sees the folder under another path (a container): "
+            f"--storage {folder.local}=SERVER_DIR",
+        )
+    if "does not exist" in said:
+        return ServerError(
+            f"Label Studio does not see the storage folder {path}",
+            "make the folder readable for the server; where it sees it under another path (a container): "
+            f"--storage {folder.local}=SERVER_DIR",
+        )
+    if "LOCAL_FILES_SERVING_ENABLED" in said:
+        return ServerError(
+            "Label Studio does not serve local files: that is switched off",
+            "start it with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT "
+            f"set to a folder above {path}",
+        )
+    return error
+
+
+def parse_storage(text: str) -> StorageFolder:
+    """The folder in `DIR` or `DIR=SERVER_DIR`, DIR made absolute. Raises SettingsError."""
+    if text.startswith("s3://"):
+        raise SettingsError(f"--storage {text}: this version connects local folders only", "give a folder")
+    local, equals, path = text, "", ""
+    if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name; this asks about the text as given
+        local, equals, path = text.rpartition("=")
+    if not equals:
+        local = text
+    if not local or (equals and not path):
+        raise SettingsError(
+            f"--storage {text}: neither DIR nor DIR=SERVER_DIR", "such as --storage /data/clips=/media/clips"
+        )
+    absolute = os.path.abspath(local)  # noqa: PTH100 - without following links: the server goes by the path as it is written
+    if not os.path.isdir(absolute):  # noqa: PTH112
+        raise SettingsError(f"--storage {text}: there is no folder {absolute}", "check the path")
+    return StorageFolder(path=path.rstrip("/") or absolute, local=absolute)
+
+
+def as_pure_path(path: str) -> PurePath:
+    """`path` in the flavour of the machine it is of: servers may run on Windows, and lsvid elsewhere."""
+    return PureWindowsPath(path) if re.match(r"[A-Za-z]:[\\/]", path) else PurePosixPath(path)
+
+
+def document_root(server: Server, project_id: int, given: str | None = None) -> str:
+    """The folder below which the server serves files: `given`, else the server's own word, else the environment's.
+
+    Raises ServerError where none of them tells.
+    """
+    if given:
+        return given.rstrip("/") or given
+    said = ""
+    try:
+        with server.errors("asking for the document root"):
+            server.sdk.import_storage.local.validate(project=project_id, path=PROBE_PATH, use_blob_urls=True)
+    except ServerError as error:
+        said = error.message
+    root = document_root_in(said) or os.environ.get("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
+    if not root:
+        raise ServerError(
+            "Label Studio does not say below which folder it serves files" + (f": {said}" if said else ""),
+            "give it with --document-root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the server has it",
+        )
+    return root.rstrip("/") or root
+
+
+def document_root_in(text: str) -> str | None:
+    """The document root that the server names when it refuses a storage folder, or None."""
+    match = _ROOT_IN_TEXT.search(text)
+    return match[1] if match else None
+
+
+def project_summary(server: Server, project_id: int) -> dict[str, Any]:
+    """What a project's annotations and drafts use: created_annotations, created_labels, created_labels_drafts."""
+    return server.get_json(f"api/projects/{project_id}/summary/", "reading what the annotations use", dict[str, Any])
+
+
+def checked_title(title: str) -> str:
+    """`title`, if Label Studio takes it. Raises SettingsError."""
+    title = title.strip()
+    if not 3 <= len(title) <= 50:
+        raise SettingsError(
+            f"a project's title has 3 to 50 characters; {title!r} has {len(title)}", "give another with --title"
+        )
+    return title
+
+
+def annotators(server: Server) -> dict[int, str]:
+    """E-mail by user id, for everybody who has worked on this server."""
+    with server.errors("listing the users"):
+        return {user.id: user.email for user in server.sdk.users.list(request_options=READ)}
+
+
+__all__: Sequence[str] = [
+    "Project", "StorageFolder", "add_storage", "annotators", "check_storage", "checked_title", "document_root",
+    "find_by_title", "find_project", "get_project", "parse_storage", "project_summary", "storage_folders",
+]  # fmt: skip
