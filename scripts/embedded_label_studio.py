@@ -229,6 +229,10 @@ def _make_token(url: str) -> str:
 def _json_request(url: str, method: str, body: object, headers: Mapping[str, str]) -> Any:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json", **headers}, method=method)
-    with urllib.request.urlopen(request, timeout=120) as answer:
-        text = answer.read()
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            text = answer.read()
+    except urllib.error.HTTPError as error:
+        error.add_note(error.read().decode(errors="replace"))  # why: a bare "400 Bad Request" helps nobody
+        raise
     return json.loads(text) if text else None
