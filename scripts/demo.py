@@ -24,12 +24,6 @@ import embedded_label_studio as embedded
 from environments import InstallError, label_studio_environment, lsvid_environment
 
 ROOT = embedded.ROOT
-DEMO = ROOT / ".demo"
-DATA = DEMO / "label-studio"
-MEDIA = DEMO / "media"
-CLIPS = MEDIA / "opossum"  # the folder's name is the case's name
-FRAMES = DEMO / "frames"
-RUNNING = DEMO / "running.json"
 LABELS = ROOT / "scripts" / "demo_labels.txt"
 TITLE = "Opossum demo"
 DEFAULT_PORT = 8080
@@ -62,6 +56,38 @@ class DemoError(Exception):
 
 
 @dataclass(frozen=True)
+class Places:
+    """Where the demo keeps what it makes."""
+
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        """Label Studio's database, its user's token and its log."""
+        return self.folder / "label-studio"
+
+    @property
+    def media(self) -> Path:
+        """What Label Studio may serve."""
+        return self.folder / "media"
+
+    @property
+    def clips(self) -> Path:
+        """The clips of one case, which bears the folder's name."""
+        return self.media / "opossum"
+
+    @property
+    def frames(self) -> Path:
+        """What export-frames writes."""
+        return self.folder / "frames"
+
+    @property
+    def running(self) -> Path:
+        """There while a run of the demo keeps Label Studio up: its address."""
+        return self.folder / "running.json"
+
+
+@dataclass(frozen=True)
 class Server:
     """A Label Studio that is up; `started` is None where an earlier run of the demo keeps it up."""
 
@@ -78,22 +104,22 @@ def main() -> None:
     """Run the demo."""
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a terminated demo stops its server too
-    _check_port(arguments.port)
+    places = Places(arguments.folder.resolve())
+    _check_port(places, arguments.port)
     lsvid = lsvid_environment(with_tests=False) / "bin" / "lsvid"
     label_studio = label_studio_environment()
     video = _sample_video(label_studio)
-    if not all((CLIPS / f"clip_{number}.mp4").exists() for number in (1, 2, 3)):
-        print(f"Cutting {video.name} into three clips in {_short(CLIPS)}/ …", flush=True)
+    if not all((places.clips / f"clip_{number}.mp4").exists() for number in (1, 2, 3)):
+        print(f"Cutting {video.name} into three clips in {_short(places.clips)}/ …", flush=True)
         cutter = ROOT / "scripts" / "cut_clips.py"
-        subprocess.run([lsvid.parent / "python", cutter, video, CLIPS, "3"], check=True)
-    with _server(arguments.port) as server:
-        _run(lsvid, server, "setup-project", LABELS, "--title", TITLE, "--storage", CLIPS)
-        _run(lsvid, server, "import-clips", CLIPS, "--project", TITLE)
+        subprocess.run([lsvid.parent / "python", cutter, video, places.clips, "3"], check=True)
+    with _server(places, arguments.port) as server:
+        _run(lsvid, server, "setup-project", LABELS, "--title", TITLE, "--storage", places.clips)
+        _run(lsvid, server, "import-clips", places.clips, "--project", TITLE)
         _annotate(server)
-        _run(lsvid, server, "export-frames", "--project", TITLE, "--clips", CLIPS, "-o", FRAMES)
-        project = _project(server)
-        _show_result()
-        _go_on(server, project["id"], wait=arguments.wait)
+        _run(lsvid, server, "export-frames", "--project", TITLE, "-o", places.frames)
+        _show_result(places)
+        _go_on(places, server, wait=arguments.wait)
 
 
 def _arguments() -> argparse.Namespace:
@@ -109,23 +135,26 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--no-wait", dest="wait", action="store_false", help="end when done, instead of leaving Label Studio up"
     )
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / ".demo", help="where the demo keeps what it makes (default .demo)"
+    )
     return parser.parse_args()
 
 
-def _running() -> tuple[str, str] | None:
+def _running(places: Places) -> tuple[str, str] | None:
     """Address and token of the Label Studio that another run of this demo keeps up, if any."""
     try:
-        url = str(json.loads(RUNNING.read_text())["url"])
-        token = embedded.stored_token(DATA)
+        url = str(json.loads(places.running.read_text())["url"])
+        token = embedded.stored_token(places.data)
         embedded.call_api(url, token, "GET", "/api/current-user/whoami")
     except (OSError, ValueError, KeyError, urllib.error.URLError):
         return None
     return url, token
 
 
-def _check_port(port: int | None) -> None:
+def _check_port(places: Places, port: int | None) -> None:
     """Before minutes of installing. Raises DemoError where the server could not be started later."""
-    running = _running()
+    running = _running(places)
     wanted = port or DEFAULT_PORT
     if running and port not in (None, int(running[0].rpartition(":")[2])):
         raise DemoError(f"the demo's Label Studio is up already, at {running[0]}", "leave --port out, or stop it first")
@@ -146,22 +175,22 @@ def _sample_video(label_studio: Path) -> Path:
 
 
 @contextmanager
-def _server(port: int | None) -> Iterator[Server]:
-    running = _running()
+def _server(places: Places, port: int | None) -> Iterator[Server]:
+    running = _running(places)
     if running:
         print(f"Label Studio is up at {running[0]}, started by another run of this demo.", flush=True)
         yield Server(*running, started=None)
         return
     print(
-        "Starting Label Studio …" if DATA.exists() else "Starting Label Studio for the first time (a minute) …",
+        "Starting Label Studio …" if places.data.exists() else "Starting Label Studio for the first time (a minute) …",
         flush=True,
     )
-    server = embedded.start(DATA, MEDIA, port or DEFAULT_PORT)
+    server = embedded.start(places.data, places.media, port or DEFAULT_PORT)
     try:
-        RUNNING.write_text(json.dumps({"url": server.url}))
+        places.running.write_text(json.dumps({"url": server.url}))
         yield Server(server.url, server.token, server)
     finally:
-        RUNNING.unlink(missing_ok=True)
+        places.running.unlink(missing_ok=True)
         server.stop()
 
 
@@ -220,11 +249,11 @@ def _region(config: ET.Element, region_id: str, start: int, end: int, path: list
 # --- What came out ----------------------------------------------------------------------------------------------------
 
 
-def _show_result() -> None:
+def _show_result(places: Places) -> None:
     print("\nWhat went in, and what came out:\n")
-    for line in _tree(DEMO, [CLIPS, FRAMES]):
+    for line in _tree(places.folder, [places.clips, places.frames]):
         print(f"  {line}")
-    table = FRAMES / "frames.csv"
+    table = places.frames / "frames.csv"
     with table.open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
     label = rows[0].index("label")
@@ -250,16 +279,16 @@ def _print_table(rows: list[list[str]]) -> None:
         print("  " + "  ".join(value.ljust(width) for value, width in zip(row, widths, strict=True)).rstrip())
 
 
-def _go_on(server: Server, project: int, *, wait: bool) -> None:
+def _go_on(places: Places, server: Server, *, wait: bool) -> None:
     if not wait:
         print("\nRun scripts/demo without --no-wait to leave Label Studio up and go on annotating.")
         return
-    print(f"\nGo on annotating:  {server.url}/projects/{project}/data"
+    print(f"\nGo on annotating:  {server.url}/projects/{_project(server)['id']}/data"
           f"\n  user             {embedded.USERNAME}"
           f"\n  password         {embedded.PASSWORD}"
-          f"\nand export again:  lsvid export-frames --project '{TITLE}' -o {_short(FRAMES)}"
+          f"\nand export again:  lsvid export-frames --project '{TITLE}' -o {_short(places.frames)}"
           f"\n  after            export LABEL_STUDIO_URL={server.url}"
-          f" LABEL_STUDIO_API_KEY=$(cat {_short(embedded.token_file(DATA))})", flush=True)  # fmt: skip
+          f" LABEL_STUDIO_API_KEY=$(cat {_short(embedded.token_file(places.data))})", flush=True)  # fmt: skip
     if server.started is None:
         return
     print("Ctrl-C stops Label Studio; the next run goes on where this one stopped.", flush=True)

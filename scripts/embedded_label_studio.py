@@ -19,7 +19,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ class LabelStudio:
     """A running Label Studio: its address, who may use it, and the folder whose files it serves."""
 
     url: str
-    token: str
+    token: str = field(repr=False)
     username: str
     password: str
     document_root: Path

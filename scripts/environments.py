@@ -22,23 +22,29 @@ class InstallError(Exception):
 
 def lsvid_environment(*, with_tests: bool) -> Path:
     """The folder of lsvid's environment, made or brought up to date: lsvid itself, editable; its tests' packages."""
-    wanted = ["--editable", str(ROOT), *(["--group", f"{ROOT / 'pyproject.toml'}:dev"] if with_tests else [])]
-    return _environment("lsvid", wanted, "lsvid", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    made_from = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    plain = ["--editable", str(ROOT)]
+    full = [*plain, "--group", f"{ROOT / 'pyproject.toml'}:dev"]
+    if not with_tests and not _is_made("lsvid", full, made_from):  # the tests' environment serves the demo as well
+        return make("lsvid", plain, "lsvid", made_from)
+    return make("lsvid", full, "lsvid", made_from)
 
 
 def label_studio_environment() -> Path:
     """The folder of Label Studio's environment, made if need be."""
-    return _environment("label-studio", [LABEL_STUDIO], "Label Studio (about 3 minutes, 1 GB)", "")
+    return make("label-studio", [LABEL_STUDIO], "Label Studio (about 3 minutes, 1 GB)")
 
 
-def _environment(name: str, wanted: list[str], title: str, made_from: str) -> Path:
+def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
+    """The folder of the environment `name` with what pip makes of `wanted`; as it is where that was done already.
+
+    made_from: the text that decides, beside `wanted`, what pip makes of it. Raises InstallError.
+    """
     folder = ENVIRONMENTS / name
-    log = ENVIRONMENTS / f"{name}.log"
-    # One file for each way of making it: what the demo asks for is there too once the tests' packages are.
-    stamp = folder / f"made-{hashlib.sha256(repr((wanted, made_from, sys.version_info[:2])).encode()).hexdigest()[:16]}"
-    if stamp.exists() and _works(folder):
+    if _is_made(name, wanted, made_from):
         return folder
-    print(f"Installing {title} into {folder.relative_to(ROOT)} …", file=sys.stderr, flush=True)
+    log = ENVIRONMENTS / f"{name}.log"
+    print(f"Installing {title} into {folder} …", file=sys.stderr, flush=True)
     ENVIRONMENTS.mkdir(exist_ok=True)
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     steps = [
@@ -58,19 +64,30 @@ def _environment(name: str, wanted: list[str], title: str, made_from: str) -> Pa
                 raise InstallError(
                     f"installing {title} failed:\n{last_lines(log)}\n(log: {log}; command: {' '.join(step)})"
                 )
-    stamp.touch()
+    _stamp(name, wanted, made_from).touch()
     return folder
 
 
+def _is_made(name: str, wanted: list[str], made_from: str) -> bool:
+    return _stamp(name, wanted, made_from).exists() and _works(ENVIRONMENTS / name)
+
+
+def _stamp(name: str, wanted: list[str], made_from: str) -> Path:
+    """The file that is there once the environment is made so. Several can be: what was installed before stays."""
+    made = hashlib.sha256(repr((wanted, made_from, sys.version_info[:2])).encode()).hexdigest()[:16]
+    return ENVIRONMENTS / name / f"made-{made}"
+
+
 def _works(folder: Path) -> bool:
-    """Whether the environment has a Python that runs, of this version: it breaks when that Python is removed."""
+    """Whether the environment has a Python that runs, of this version, and has not been moved since it was made."""
     version = ".".join(map(str, sys.version_info[:2]))
     question = f"import pip, sys; sys.exit('{version}' != '.'.join(map(str, sys.version_info[:2])))"
     try:
         answer = subprocess.run([folder / "bin" / "python", "-c", question], check=False, capture_output=True)
+        program = (folder / "bin" / "pip").read_text(encoding="utf-8")  # names its Python by the full path
     except OSError:
         return False
-    return answer.returncode == 0
+    return answer.returncode == 0 and str(folder) in program
 
 
 if __name__ == "__main__":

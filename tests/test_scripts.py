@@ -1,0 +1,108 @@
+"""scripts/demo and what it stands on: what a person meets when something is missing or in the way."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import embedded_label_studio
+import environments
+from embedded_label_studio import ROOT
+
+
+def demo(*arguments: str, timeout: float = 60, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """What `scripts/demo` did."""
+    return subprocess.run(
+        [ROOT / "scripts" / "demo", *arguments], check=False, capture_output=True, text=True, timeout=timeout,
+        stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def _program(path: Path, script: str) -> str:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def test_help_needs_nothing_installed() -> None:
+    result = demo("--help")
+    assert result.returncode == 0
+    assert "--no-wait" in result.stdout
+
+
+def test_an_old_python_is_refused(tmp_path: Path) -> None:
+    old = _program(tmp_path / "python3.9", "exit 1")
+    result = demo(PYTHON=old)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"error: PYTHON={old} is not a Python 3.11 or newer\nhint: name another, or leave PYTHON out\n"
+    )
+
+
+def test_no_python_new_enough_is_found(tmp_path: Path) -> None:
+    _program(tmp_path / "python3", 'if [ "$1" = --version ]; then echo Python 3.9.2; else exit 1; fi')
+    for needed in ("bash", "dirname"):
+        (tmp_path / needed).symlink_to(f"/bin/{needed}")
+    result = demo(PATH=str(tmp_path))
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: no Python 3.11 or newer found (Python 3.9.2)\nhint: install one")
+
+
+def test_a_python_without_venv_is_refused(tmp_path: Path) -> None:
+    bare = _program(tmp_path / "python3", 'case "$*" in *venv*) exit 1;; *) exit 0;; esac')
+    result = demo(PYTHON=bare)
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"error: {bare} cannot make virtual environments: its venv or ensurepip module is missing\n"
+        "hint: on Debian and Ubuntu: apt-get install python3-venv\n"
+    )
+
+
+def test_a_taken_port_is_refused_before_anything_is_installed(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        result = demo("--no-wait", "--port", str(port), "--folder", str(tmp_path / "demo"))
+    assert result.returncode == 1
+    assert result.stderr == (
+        f"error: port {port} is taken by another program\nhint: choose another: scripts/demo --port {port + 1}\n"
+    )
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_failed_install_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path)
+    with pytest.raises(environments.InstallError, match=r"installing Something failed:\n(.*\n)*.*no-such-folder"):
+        environments.make("something", ["--no-index", "./no-such-folder"], "Something")
+
+
+def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedded_label_studio, "prepared_data", lambda _: tmp_path / "prepared")
+    (tmp_path / "prepared").mkdir()
+    program = _program(tmp_path / "label-studio", "echo no such table: users; exit 3")
+    with pytest.raises(
+        embedded_label_studio.ServerFailedError, match="ended while starting:\n    no such table: users"
+    ):
+        embedded_label_studio.start(tmp_path / "data", tmp_path / "media", program=Path(program))
+
+
+@pytest.mark.server
+def test_the_demo_runs_twice_and_doubles_nothing(tmp_path: Path) -> None:
+    port = str(embedded_label_studio.free_port())
+    folder = tmp_path / "demo"
+    first = demo("--no-wait", "--port", port, "--folder", str(folder), timeout=300)
+    assert first.returncode == 0, first.stdout + first.stderr
+    table = (folder / "frames" / "frames.csv").read_bytes()
+    second = demo("--no-wait", "--port", port, "--folder", str(folder), timeout=300)
+    assert second.returncode == 0, second.stdout + second.stderr
+
+    assert (folder / "frames" / "frames.csv").read_bytes() == table
+    lines = table.decode().splitlines()
+    assert len(lines) - 1 == 420 + 420  # every frame of the two annotated clips once: their labels do not overlap
+    assert sum("Riding / On-board camera / Looking ahead" in line for line in lines) == 91 + 45 + 79
+    assert "Annotated 2 of 3 clips" in first.stdout
+    assert "Annotated" not in second.stdout
+    assert not embedded_label_studio.port_is_taken(int(port)), "--no-wait leaves no server behind"
