@@ -7,7 +7,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
     "errors", "findings", "timebase", "spans", "labels", "labeling_config", "video", "clips", "readers", "dataset",
-    "frames", "writers", "export", "label_studio", "cli", "__main__",
+    "frames", "writers", "export", "import_plan", "clip_advice", "label_studio", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

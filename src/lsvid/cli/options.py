@@ -20,6 +20,13 @@ def server_options(command: Command) -> Command:
                         metavar="URL", help="Label Studio's address, or LABEL_STUDIO_URL.")(command)  # fmt: skip
 
 
+def document_root_option(command: Command) -> Command:
+    """--document-root, as `document_root`."""
+    return click.option("--document-root", metavar="DIR",
+                        help="The folder below which the server serves files, as the server sees it. Default: what the "
+                        "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.")(command)  # fmt: skip
+
+
 def case_options(command: Command) -> Command:
     """--case and --case-from, as `case` and `case_from`: how a clip's case is told."""
     command = click.option("--case-from", metavar="RULE", show_default="parent",

@@ -1,7 +1,7 @@
 """The connection to Label Studio: address, key, and the two ways to talk to it.
 
-The SDK is for projects, storages and imports, a `requests` session for what is large or is not JSON. Neither repeats a
-POST by itself (the SDK would: it retries every method); reads are repeated by both.
+The SDK is for what changes something; a `requests` session reads, which it repeats when the server is busy. Nothing
+repeats a POST by itself (the SDK would: it retries every method).
 """
 
 import re
@@ -22,9 +22,6 @@ from lsvid.errors import LsvidError, SettingsError
 from lsvid.label_studio.failures import KEY_HINT, json_content, translated
 
 T = TypeVar("T")
-
-READ: dict[str, Any] = {"max_retries": 3}
-"""Request options for the SDK's calls that change nothing."""
 
 _READ_STATUSES = (429, 502, 503, 504)
 _CONNECT_TIMEOUT_S = 15
@@ -66,7 +63,7 @@ class Server:
 
     @cached_property
     def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which may only be imported late
-        """The SDK's client; it repeats only what is called with READ."""
+        """The SDK's client, which repeats nothing by itself. Importing it takes two seconds."""
         from label_studio_sdk import LabelStudio
 
         with self.errors("connecting"):
@@ -85,6 +82,10 @@ class Server:
             if known is None:
                 raise
             raise known from None  # the SDK's errors carry headers and cookies in their text
+
+    def project_url(self, project_id: int) -> str:
+        """Where people work on a project."""
+        return f"{self.url}/projects/{project_id}/data"
 
     def get(
         self,

@@ -3,13 +3,13 @@
 import difflib
 import os
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
-from typing import Any
+
+import msgspec
 
 from lsvid.errors import NotFoundError, ServerError, SettingsError
-from lsvid.label_studio.client import READ, Server
+from lsvid.label_studio.client import Server
 
 PROBE_PATH = "/"
 """A path that no server can serve: asking for it makes the server name its document root."""
@@ -29,8 +29,36 @@ class Project:
     shows_instruction: bool
     sampling: str
     n_tasks: int
-    n_annotations: int
     n_predictions: int
+
+
+# What of the server's answers is read here. Reading does without the SDK: importing it alone takes two seconds.
+
+
+class _ProjectAnswer(msgspec.Struct):
+    id: int
+    title: str | None = None
+    label_config: str | None = None
+    expert_instruction: str | None = None
+    show_instruction: bool | None = None
+    sampling: str | None = None
+    task_number: int | None = None
+    total_predictions_number: int | None = None
+
+
+class _ProjectPage(msgspec.Struct):
+    results: list[_ProjectAnswer]
+    next: str | None = None
+
+
+class _StorageAnswer(msgspec.Struct):
+    path: str | None = None
+    description: str | None = None
+
+
+class _UserAnswer(msgspec.Struct):
+    id: int
+    email: str
 
 
 @dataclass(frozen=True)
@@ -69,8 +97,7 @@ def find_by_title(server: Server, title: str) -> Project | None:
 def get_project(server: Server, project_id: int) -> Project:
     """The project of this id. Raises NotFoundError."""
     try:
-        with server.errors("looking the project up"):
-            found = server.sdk.projects.get(id=project_id, request_options=READ)
+        found = server.get_json(f"api/projects/{project_id}/", "looking the project up", _ProjectAnswer)
     except NotFoundError as error:
         raise NotFoundError(
             f"Label Studio at {server.url} has no project {project_id}",
@@ -81,18 +108,23 @@ def get_project(server: Server, project_id: int) -> Project:
         title=found.title or "",
         label_config=found.label_config or "",
         instruction=found.expert_instruction or "",
-        shows_instruction=bool(found.show_instruction),
-        sampling=str(found.sampling or ""),
+        shows_instruction=found.show_instruction or False,
+        sampling=found.sampling or "",
         n_tasks=found.task_number or 0,
-        n_annotations=found.total_annotations_number or 0,
         n_predictions=found.total_predictions_number or 0,
     )
 
 
 def _titles(server: Server) -> dict[int, str]:
-    with server.errors("listing the projects"):
-        pages = server.sdk.projects.list(include="id,title", page_size=1000, request_options=READ)
-        return {entry.id: entry.title for entry in pages}
+    titles: dict[int, str] = {}
+    page = 1
+    while True:
+        params = {"include": "id,title", "page": page, "page_size": 1000}
+        answer = server.get_json("api/projects/", "listing the projects", _ProjectPage, params)
+        titles |= {entry.id: entry.title or "" for entry in answer.results}
+        if answer.next is None:
+            return titles
+        page += 1
 
 
 def _only_id(titles: dict[int, str], wanted: str) -> int | None:
@@ -110,8 +142,9 @@ def _only_id(titles: dict[int, str], wanted: str) -> int | None:
 
 def storage_folders(server: Server, project_id: int) -> list[StorageFolder]:
     """The local storages of a project, in the order they were made."""
-    with server.errors("listing the project's storages"):
-        storages = server.sdk.import_storage.local.list(project=project_id, request_options=READ)
+    storages = server.get_json(
+        "api/storages/localfiles/", "listing the project's storages", list[_StorageAnswer], {"project": project_id}
+    )
     folders = []
     for storage in storages:
         path = storage.path or ""
@@ -233,11 +266,6 @@ def document_root_in(text: str) -> str | None:
     return match[1] if match else None
 
 
-def project_summary(server: Server, project_id: int) -> dict[str, Any]:
-    """What a project's annotations and drafts use: created_annotations, created_labels, created_labels_drafts."""
-    return server.get_json(f"api/projects/{project_id}/summary/", "reading what the annotations use", dict[str, Any])
-
-
 def checked_title(title: str) -> str:
     """`title`, if Label Studio takes it. Raises SettingsError."""
     title = title.strip()
@@ -250,11 +278,4 @@ def checked_title(title: str) -> str:
 
 def annotators(server: Server) -> dict[int, str]:
     """E-mail by user id, for everybody who has worked on this server."""
-    with server.errors("listing the users"):
-        return {user.id: user.email for user in server.sdk.users.list(request_options=READ)}
-
-
-__all__: Sequence[str] = [
-    "Project", "StorageFolder", "add_storage", "annotators", "check_storage", "checked_title", "document_root",
-    "find_by_title", "find_project", "get_project", "parse_storage", "project_summary", "storage_folders",
-]  # fmt: skip
+    return {user.id: user.email for user in server.get_json("api/users/", "listing the users", list[_UserAnswer])}

@@ -1,7 +1,7 @@
 """Tasks: reading back what a project holds, and importing clips in order without ever doubling one."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -70,7 +70,6 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
     tasks: list[msgspec.Raw] = []
     page = 1
     while True:
-        # Not through the SDK: its models take four times as long, and a project may hold 10,000 tasks.
         params = {
             "project": project_id,
             "page": page,
@@ -85,9 +84,7 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
         page += 1
 
 
-def import_tasks(
-    server: Server, project_id: int, datas: Sequence[dict[str, Any]], on_done: Callable[[int], None] | None = None
-) -> list[int]:
+def import_tasks(server: Server, project_id: int, datas: Sequence[dict[str, Any]]) -> list[int]:
     """Make a task of each of `datas`, in their order, and return the tasks' ids in the same order.
 
     Each has an `id` of its own. A request that got no clear answer is never simply repeated: the project is read, and
@@ -95,10 +92,7 @@ def import_tasks(
     """
     ids: list[int] = []
     for start in range(0, len(datas), _BATCH_SIZE):
-        batch = datas[start : start + _BATCH_SIZE]
-        ids += _import_batch(server, project_id, batch)
-        if on_done:
-            on_done(len(batch))
+        ids += _import_batch(server, project_id, datas[start : start + _BATCH_SIZE])
     return ids
 
 

@@ -1,0 +1,93 @@
+"""`lsvid import-clips`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.options import case_options, document_root_option, server_options
+from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.label_studio.imports import ImportReport
+
+
+@click.command("import-clips")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
+@case_options
+@click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
+              help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
+@click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
+              help="Where the server sees a folder of this machine under another path, unless setup-project was told "
+              "so already; repeatable.")  # fmt: skip
+@document_root_option
+@click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
+@server_options
+@output_options
+def import_clips(
+    output: Output,
+    /,
+    sources: tuple[str, ...],
+    project: str,
+    case: str | None,
+    case_from: str | None,
+    order: str,
+    storages: tuple[str, ...],
+    document_root: str | None,
+    dry_run: bool,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Put video clips into a project, in ascending order.
+
+    A SOURCE is a folder, a file, a glob, or a manifest (CSV or JSONL with the columns path, and if you like case, clip
+    and order). Clips are ordered by case, then by name, and annotators get them in this order. Run it again when clips
+    have come: only new ones are added.
+
+    \b
+    Examples:
+      lsvid import-clips /data/clips --project Surgery
+      lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
+      lsvid import-clips manifest.csv --project Surgery --dry-run
+    """
+    from lsvid.clips import CaseRule, find_clips
+    from lsvid.errors import DataError
+    from lsvid.findings import Findings
+    from lsvid.label_studio import imports
+    from lsvid.label_studio.client import connect
+    from lsvid.label_studio.project import parse_storage
+
+    mappings = [parse_storage(text) for text in storages]
+    clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
+    server = connect(url, api_key)
+    findings = Findings()
+    options = imports.ImportOptions(
+        mappings=mappings, root=document_root, by_recorded_time=order == "recorded", dry_run=dry_run
+    )
+    with output.progress("reading clips", len(clips)) as on_probed:
+        report = imports.import_clips(server, project, clips, options, findings, on_probed)
+    address = server.project_url(report.project.id)
+    output.document = {
+        "version": 1,
+        "command": "import-clips",
+        "dry_run": dry_run,
+        "project": {"id": report.project.id, "title": report.project.title, "url": address},
+        "items": [asdict(item) for item in report.items],
+    }
+    output.findings(findings)
+    output.note(_summary(report, address))
+    bad = [item for item in report.items if item.error]
+    if bad:
+        raise DataError(
+            "\n".join([f"{len(bad)} of {len(clips)} clips were not imported:", *(f"  {item.error}" for item in bad)]),
+            "mend or remove files that cannot be read, and give clips with other content another name; then run the same "
+            "command again: it adds only what is missing",
+        )
+
+
+def _summary(report: "ImportReport", url: str) -> str:
+    counts = [("imported", "imported"), ("new", "would import"), ("unchanged", "there already:"),
+              ("changed", "changed:"), ("failed", "failed:")]  # fmt: skip
+    said = [f"{text} {report.count(status)}" for status, text in counts if report.count(status)]
+    return f"project {report.project.id} ({report.project.title}), clips {', '.join(said)}; {url}"

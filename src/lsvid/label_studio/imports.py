@@ -1,0 +1,219 @@
+"""Clips into a project: probed, planned, checked, imported in order, and verified."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from lsvid.clip_advice import ProbedClip, advise
+from lsvid.clips import ClipFile, natural_key, number_clips
+from lsvid.config_changes import reads_rate, timeline_of
+from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.findings import Findings
+from lsvid.import_plan import Imported, plan_import
+from lsvid.label_studio.client import Server
+from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
+from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
+from lsvid.label_studio.tasks import Task, import_tasks, read_tasks
+from lsvid.timebase import format_rate
+from lsvid.video import VideoInfo, probe_all
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How to import.
+
+    mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
+    by_recorded_time: order the clips of a case by when they were recorded, not by name.
+    """
+
+    mappings: Sequence[StorageFolder] = ()
+    root: str | None = None
+    by_recorded_time: bool = False
+    dry_run: bool = False
+
+
+@dataclass
+class ImportItem:
+    """What became of a clip: status is imported, new (dry run), unchanged, changed or failed."""
+
+    clip: str
+    path: str
+    status: str
+    task: int | None = None
+    order: float | None = None
+    error: str | None = None
+
+    def becomes(self, status: str, order: float | None, task: int | None = None) -> None:
+        """Set what became of the clip."""
+        self.status, self.order, self.task = status, order, task
+
+
+@dataclass
+class ImportReport:
+    """What became of all clips."""
+
+    project: Project
+    items: list[ImportItem]
+
+    def count(self, status: str) -> int:
+        """The number of clips with this status."""
+        return sum(item.status == status for item in self.items)
+
+
+def import_clips(
+    server: Server,
+    wanted: str,
+    clips: Sequence[ClipFile],
+    options: ImportOptions,
+    findings: Findings,
+    on_probed: Callable[[int], None] | None = None,
+) -> ImportReport:
+    """Make a task of each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
+
+    A clip that cannot be read, or is there with other content, fails by itself; the others are imported.
+    `on_probed` is called with 1 for each clip read.
+    Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
+    """
+    project = find_project(server, wanted)
+    items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
+    infos: dict[str, VideoInfo] = {}
+    for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_probed), strict=True):
+        if isinstance(result, ClipError):
+            items[clip.id].error = result.message
+        else:
+            infos[clip.id] = result
+    readable = [clip for clip in clips if clip.id in infos]
+    if options.by_recorded_time:
+        readable = _by_recorded_time(readable, infos)
+    existing = _imported(read_tasks(server, project.id), findings)
+    plan = plan_import(existing, readable, {key: info.fingerprint for key, info in infos.items()}, findings)
+    there = {one.id: one for one in existing}
+    for clip in plan.unchanged:
+        items[clip.id].becomes("unchanged", there[clip.id].order, there[clip.id].task_id)
+    for clip, imported in plan.changed:
+        items[clip.id].becomes("changed", imported.order, imported.task_id)
+        items[clip.id].error = f"{clip.path} is not what was imported as {clip.id} (task {imported.task_id})"
+    for clip in plan.new:
+        items[clip.id].becomes("new", clip.order)
+    if plan.new:
+        _warn(project, [ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in plan.new], findings)
+        urls = _served(server, project, plan.new, infos, options)
+        if not options.dry_run:
+            datas = [_task_data(clip, infos[clip.id], urls[clip.id]) for clip in plan.new]
+            ids = import_tasks(server, project.id, datas)
+            for clip, task_id in zip(plan.new, ids, strict=True):
+                items[clip.id].becomes("imported", clip.order, task_id)
+            _verify(server, project, dict(zip((clip.id for clip in plan.new), ids, strict=True)), findings)
+    return ImportReport(project, list(items.values()))
+
+
+def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) -> list[ClipFile]:
+    times: dict[str, datetime] = {}
+    for clip in clips:
+        recorded = infos[clip.id].recorded_at
+        try:
+            when = datetime.fromisoformat(recorded or "")
+        except ValueError:
+            continue
+        times[clip.id] = when if when.tzinfo else when.replace(tzinfo=UTC)
+    without = [clip.path for clip in clips if clip.id not in times]
+    if without:
+        raise DataError(
+            "\n".join([f"{len(without)} clips carry no time of recording:", *(f"  {path}" for path in without)]),
+            "order them by name (--order name), or in a manifest with the columns path and order",
+        )
+    ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], natural_key(clip.name)))
+    return number_clips(ordered)
+
+
+def _imported(tasks: Sequence[Task], findings: Findings) -> list[Imported]:
+    found = []
+    for task in tasks:
+        data = task.data
+        if data.id is None or data.case is None or data.clip is None or data.fingerprint is None:
+            continue
+        found.append(Imported(task.id, data.case, data.clip, data.order or 0.0, data.fingerprint))
+    if len(found) < len(tasks):
+        findings.warn(
+            f"{len(tasks) - len(found)} tasks of the project were not made by import-clips; they are left as they are",
+            "where they show the same clips, these will be there twice: delete them in the Data Manager",
+        )
+    return found
+
+
+def _warn(project: Project, clips: Sequence[ProbedClip], findings: Findings) -> None:
+    timeline = timeline_of(project.label_config)
+    if not reads_rate(project.label_config):
+        findings.warn(
+            f"project {project.id} does not take the frame rate from its tasks: frame numbers will be wrong",
+            'give its Video tag frameRate="$fps", as lsvid setup-project does',
+        )
+    advise(clips, timeline, findings)
+
+
+def _served(
+    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions
+) -> dict[str, str]:
+    """The address of each clip, after one clip of each folder that serves them has answered."""
+    folders = with_mappings(storage_folders(server, project.id), options.mappings)
+    paths = {clip.id: path_on_server(clip.path, folders) for clip in clips}
+    outside = [clip.path for clip in clips if paths[clip.id] is None]
+    if outside:
+        known = ", ".join(folder.local for folder in folders) or "it has none"
+        raise SettingsError(
+            "\n".join(
+                [
+                    f"{len(outside)} clips lie outside the storage folders of project {project.id} ({known}):",
+                    *(f"  {path}" for path in outside),
+                ]
+            ),
+            "connect their folder: lsvid setup-project LABELS --storage DIR; where the server sees it under another "
+            "path (a container): --storage DIR=SERVER_DIR",
+        )
+    root = document_root(server, project.id, options.root)
+    served = {clip_id: str(path) for clip_id, path in paths.items()}
+    urls = {clip_id: local_files_url(path, root) for clip_id, path in served.items()}
+    smallest: dict[str, str] = {}  # by folder: Label Studio reads a file whole before it answers
+    for clip in sorted(clips, key=lambda clip: -infos[clip.id].size):
+        folder = next(folder.path for folder in folders if path_on_server(clip.path, [folder]))
+        smallest[folder] = clip.id
+    for clip_id in smallest.values():
+        check_served(server, urls[clip_id], served[clip_id], infos[clip_id].size)
+    return urls
+
+
+def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
+    index = info.index
+    order = clip.order or 0.0
+    return {
+        "video": url,
+        "fps": format_rate(index.editor_rate),
+        "fps_exact": None if index.rate is None else str(index.rate),
+        "frames": index.n_frames,
+        "duration_s": float(index.length_s),
+        "case": clip.case,
+        "clip": clip.name,
+        "id": clip.id,
+        "order": int(order) if order.is_integer() else order,
+        "fingerprint": info.fingerprint,
+        "path": clip.path,
+    }
+
+
+def _verify(server: Server, project: Project, task_ids: dict[str, int], findings: Findings) -> None:
+    """Read the project back: every clip that was imported once, and in ascending order."""
+    arrived = Counter(task.data.id for task in read_tasks(server, project.id))
+    wrong = [clip_id for clip_id in task_ids if arrived[clip_id] != 1]
+    if wrong:
+        findings.warn(
+            f"{len(wrong)} clips are not in project {project.id} once, such as {wrong[0]}: {arrived[wrong[0]]} times",
+            "was somebody else importing? Delete doubled tasks in the Data Manager, and run the same command again",
+        )
+    ids = list(task_ids.values())
+    if ids != sorted(ids):
+        findings.warn(
+            f"Label Studio numbered the tasks of project {project.id} in another order than that of the clips",
+            "in the Data Manager, sort by the column 'order' and label tasks as displayed",
+        )
