@@ -208,7 +208,7 @@ def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
                 if span.start_frame == span.stop_frame:
                     findings.leave_out(place, "spans that hold no picture")
                     continue
-                if span.basis.is_cut(index):
+                if span.stop_frame == index.n_frames and span.basis.is_cut(index):
                     findings.cut(place)
                 kept.append(span)
             work.spans = kept

@@ -24,7 +24,7 @@ from lsvid.dataset import (
 )
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
-from lsvid.frames import TableOptions, frame_table, schema
+from lsvid.frames import FrameTables, TableOptions
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
@@ -87,12 +87,13 @@ def export_frames(
     """
     exported = _exported(clips, findings, include_unannotated=include_unannotated)
     writer = WRITERS[file_format]
+    frame_tables = FrameTables(exported, options)
     rows = 0
 
     def tables(members: Iterable[AnnotatedClip]) -> Iterator[Any]:
         nonlocal rows
         for clip in members:
-            table = frame_table(clip, options)
+            table = frame_tables.table(clip)
             rows += len(table)
             yield table
             if on_clip:
@@ -107,7 +108,7 @@ def export_frames(
         else:
             parts = {f"frames{writer.suffix}": exported}
         for name, members in parts.items():
-            writer.write(tables(members), schema(options), staging / name)
+            writer.write(tables(members), frame_tables.schema, staging / name)
         manifest = _manifest(clips, exported, sources, options, findings, command)
         manifest["counts"] |= {"rows": rows}
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in parts]

@@ -1,7 +1,7 @@
 """Spans and a frame index become the frame table: for every frame of every clip, what was being done."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lsvid.dataset import AnnotatedClip, Work
+from lsvid.errors import SettingsError
 from lsvid.spans import LABEL_SEPARATOR, Span
 from lsvid.timebase import sample_frames
 
@@ -33,70 +34,109 @@ class TableOptions:
     sample_fps: Fraction | None = None
     background: str | None = None
 
-    @property
-    def depth(self) -> int:
-        """The number of `level_*` columns."""
-        return max((len(path) for path in self.labels), default=1)
 
+class FrameTables:
+    """The frame table of `clips`, a clip at a time, so that memory does not grow with their number.
 
-def schema(options: TableOptions) -> dict[str, pl.DataType]:
-    """The columns of the frame table and their types, in order."""
-    columns: dict[str, pl.DataType] = {
-        "case": pl.String(),
-        "clip": pl.String(),
-        "frame": pl.Int32(),
-        "case_frame": pl.Int32(),
-        "time_s": pl.Float64(),
-        "case_time_s": pl.Float64(),
-        "annotator": pl.String(),
-    }
-    if options.wide:
+    schema: its columns and their types, in order. Texts are categories (dictionary-encoded in Parquet), all known here.
+    Raises SettingsError where a label's name cannot be a column, or the background's name is a label.
+    """
+
+    def __init__(self, clips: Sequence[AnnotatedClip], options: TableOptions) -> None:
+        self.options = options
+        self._rank = {path: rank for rank, path in enumerate(options.labels)}
         names = [LABEL_SEPARATOR.join(path) for path in options.labels]
         if options.background is not None:
+            if options.background in names:
+                raise SettingsError(
+                    f"--background {options.background!r} is the name of a label", "choose another name"
+                )
             names.append(options.background)
-        return columns | {name: pl.UInt8() for name in names}
-    columns |= {"region": pl.String(), "label": pl.String()}
-    return columns | {f"level_{level}": pl.String() for level in range(1, options.depth + 1)}
-
-
-def frame_table(clip: AnnotatedClip, options: TableOptions) -> pl.DataFrame:
-    """The rows of one clip, sorted by annotator, frame and label order, with the columns of `schema`.
-
-    Long: one row per (frame, active label), and one with an empty label for a frame that has none. A clip without
-    annotations is there once, for the annotator "". The clip must have been found, and its spans located.
-    """
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
-    kept = None if options.sample_fps is None else sample_frames(index, options.sample_fps)
-    times_s = index.times_s()
-    case_times_s = _case_times_s(clip)
-    tables = []
-    for work in clip.works or [Work.nobody()]:
-        spans = [span for span in work.spans if span.start_frame is not None]
-        frames, which = _active(spans, index.n_frames, {path: n for n, path in enumerate(options.labels)})
-        if kept is not None:
-            mask = np.isin(frames, kept)
-            frames, which = frames[mask], which[mask]
-        background = options.background if clip.works else None  # where nobody has looked is not background
+        annotators = {work.annotator for clip in clips for work in clip.works}
+        self.schema: dict[str, pl.DataType] = {
+            "case": _categories(clip.clip.case for clip in clips),
+            "clip": _categories(clip.clip.clip for clip in clips),
+            "frame": pl.Int32(),
+            "case_frame": pl.Int32(),
+            "time_s": pl.Float64(),
+            "case_time_s": pl.Float64(),
+            "annotator": _categories(annotators),
+        }
         if options.wide:
-            frames, columns = _wide_rows(frames, which, spans, options, background)
-        else:
-            columns = _long_columns(which, spans, options, background)
-        tables.append(
-            pl.DataFrame(
-                [
-                    _constant("case", clip.clip.case, len(frames)),
-                    _constant("clip", clip.clip.clip, len(frames)),
-                    pl.Series("frame", frames.astype(np.int32)),
-                    pl.Series("case_frame", (frames + clip.case_frame).astype(np.int32)),
-                    pl.Series("time_s", times_s[frames]),
-                    pl.Series("case_time_s", case_times_s[frames]),
-                    _constant("annotator", work.annotator, len(frames)),
-                    *columns,
-                ]
-            )
-        )
-    return tables[0] if len(tables) == 1 else pl.concat(tables, rechunk=False)
+            if taken := self.schema.keys() & set(names):
+                raise SettingsError(
+                    f"the label {min(taken)!r} has the name of a column of the frame table",
+                    "rename the label, or leave out --layout wide",
+                )
+            self.schema |= {name: pl.UInt8() for name in names}
+            return
+        self.schema |= {"region": pl.String(), "label": _categories(names)}
+        for level in range(max((len(path) for path in options.labels), default=1)):
+            parts = [path[level] for path in options.labels if level < len(path)]
+            self.schema[f"level_{level + 1}"] = _categories([*parts, *(names[-1:] if level == 0 else [])])
+
+    def table(self, clip: AnnotatedClip) -> pl.DataFrame:
+        """The rows of one clip, sorted by annotator, frame and label order.
+
+        Long: one row per (frame, active label), and one with no label (null) for a frame that has none. A clip without
+        annotations is there once, without an annotator. The clip must have been found, and its spans located.
+        """
+        assert clip.info is not None  # noqa: S101 - the caller's business
+        index, sample_fps = clip.info.index, self.options.sample_fps
+        kept = None if sample_fps is None else sample_frames(index, sample_fps)
+        times_s, case_times_s = index.times_s(), _case_times_s(clip)
+        background = self.options.background if clip.works else None  # where nobody has looked is not background
+        tables = []
+        for work in clip.works or [Work.nobody()]:
+            frames, which = _active(work.spans, index.n_frames, self._rank)
+            if kept is not None:
+                mask = np.isin(frames, kept)
+                frames, which = frames[mask], which[mask]
+            if self.options.wide:
+                frames, labels = self._wide_labels(frames, which, work.spans, background)
+                which = np.zeros(len(frames), dtype=np.int64)
+            else:
+                labels = self._long_labels(work.spans, background)
+            names = {"case": clip.clip.case, "clip": clip.clip.clip, "annotator": work.annotator or None}
+            columns = {name: pl.Series([text], dtype=self.schema[name]) for name, text in names.items()}
+            columns = {name: column.new_from_index(0, len(frames)) for name, column in columns.items()}
+            columns |= {
+                "frame": pl.Series(frames.astype(np.int32)),
+                "case_frame": pl.Series((frames + clip.case_frame).astype(np.int32)),
+                "time_s": pl.Series(times_s[frames]),
+                "case_time_s": pl.Series(case_times_s[frames]),
+            }
+            columns |= (labels if self.options.wide else labels[which.astype(np.uint32)]).to_dict()
+            tables.append(pl.DataFrame({name: columns[name] for name in self.schema}))
+        return tables[0] if len(tables) == 1 else pl.concat(tables, rechunk=False)
+
+    def _long_labels(self, spans: Sequence[Span], background: str | None) -> pl.DataFrame:
+        """The label columns: a row per span, and one at the end for frames where nothing is active."""
+        paths = [*(span.label for span in spans), () if background is None else (background,)]
+        columns: dict[str, list[str | None]] = {
+            "region": [*(span.region_id for span in spans), None],
+            "label": [LABEL_SEPARATOR.join(path) or None for path in paths],
+        }
+        names = [name for name in self.schema if name.startswith("level_")]
+        for level, name in enumerate(names):
+            columns[name] = [path[level] if level < len(path) else None for path in paths]
+        return pl.DataFrame(columns, schema={name: self.schema[name] for name in columns})
+
+    def _wide_labels(
+        self, frames: IntArray, which: IntArray, spans: Sequence[Span], background: str | None
+    ) -> tuple[IntArray, pl.DataFrame]:
+        """The frames, each once, and their 0/1 columns."""
+        kept, row = np.unique(frames, return_inverse=True)
+        names = [name for name, dtype in self.schema.items() if dtype == pl.UInt8]
+        table = np.zeros((len(names), len(kept)), dtype=np.uint8)
+        nothing = -1 if background is None else len(self._rank)
+        of_row = np.array([*(self._rank[span.label] for span in spans), nothing], dtype=np.int64)[which]
+        table[of_row[of_row >= 0], row[of_row >= 0]] = 1
+        return kept, pl.DataFrame([pl.Series(name, values) for name, values in zip(names, table, strict=True)])
+
+
+def _categories(texts: Iterable[str]) -> pl.Enum:
+    return pl.Enum(list(dict.fromkeys(text for text in texts if text)))
 
 
 def _active(spans: Sequence[Span], n_frames: int, rank: Mapping[LabelPath, int]) -> tuple[IntArray, IntArray]:
@@ -134,31 +174,6 @@ def _active(spans: Sequence[Span], n_frames: int, rank: Mapping[LabelPath, int])
     return frames[rows], which[rows]
 
 
-def _long_columns(
-    which: IntArray, spans: Sequence[Span], options: TableOptions, background: str | None
-) -> list[pl.Series]:
-    nothing = () if background is None else (background,)
-    paths = [*(span.label for span in spans), nothing]
-    picked = pl.Series(which.astype(np.uint32))
-    values = {"region": [*(span.region_id for span in spans), ""], "label": [LABEL_SEPARATOR.join(p) for p in paths]}
-    for level in range(options.depth):
-        values[f"level_{level + 1}"] = [path[level] if level < len(path) else "" for path in paths]
-    return [pl.Series(name, column, dtype=pl.String).gather(picked) for name, column in values.items()]
-
-
-def _wide_rows(
-    frames: IntArray, which: IntArray, spans: Sequence[Span], options: TableOptions, background: str | None
-) -> tuple[IntArray, list[pl.Series]]:
-    kept, row = np.unique(frames, return_inverse=True)
-    column = {path: n for n, path in enumerate(options.labels)}
-    names = list(schema(options))[7:]
-    table = np.zeros((len(names), len(kept)), dtype=np.uint8)
-    nothing = -1 if background is None else len(options.labels)
-    of_span = np.array([*(column[span.label] for span in spans), nothing], dtype=np.int64)[which]
-    table[of_span[of_span >= 0], row[of_span >= 0]] = 1
-    return kept, [pl.Series(name, values) for name, values in zip(names, table, strict=True)]
-
-
 def _case_times_s(clip: AnnotatedClip) -> npt.NDArray[np.float64]:
     """The case time of every picture in seconds: each the double nearest to the exact fraction."""
     assert clip.info is not None  # noqa: S101 - the caller's business
@@ -170,7 +185,3 @@ def _case_times_s(clip: AnnotatedClip) -> npt.NDArray[np.float64]:
     if begin + step * int(ticks[-1]) < 1 << 53:  # both operands of the division are exact doubles
         return np.asarray((begin + ticks * step) / denominator, dtype=np.float64)
     return np.array([float(offset + int(tick) * index.time_base) for tick in ticks])
-
-
-def _constant(name: str, value: str, length: int) -> pl.Series:
-    return pl.Series(name, [value], dtype=pl.String).new_from_index(0, length)

@@ -86,8 +86,8 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         return frames_of_seconds(index, self.start, self.end, tolerance_s)
 
     def is_cut(self, index: FrameIndex) -> bool:
-        """Whether it reaches past the clip's ends, by more than the tolerance."""
-        return self.end > index.end_s + Fraction(self.tolerance) or self.start < -self.tolerance
+        """Whether it reaches past the end of the last picture, by more than the tolerance."""
+        return self.end > index.end_s + Fraction(self.tolerance)
 
 
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):

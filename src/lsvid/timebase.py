@@ -10,7 +10,7 @@ computed from `count / fps`, and nothing from a header's frame count.
 import math
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -98,11 +98,8 @@ class FrameIndex:
 
     def first_at_or_after(self, time_s: Fraction) -> int:
         """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
-        return int(np.searchsorted(self.pts, math.ceil(time_s / self.time_base), side="left"))
-
-    def last_at_or_before(self, time_s: Fraction) -> int:
-        """The last picture with PTS <= `time_s`, which is the one a player shows; -1 where there is none."""
-        return int(np.searchsorted(self.pts, math.floor(time_s / self.time_base), side="right")) - 1
+        ticks = -(-time_s.numerator * self.time_base.denominator // (time_s.denominator * self.time_base.numerator))
+        return int(np.searchsorted(self.pts, ticks, side="left"))
 
 
 def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fraction | None:
@@ -159,12 +156,12 @@ def shown(index: FrameIndex, rate: Fraction, number: int) -> int:
     The editor seeks to t = round(((number - 1) / rate) / 2 ms) * 2 ms + 2 ms and the browser shows the last picture
     with PTS <= t; the first one where there is none. `n_frames` past the timeline's end or the last picture's.
     """
-    if number > last_number(index, rate):
+    # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
+    time_ms = 2 * _round_half_up(((number - 1) / float(rate)) / 0.002) + 2
+    ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator)
+    if ticks >= index.pts[-1] + index.last_duration or number > last_number(index, rate):
         return index.n_frames
-    time_s = _seek_time_s(rate, number)
-    if time_s >= index.end_s:
-        return index.n_frames
-    return max(index.last_at_or_before(time_s), 0)
+    return max(int(np.searchsorted(index.pts, ticks, side="right")) - 1, 0)
 
 
 def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> tuple[int, int]:
@@ -198,12 +195,6 @@ def _number_showing(index: FrameIndex, rate: Fraction, frame: int) -> int:
         else:
             low = middle + 1
     return low
-
-
-def _seek_time_s(rate: Fraction, number: int) -> Fraction:
-    # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
-    steps = _round_half_up(((number - 1) / float(rate)) / 0.002)
-    return Fraction(2 * (steps + 1), 1000)
 
 
 def _round_half_up(value: float) -> int:
@@ -252,6 +243,7 @@ def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
     return np.unique(np.searchsorted(index.pts, wanted, side="left"))
 
 
+@lru_cache(maxsize=256)
 def parse_rate(value: object) -> Fraction:
     """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes. Raises ValueError unless it is above 0."""
     try:

@@ -8,18 +8,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import av
-import av.container
-import av.error
-import av.video
 import msgspec
 import numpy as np
 
 from lsvid.errors import ClipError
 from lsvid.timebase import FrameIndex
 
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
 _CACHE_VERSION = 1
+_AV_TIME_BASE = 1_000_000
+"""FFmpeg gives a container's duration in microseconds."""
 
 # Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
 
@@ -61,10 +63,12 @@ def probe(path: str | Path) -> VideoInfo:
         return known
     if stat.st_size == 0:
         raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
+    import av  # noqa: PLC0415 - not needed where every index is in the cache
+
     try:
         with av.open(str(path)) as container:
             info = _read(container, str(path), stat.st_size)
-    except (av.error.FFmpegError, OSError) as error:
+    except (av.FFmpegError, OSError) as error:
         raise ClipError(
             f"{path} cannot be read as a video: {error.strerror or error}",
             f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
@@ -97,7 +101,7 @@ def probe_all(
     return results
 
 
-def _read(container: av.container.InputContainer, path: str, size: int) -> VideoInfo:
+def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
     stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
     if stream is None:
         raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
@@ -130,7 +134,7 @@ def _read(container: av.container.InputContainer, path: str, size: int) -> Video
         pts=times,
         time_base=stream.time_base,
         last_duration=last_duration,
-        duration_s=Fraction(container.duration, av.time_base)
+        duration_s=Fraction(container.duration, _AV_TIME_BASE)
         if container.duration
         else (int(times[-1]) + last_duration) * stream.time_base,
     )

@@ -14,8 +14,7 @@ FORMATS = ("csv", "jsonl", "parquet")
 
 @click.command("export-frames")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              help="Folder for frames.csv and manifest.json.")  # fmt: skip
+@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
               help="long: a row per frame and active label. wide: a row per frame, a 0/1 column per label.")  # fmt: skip
@@ -47,7 +46,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
     findings = Findings()
-    with open_sources(options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection):
         with output.progress("Reading clips") as step:
             clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
         labels = label_order(clips, sources.options.tree)

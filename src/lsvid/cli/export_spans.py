@@ -33,7 +33,7 @@ def export_spans(output: Output, /, **options: Any) -> None:
     if output.json and not options["file"]:
         raise click.UsageError("--json and the spans would share standard output: name a file with -o")
     findings = Findings()
-    with open_sources(options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection):
         chosen = None if options["everything"] else selection
         records = span_records(sources, chosen, findings, skip_bad=options["skip_bad"])
         if options["file"]:

@@ -68,13 +68,13 @@ class Output:
 
     @contextmanager
     def progress(self, label: str, total: int = 0) -> Iterator[Callable[..., None]]:
-        """A bar on standard error. Call what it yields with the steps done since the last call, and a total if it is new."""
+        """A bar on standard error; call what it yields with the steps done since the last call, and a new total."""
         hidden = self.quiet or not sys.stderr.isatty()
         bar: ProgressBar[int]
         with click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
 
-            def step(done: int, total: int | None = None) -> None:
-                bar.length = total if total is not None else bar.length
+            def step(done: int, total: int = 0) -> None:
+                bar.length = total or bar.length
                 bar.update(done)
 
             yield step

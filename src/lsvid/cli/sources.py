@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from lsvid.cli.options import case_options, server_options
+from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -22,7 +23,7 @@ def source_options(command: Command) -> Command:
             click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
             click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
             click.option("--clips", "roots", multiple=True, metavar="DIR",
-                         help="Where the clips are; repeatable. Default: the project's storage, or the export's own paths."),
+                         help="Where the clips are; repeatable. Default: the project's storage."),
             click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
             click.option("--annotator", "annotators", multiple=True, metavar="A",
                          help="Only this annotator; repeatable."),
@@ -43,7 +44,7 @@ def source_options(command: Command) -> Command:
 
 
 @contextmanager
-def open_sources(options: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     """(Sources, Selection) from the options of `source_options`; a project is downloaded into a temporary file."""
     from lsvid.clips import CaseRule
     from lsvid.dataset import Selection
@@ -71,15 +72,19 @@ def open_sources(options: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
     )
     with ExitStack() as stack:
         names: tuple[str, ...] = ()
-        roots, label_config, annotators = list(options["roots"]), None, {}
+        roots, label_config = list(options["roots"]), None
+        annotators: dict[str, str] = {}
         if project:
             from lsvid.label_studio.client import connect
             from lsvid.label_studio.export import download_export
 
-            download = stack.enter_context(download_export(connect(options["url"], options["api_key"]), project))
+            with output.progress("Downloading annotations") as step:
+                server = connect(options["url"], options["api_key"])
+                download = stack.enter_context(download_export(server, project, step))
             exports, names = (str(download.path),), (f"{download.url}/projects/{download.id}",)
-            label_config, annotators = download.label_config, download.annotators
-            roots = roots or [str(folder) for folder in download.storages if Path(folder).is_dir()]
+            label_config = download.label_config
+            annotators = {str(user): email for user, email in download.annotators.items()}
+            roots = roots or [folder for folder in download.storages if Path(folder).is_dir()]
             if not roots:
                 raise DataError(
                     f"cannot find the clips of project {download.id}; looked in its storages: "

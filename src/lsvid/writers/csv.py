@@ -1,4 +1,4 @@
-"""Comma-separated values, with a header: UTF-8, LF, quoted where needed; nothing between commas where there is none."""
+"""Comma-separated values, with a header: UTF-8, LF, quoted where needed; a null is nothing between commas."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -11,6 +11,4 @@ def write(tables: Iterable[pl.DataFrame], schema: Mapping[str, pl.DataType], pat
     with path.open("wb") as file:
         pl.DataFrame(schema=schema).write_csv(file)
         for table in tables:
-            # polars quotes an empty string to tell it from a null; readers of CSV expect neither.
-            bare = table.with_columns(pl.col(pl.String).replace("", None))
-            bare.write_csv(file, include_header=False)
+            table.write_csv(file, include_header=False)
