@@ -81,8 +81,10 @@ window.lsvid = {
     }
     throw new Error(`the canvas shows picture ${lsvid.shown()} where the video holds ${lsvid.held()}`);
   },
-  showNumber: number =>
-    lsvid.show(() => lsvid.video().setFrame(number), () => lsvid.video().setFrame(number > 5 ? number - 5 : number + 5)),
+  showNumber: number => {
+    const video = lsvid.video();
+    return lsvid.show(() => video.setFrame(number), () => video.setFrame(number > 5 ? number - 5 : number + 5));
+  },
   showTime: time => {
     const video = document.querySelector('video');
     return lsvid.show(() => video.currentTime = time, () => video.currentTime = time > 1 ? time - 1 : time + 1);
