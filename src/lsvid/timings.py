@@ -112,6 +112,25 @@ class LabelTiming:
 
 
 @dataclass(frozen=True)
+class LabelTotal:
+    """One label over all cases that `annotator` worked on.
+
+    cases: in which it occurs. The rest as in LabelTiming, over the occurrences of all of them.
+    """
+
+    annotator: str
+    level: int
+    label: LabelPath
+    cases: int
+    count: int
+    total_s: float
+    mean_s: float | None
+    median_s: float | None
+    min_s: float | None
+    max_s: float | None
+
+
+@dataclass(frozen=True)
 class WorkTiming:
     """What `annotator` did with a case, at one level.
 
@@ -199,6 +218,15 @@ def label_timing(case: str, annotator: str, label: LabelPath, found: Sequence[Oc
         gaps_s=float(sum(gaps, Fraction(0))),
         longest_gap_s=float(max(gaps)) if gaps else None,
     )
+
+
+def label_total(annotator: str, label: LabelPath, found: Sequence[Occurrence]) -> LabelTotal:
+    """The numbers of `label` over all cases; `found` are all its occurrences by the annotator."""
+    one = label_timing("", annotator, label, sorted(found, key=lambda o: (o.case, o.start_s)))
+    return LabelTotal(
+        annotator, one.level, label, len({o.case for o in found}), one.count, one.total_s, one.mean_s, one.median_s,
+        one.min_s, one.max_s,
+    )  # fmt: skip
 
 
 def label_timings(
