@@ -13,7 +13,7 @@ from lsvid.cli.sources import open_sources, source_options
 @source_options
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
 @click.option("--project-url", metavar="URL",
-              help="The project's address (https://…/projects/3), for links to its tasks. Default: that of --project.")  # fmt: skip
+              help="Address for links to tasks, https://…/projects/3. Default: that of --project.")  # fmt: skip
 @output_options
 def report(output: Output, /, **options: Any) -> None:
     """Times, agreement between annotators, and pictures of both.

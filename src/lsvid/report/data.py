@@ -171,8 +171,8 @@ def duration(seconds: float | None) -> str:
     """Seconds for a person: 4.32 s, 2 min 05 s, 1 h 02 min; nothing for None."""
     if seconds is None:
         return ""
-    if seconds < 59.995:
-        return f"{seconds:.2f} s".replace(".00 s", " s") if seconds < 10 else f"{seconds:.1f} s"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02} s"

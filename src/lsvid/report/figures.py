@@ -32,6 +32,8 @@ def write_figures(data: ReportData, folder: Path) -> list[str]:
         for name, draw in _figures(data):
             figure = Figure(layout="constrained")
             draw(figure)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, not for each file
             for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
                 figure.savefig(folder / f"{name}{suffix}", dpi=150, metadata=metadata)
                 names.append(f"{name}{suffix}")
@@ -131,9 +133,9 @@ def _durations(figure: "Figure", durations: dict[LabelPath, list[float]], data: 
     for row, (label, values) in zip(rows, durations.items(), strict=True):
         axes.plot(values, [row] * len(values), "o", color=data.colours[label], markersize=3, alpha=0.6)
     axes.set(
-        title=f"Durations: {title} (box: quartiles and median; whiskers: shortest and longest)",
+        title=f"Durations: {title}",
         xscale="log",
-        xlabel="duration",
+        xlabel="duration (box: quartiles and median; whiskers: shortest and longest)",
         ylim=(len(durations) - 0.4, -0.6),
         yticks=rows,
         yticklabels=[" / ".join(label) for label in durations],

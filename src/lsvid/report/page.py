@@ -105,12 +105,11 @@ def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
         for level in data.levels:
             found = data.found[case.case, annotator, level]
             lanes = _lanes(found)
-            height = max(_STRIP, _LANE * max((lane + 1 for lane in lanes), default=1))
-            lane_height = height / max((lane + 1 for lane in lanes), default=1)
-            text = f"{_who(annotator)}, level {level}" if len(data.levels) > 1 else _who(annotator)
-            names.append(_name(text, height + 4, "strip"))
-            for one, lane in zip(found, lanes, strict=True):
-                bars += _bars(data, one, total_s, y + lane * lane_height, lane_height - 1, with_text=True)
+            height = max(_STRIP, _LANE * max((count for _, count in lanes), default=1))
+            who = f"Level {level}: {_who(annotator)}" if len(data.levels) > 1 else _who(annotator)
+            names.append(_name(who, height + 4, "strip"))
+            for one, (lane, count) in zip(found, lanes, strict=True):
+                bars += _bars(data, one, total_s, y + lane * height / count, height / count - 1, with_text=True)
             y += height + 4
     y += 8
     names.append('<div style="height:8px"></div>')
@@ -129,8 +128,9 @@ def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
         y += height
     title = f"{_text(case.case)} <small>{clock(float(case.duration_s))}, {_count(len(case.clips), 'clip')}</small>"
     order = f"; in each row, from above: {', '.join(map(_who, annotators))}" if len(annotators) > 1 else ""
-    yield f'<article class=case><h3>{title}<span class=zoom hidden><button type=button aria-label="zoom out">&minus;</button>'
-    yield '<output>1&times;</output><button type=button aria-label="zoom in">+</button></span></h3>'
+    yield f"<article class=case><h3>{title}<span class=zoom hidden>"
+    yield '<button type=button aria-label="zoom out">&minus;</button><output>1&times;</output>'
+    yield '<button type=button aria-label="zoom in">+</button></span></h3>'
     yield f'<div class=gantt><div class=names style="padding-top:{_RULER}px">{"".join(names)}</div>'
     spoken = _attribute(f"Timeline of {case.case}")
     yield f'<div class=scroll tabindex=0 role=group aria-label="{spoken}">'
@@ -139,7 +139,8 @@ def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
     yield from bars
     yield "</svg></div></div>"
     yield f"<p class=faint>Above, everything by level; below, a row for each label{_text(order)}. "
-    yield "Dotted: where a clip ends. Point at a bar for its times; a bar opens its task.</p></article>"
+    opens = " A bar opens its task." if data.options.project_url else ""
+    yield f"Dotted: where a clip ends; grey: not annotated. Point at a bar for its times.{opens}</p></article>"
 
 
 def _name(text: str, height: float, kind: str, chip: str = "") -> str:
@@ -151,14 +152,15 @@ def _name(text: str, height: float, kind: str, chip: str = "") -> str:
 def _ruler(case: CaseTime, total_s: float, height: float) -> Iterator[str]:
     for clip in case.clips:
         x = _percent(float(clip.case_time_s) / total_s)
-        tip = f"clip {clip.clip.clip}: begins at {clock(float(clip.case_time_s), 2)}"
-        tip += "" if clip.works else "\nnot annotated"
-        yield f'<line class=clip x1="{x}" x2="{x}" y1=17 y2={height} />'
-        if not clip.works and clip.info is not None:
-            width = _percent(float(clip.info.index.length_s) / total_s)
-            yield f'<rect class=unseen x="{x}" width="{width}" y={_RULER} height={height - _RULER} data-t="{_attribute(tip)}" />'
         share = (float(clip.info.index.length_s) if clip.info else 0) / total_s
-        yield f'<text class="clipname fit" data-w="{share:.6f}" x="{x}" dx=3 y=29 data-t="{_attribute(tip)}">{_text(clip.clip.clip)}</text>'
+        tip = f"clip {clip.clip.clip}: begins at {clock(float(clip.case_time_s), 2)}"
+        tip = _attribute(tip if clip.works else f"{tip}\nnot annotated")
+        yield f'<line class=clip x1="{x}" x2="{x}" y1=17 y2={height} />'
+        if not clip.works:
+            place = f'x="{x}" width="{_percent(share)}" y={_RULER} height={height - _RULER}'
+            yield f'<rect class=unseen {place} data-t="{tip}" />'
+        place = f'data-w="{share:.6f}" x="{x}" dx=3 y=29'
+        yield f'<text class="clipname fit" {place} data-t="{tip}">{_text(clip.clip.clip)}</text>'
     shown: set[float] = set()
     for zoom in (1, 4, 16, 64):
         step = next((s for s in _STEPS_S if total_s / s <= _TICKS * zoom), math.ceil(total_s / _TICKS))
@@ -172,15 +174,23 @@ def _ruler(case: CaseTime, total_s: float, height: float) -> Iterator[str]:
                 yield f'<text x="{x}" y=11>{text}</text></g>'
 
 
-def _lanes(found: Sequence[Occurrence]) -> list[int]:
-    """A lane for each occurrence, so that none lies on another; `found` is in order of time."""
-    free_from: list[int] = []
-    lanes = []
+def _lanes(found: Sequence[Occurrence]) -> list[tuple[int, int]]:
+    """(lane, number of lanes) of each occurrence, so that none lies on another; `found` is in order of time.
+
+    Those that overlap, directly or through others, share the height; one that stands alone has all of it.
+    """
+    lanes: list[int] = []
+    counts: list[int] = []
+    free_from: list[int] = []  # of each lane of the group
     for one in found:
+        if one.start_frame >= max(free_from, default=0):
+            counts += [len(free_from)] * (len(lanes) - len(counts))
+            free_from = []
         lane = next((k for k, stop in enumerate(free_from) if stop <= one.start_frame), len(free_from))
         free_from[lane : lane + 1] = [one.stop_frame]
         lanes.append(lane)
-    return lanes
+    counts += [len(free_from)] * (len(lanes) - len(counts))
+    return list(zip(lanes, counts, strict=True))
 
 
 def _bars(
@@ -198,7 +208,8 @@ def _bars(
         bar = f'<rect {where} fill="{colour}" stroke="{colour}" />'
         if with_text and share > _TEXT_SHARE:
             middle = y + height / 2 + 3.5
-            bar += f'<text class=fit data-w="{share:.6f}" x="{_percent(start)}" dx=3 y={middle:.1f} fill="{ink(colour)}">{_text(one.label[-1])}</text>'
+            place = f'data-w="{share:.6f}" x="{_percent(start)}" dx=3 y={middle:.1f}'
+            bar += f'<text class=fit {place} fill="{ink(colour)}">{_text(one.label[-1])}</text>'
         if url:
             yield f'<a href="{_attribute(url)}" target=_blank rel=noopener data-t="{tip}">{bar}</a>'
         else:
@@ -206,11 +217,12 @@ def _bars(
 
 
 def _tip(one: Occurrence, part: Part) -> str:
+    in_clip = f"{clock(float(part.start_s), 2)} to {clock(float(part.end_s), 2)}"
     lines = [
         LABEL_SEPARATOR.join(one.label),
         f"{clock(float(one.start_s), 2)} to {clock(float(one.end_s), 2)}: {duration(float(one.duration_s))}",
-        f"{_who(one.annotator)}; clip {part.clip.clip.clip}, {clock(float(part.start_s), 2)} to "
-        f"{clock(float(part.end_s), 2)}, frames {part.start_frame} to {part.stop_frame - 1}",
+        f"clip {part.clip.clip.clip}: {in_clip}, frames {part.start_frame} to {part.stop_frame - 1}",
+        _who(one.annotator),
     ]
     if len(one.parts) > 1:
         lines.append(f"goes on over {len(one.parts)} clips")
@@ -308,18 +320,21 @@ def _durations(data: ReportData, annotator: str, level: int) -> str:
             _name(LABEL_SEPARATOR.join(label), height, "label", f'<i style="background:{data.colours[label]}"></i>')
         )
         low_q, middle, high_q = quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
-        tip = _attribute(
-            f"{LABEL_SEPARATOR.join(label)}: {len(values)} times\nmedian {duration(middle)}, middle half {duration(low_q)} to "
-            f"{duration(high_q)}\nshortest {duration(values[0])}, longest {duration(values[-1])}"
+        lines = (
+            f"{LABEL_SEPARATOR.join(label)}: {_count(len(values), 'time')}",
+            f"median {duration(middle)}, middle half {duration(low_q)} to {duration(high_q)}",
+            f"shortest {duration(values[0])}, longest {duration(values[-1])}",
         )
+        tip = _attribute("\n".join(lines))
         marks.append(f'<g data-t="{tip}"><rect class=hit x=0 width="100%" y={y} height={height} />')
         box = _percent(share(high_q) - share(low_q))
         marks.append(f'<rect class=box x="{at(low_q)}" width="{box}" y={y + 4} height={height - 8} />')
         marks += [f'<circle cx="{at(v)}" cy={y + height / 2} r=3 fill="{data.colours[label]}" />' for v in values]
         marks.append(f'<line class=median x1="{at(middle)}" x2="{at(middle)}" y1={y + 2} y2={y + height - 2} /></g>')
     return (
-        f'<div class=gantt><div class=names style="padding-top:{top}px">{"".join(names)}</div><div class=scroll tabindex=0 '
-        f'role=group aria-label="Durations"><svg class="track plain" height={bottom} role=img aria-label="Durations">'
+        f'<div class=gantt><div class=names style="padding-top:{top}px">{"".join(names)}</div>'
+        f'<div class=scroll tabindex=0 role=group aria-label="Durations">'
+        f'<svg class="track plain" height={bottom} role=img aria-label="Durations">'
         f"{''.join(marks)}</svg></div></div>"
     )
 
@@ -350,8 +365,8 @@ def _agreement(data: ReportData) -> Iterator[str]:
     if comparison is None:
         return
     predictions = {coder.name for coder in comparison.coders if coder.is_prediction}
-    head = ["Level", "Case", "First", "Second", "Frames", "Accuracy", "&kappa;", "&alpha;", "IoU", "Edit", "F1@10", "F1@25", "F1@50",
-            "Start offset", "End offset"]  # fmt: skip
+    head = ["Level", "Case", "First", "Second", "Frames", "Accuracy", "&kappa;", "&alpha;", "IoU", "Edit", "F1@10",
+            "F1@25", "F1@50", "Start offset", "End offset"]  # fmt: skip
 
     def row(pair: PairAgreement) -> list[str]:
         b = pair.boundaries
@@ -375,36 +390,33 @@ def _agreement(data: ReportData) -> Iterator[str]:
     by_case = [row(pair) for pair in comparison.pairs if pair.case is not None]
     if by_case:
         yield f"<details><summary>By case</summary>{_table(head, by_case, left=(1, 2, 3))}</details>"
-    for pair in (pair for pair in comparison.pairs if pair.case is None):
-        yield from _pair_details(data, pair)
+    by_pair: dict[tuple[str, str], list[PairAgreement]] = {}
+    for pair in comparison.pairs:
+        if pair.case is None:
+            by_pair.setdefault((pair.first, pair.second), []).append(pair)
+    for (first, second), pairs in by_pair.items():
+        yield f"<details><summary>{_text(_who(first))} and {_text(_who(second))}, in detail</summary><div class=inner>"
+        for pair in pairs:
+            yield from _pair_details(data, pair)
+        yield "</div></details>"
 
 
 def _pair_details(data: ReportData, pair: PairAgreement) -> Iterator[str]:
-    heading = f"{_who(pair.first)} and {_who(pair.second)}, level {pair.level}"
-    yield f"<details><summary>{_text(heading)}: labels</summary>"
+    yield f"<details><summary>Labels, level {pair.level}</summary>"
     rows = [
-        [
-            _label(data, one.label),
-            f"{one.first_frames:,}",
-            f"{one.second_frames:,}",
-            _number(one.iou, 3),
-            _number(one.kappa, 3),
-        ]
-        for one in pair.labels
+        [_label(data, a.label), f"{a.first_frames:,}", f"{a.second_frames:,}", _number(a.iou, 3), _number(a.kappa, 3)]
+        for a in pair.labels
     ]
     frames = [f"Frames, {_text(_who(name))}" for name in (pair.first, pair.second)]
     yield _table(["Label", *frames, "IoU", "&kappa;"], rows, left=(0,)) + "</details>"
-    comparison = data.comparison
-    mine = [
-        d
-        for d in (comparison.disagreements if comparison else ())
-        if (d.level, d.first, d.second) == (pair.level, pair.first, pair.second)
-    ]
+    everything = data.comparison.disagreements if data.comparison else []
+    which = (pair.level, pair.first, pair.second)
+    mine = [one for one in everything if (one.level, one.first, one.second) == which]
     if not mine:
         return
     longest = sorted(mine, key=lambda d: d.start_s - d.end_s)[:_MAX_DISAGREEMENTS]
-    which = f"the {len(longest)} longest of {len(mine):,}" if len(mine) > len(longest) else f"all {len(mine)}"
-    yield f"<details><summary>{_text(heading)}: disagreements, {which}</summary>"
+    some = f"the {len(longest)} longest of {len(mine):,}" if len(mine) > len(longest) else f"all {len(mine)}"
+    yield f"<details><summary>Disagreements, level {pair.level}: {some}</summary>"
     head = ["Clip", "From", "To", "Lasts", "In the case", _text(_who(pair.first)), _text(_who(pair.second))]
     yield _table(head, [_disagreement(data, one) for one in longest], left=(0, 5, 6)) + "</details>"
 
@@ -413,17 +425,11 @@ def _disagreement(data: ReportData, one: Disagreement) -> list[str]:
     url, name = data.task_url(one.clip), _text(one.clip.id)
     place = f'<a href="{_attribute(url)}" target=_blank rel=noopener>{name}</a>' if url else name
     said = [
-        ", ".join(_label(data, label) for label in labels) or "nothing"
+        ", ".join(_label(data, label) for label in labels) or "<span class=faint>nothing</span>"
         for labels in (one.first_labels, one.second_labels)
     ]
-    return [
-        place,
-        clock(one.start_s, 2),
-        clock(one.end_s, 2),
-        duration(one.end_s - one.start_s),
-        clock(one.case_start_s),
-        *said,
-    ]
+    times = [clock(one.start_s, 2), clock(one.end_s, 2), duration(one.end_s - one.start_s), clock(one.case_start_s)]
+    return [place, *times, *said]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int]) -> str:
@@ -454,7 +460,7 @@ def _number(value: float | None, digits: int) -> str:
 
 
 def _offset(signed_s: float | None, absolute_s: float | None) -> str:
-    return "&ndash;" if signed_s is None or absolute_s is None else f"{signed_s:+.2f} s (&plusmn;{absolute_s:.2f})"
+    return "&ndash;" if signed_s is None or absolute_s is None else f"{signed_s:+.2f} s ({absolute_s:.2f})"
 
 
 def _count(number: int, thing: str) -> str:
@@ -475,19 +481,21 @@ def _attribute(text: str) -> str:
 
 _DEFINITIONS = """
 <dl>
-<dt>Time in the case</dt><dd>All clips of a case end to end, in order, annotated or not, from 0. Each clip lasts from its
-first picture to the end of its last.</dd>
-<dt>Count</dt><dd>A marked region counts once. Regions of one label that overlap, or that touch across the end of a clip,
-are one. At each level a label stands for everything below it.</dd>
+<dt>Time in the case</dt><dd>All clips of a case end to end, in order, annotated or not, from 0. Each clip lasts from
+its first picture to the end of its last.</dd>
+<dt>Count</dt><dd>A marked region counts once. Regions of one label that overlap, or that touch across the end of a
+clip, are one. At each level a label stands for everything below it.</dd>
 <dt>Gap</dt><dd>From the end of a label to its next start.</dd>
 <dt>Accuracy</dt><dd>Share of frames, of those that both worked through, with the same labels; also called MoF.</dd>
 <dt>&kappa;</dt><dd>Cohen's kappa (1960): accuracy beyond what chance would give; 1 is perfect, 0 is chance.</dd>
-<dt>&alpha;</dt><dd>Krippendorff's alpha for nominal data (2004): the same idea for any number of annotators, and gaps.</dd>
+<dt>&alpha;</dt><dd>Krippendorff's alpha for nominal data: the same idea for any number of annotators, also where some
+did not work through a clip (Krippendorff 2018, chapter 12).</dd>
 <dt>IoU</dt><dd>Frames where both have a label, of those where either has it; the mean over labels.</dd>
-<dt>Edit</dt><dd>100 minus the normalised Levenshtein distance between the two orders of labels (Lea et al. 2016).</dd>
-<dt>F1@k</dt><dd>F1 of segments, a segment being found if it overlaps one of its label by k % IoU (Lea et al. 2017, as in
-MS-TCN, Abu Farha and Gall 2019). The first of the two is the truth.</dd>
-<dt>Offsets</dt><dd>Median of how much later the second sets a boundary, over segments of one label that overlap by 10 %
-IoU; in brackets, the median of the distances.</dd>
+<dt>Edit</dt><dd>100 (1 &minus; d / n), d being the Levenshtein distance between the two orders of labels and n the
+longer one's length (Lea et al. 2016).</dd>
+<dt>F1@k</dt><dd>F1 of segments, a segment being found if it overlaps one of its label by k % IoU (Lea et al. 2017, as
+in MS-TCN, Abu Farha and Gall 2019). The first of the two is the truth.</dd>
+<dt>Offsets</dt><dd>Median of how much later the second sets a boundary, over segments of one label that overlap by
+10 % IoU; in brackets, the median of the distances.</dd>
 </dl>
 """
