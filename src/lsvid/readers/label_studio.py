@@ -228,7 +228,7 @@ class _TaskReader:
         for region_id, result in regions:
             place = f"{where}, region {region_id}"
             names = result.value.timelinelabels if result.type == "timelinelabels" else result.value.labels
-            if not names:
+            if not names or not all(name.strip() for name in names):
                 self.findings.fault(place, "no label")
                 continue
             for basis in self._values(place, result):
