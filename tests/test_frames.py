@@ -55,7 +55,7 @@ SPANS = st.lists(
 def test_the_table_is_what_the_plain_loop_says(
     first: list[tuple[int, int, tuple[str, ...]]], second: list[tuple[int, int, tuple[str, ...]]]
 ) -> None:
-    rows = []
+    rows: list[tuple[int, str, str | None]] = []
     for annotator, spans in (("anna", first), ("eve", second)):
         for frame in range(30):
             active = sorted({PATHS.index(label) for start, stop, label in spans if start <= frame < stop})

@@ -208,7 +208,7 @@ def test_a_rate_that_the_editor_cannot_parse_is_24_with_a_warning(tmp_path: Path
     config = '<View><Video name="v" value="$video" frameRate="$fps"/></View>'
     records, findings = read(tmp_path, task(region(1, 2, "A"), data=DATA | {"fps": fps}), label_config=config)
     assert spans(records)[0].basis == LsFrames(1, 2, "24.0")
-    assert f"the rate {fps!r} is no decimal, for which the editor takes 24 fps" in findings.warnings[0][0]
+    assert f"the rate {fps!r} is no decimal: the editor takes 24 fps" in findings.warnings[0][0]
 
 
 # --- bad data ---

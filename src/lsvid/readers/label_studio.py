@@ -181,7 +181,7 @@ class _TaskReader:
             rate = parse_rate(float(str(value).strip()))
         except (ValueError, OverflowError):
             self.findings.warn(
-                f"{self.place}: the rate {value!r} is no decimal, for which the editor takes {_EDITOR_DEFAULT_RATE} fps",
+                f"{self.place}: the rate {value!r} is no decimal: the editor takes {_EDITOR_DEFAULT_RATE} fps",
                 "frames are read at that rate; import the clips with lsvid to annotate at their own",
             )
             rate = _EDITOR_DEFAULT_RATE
