@@ -369,7 +369,9 @@ def _given_keys(settings: S3Settings) -> tuple[str | None, str | None]:
     values = [os.environ.get(str(name)) for name in names]
     for name, value in zip(names, values, strict=True):
         if not value:
-            raise SettingsError(f"the environment variable {name} is not set", "it is to hold a key of S3, or its secret")
+            raise SettingsError(
+                f"the environment variable {name} is not set", "it is to hold a key of S3, or its secret"
+            )
     return (values[0], values[1])
 
 
@@ -386,7 +388,13 @@ def _client_error() -> type[Exception]:
     return ClientError  # type: ignore[no-any-return]
 
 
-_WRONG_KEY = {"InvalidAccessKeyId", "UnrecognizedClientException", "InvalidToken", "ExpiredToken", "TokenRefreshRequired"}
+_WRONG_KEY = {
+    "InvalidAccessKeyId",
+    "UnrecognizedClientException",
+    "InvalidToken",
+    "ExpiredToken",
+    "TokenRefreshRequired",
+}
 _WRONG_SECRET = {"SignatureDoesNotMatch", "AuthorizationHeaderMalformed"}
 
 
@@ -438,14 +446,19 @@ def _refused(response: Any, doing: str, uri: str) -> LsvidError:  # noqa: ANN401
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code == "NoSuchBucket":
         return NotFoundError(
-            f"S3 has no such bucket, while {doing}", "check its name (the part after s3://) and the service's address: " + _where()
+            f"S3 has no such bucket, while {doing}",
+            "check its name (the part after s3://) and the service's address: " + _where(),
         )
     if code in ("NoSuchKey", "404"):
         return ClipError(f"there is no {uri}", "check the key; upper and lower case differ")
     if code in ("PreconditionFailed", "412"):
-        return ClipError(f"{uri} changed while it was read", "wait until it is uploaded, then run the same command again")
+        return ClipError(
+            f"{uri} changed while it was read", "wait until it is uploaded, then run the same command again"
+        )
     if code in _WRONG_KEY:
-        return AuthError(f"S3 does not know the access key, or it has expired ({code}), while {doing}", _CREDENTIALS_HINT)
+        return AuthError(
+            f"S3 does not know the access key, or it has expired ({code}), while {doing}", _CREDENTIALS_HINT
+        )
     if code in _WRONG_SECRET:
         return AuthError(
             f"S3 does not take the secret of this access key, or the region is wrong ({code}), while {doing}",
