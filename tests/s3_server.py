@@ -108,7 +108,7 @@ def start(folder: Path) -> S3Server:
              f"-filer.port={filer}", f"-filer.port.grpc={filer_grpc}",
              "-s3", f"-s3.port={s3}", f"-s3.port.grpc={s3_grpc}", "-s3.port.iceberg=0", "-s3.port.lance=0",
              f"-s3.config={folder}/s3.json", "-s3.autoCreateBucket=false",
-             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=100", "-volume.preStopSeconds=0",
+             "-master.telemetry=false", "-master.volumeSizeLimitMB=64", "-volume.max=2000", "-volume.preStopSeconds=0",
              f"-filer.localSocket={folder}/f.sock", f"-s3.localSocket={folder}/s.sock"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
@@ -166,6 +166,7 @@ def s3(s3_server: S3Server, clean_environment: None, monkeypatch: pytest.MonkeyP
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(storage, "_settings", storage.S3Settings())
+    storage._client.cache_clear()  # of another test's keys
     return s3_server
 
 

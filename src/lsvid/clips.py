@@ -143,11 +143,9 @@ def _place(clip: ClipFile) -> tuple[object, ...]:
 def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
     path = Path(source)
     if storage.is_s3(source):
-        for uri in _videos_in_s3(source):
-            yield ClipFile(case=rule.case_of(uri), name=PurePosixPath(uri).stem, path=uri)
+        yield from (_clip(uri, rule) for uri in _videos_in_s3(source))
     elif path.is_dir():
-        for file in _videos_under(path):
-            yield _clip(file, rule)
+        yield from (_clip(file, rule) for file in _videos_under(path))
     elif path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
         yield from _manifest(path, rule)
     elif path.is_file():
@@ -182,9 +180,9 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
             yield found
 
 
-def _clip(file: Path, rule: CaseRule) -> ClipFile:
-    path = str(file.resolve())
-    return ClipFile(case=rule.case_of(path), name=file.stem, path=path)
+def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
+    path = file if isinstance(file, str) else str(file.resolve())  # a URI stands as it is
+    return ClipFile(case=rule.case_of(path), name=PurePath(path).stem, path=path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -195,7 +193,7 @@ class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
-    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder, S3 URIs stand as they are."""
+    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder."""
     faults = []
     clips = []
     with file.open(encoding="utf-8-sig", newline="") as stream:

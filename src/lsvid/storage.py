@@ -229,13 +229,14 @@ class S3File(io.RawIOBase):
         return block
 
 
-def media_ranges(file: S3File) -> list[tuple[int, int]]:
-    """The byte ranges of an MP4 or QuickTime file that hold only pictures and sound, whose index stands elsewhere.
+def hollowed(file: S3File) -> S3File:
+    """`file` with the pictures and sound of an MP4 or QuickTime file left out, but for the first few of them.
 
-    Empty where that cannot be relied on: a fragmented file has its index among them, and one that was cut off lacks
-    some of them.
+    Its index, which stands elsewhere in the file, tells all about them; FFmpeg reads them all the same, to no use but
+    that it learns the pixel format from the first. Left as it is where that cannot be relied on: other containers; a
+    fragmented file, which has its index among them; one that was cut off, and lacks some of them.
     """
-    ranges = []
+    ranges: list[tuple[int, int]] = []
     size = file.seek(0, io.SEEK_END)
     at = 0
     while at + 8 <= size:
@@ -246,14 +247,20 @@ def media_ranges(file: S3File) -> list[tuple[int, int]]:
             length = int.from_bytes(header[8:16], "big")
         elif length == 0:  # to the end of the file
             length = size - at
-        if kind == b"moof" or length < 8 or at + length > size:
+        if kind not in _PLAIN_BOXES or length < 8 or at + length > size:
             ranges = []
             break
         if kind == b"mdat":
-            ranges.append((at, at + length))
+            kept = -(-(at + _MEDIA_KEPT) // BLOCK) * BLOCK  # to the end of a block, which is fetched whole
+            ranges.append((kept, max(kept, at + length)))
         at += length
     file.seek(0)
-    return ranges
+    file.hollow = ranges
+    return file
+
+
+_PLAIN_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"udta", b"meta", b"uuid")
+_MEDIA_KEPT = 64 << 10
 
 
 def read_bytes(uri: str) -> bytes | None:
@@ -388,16 +395,6 @@ def _client_error() -> type[Exception]:
     return ClientError  # type: ignore[no-any-return]
 
 
-_WRONG_KEY = {
-    "InvalidAccessKeyId",
-    "UnrecognizedClientException",
-    "InvalidToken",
-    "ExpiredToken",
-    "TokenRefreshRequired",
-}
-_WRONG_SECRET = {"SignatureDoesNotMatch", "AuthorizationHeaderMalformed"}
-
-
 @contextlib.contextmanager
 def s3_errors(doing: str, uri: str = "") -> Iterator[None]:
     """Turn what boto3 raises into lsvid's errors; `doing` says what was being done, to `uri` where to an object."""
@@ -416,22 +413,28 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
     from boto3.exceptions import Boto3Error  # noqa: PLC0415 - 0.4 s that only S3 needs
     from botocore import exceptions  # noqa: PLC0415 - the same
 
-    if isinstance(error, Boto3Error):  # of an upload: it wraps the text of the cause
-        cause = error.__context__ if isinstance(error.__context__, exceptions.ClientError) else None
-        return _refused(cause.response, doing, uri) if cause else ServerError(f"S3 failed while {doing}", _where())
+    if isinstance(error, Boto3Error) and isinstance(error.__context__, exceptions.ClientError):
+        error = error.__context__  # an upload's: it wraps its cause
     if isinstance(error, exceptions.ClientError):
         return _refused(error.response, doing, uri)
-    if isinstance(error, (exceptions.NoCredentialsError, exceptions.PartialCredentialsError)):
-        return AuthError(f"no credentials for S3 were found while {doing}", _CREDENTIALS_HINT)
-    if isinstance(error, exceptions.ParamValidationError):
-        return SettingsError(f"that is no name S3 takes, while {doing}", "it is s3://BUCKET/PREFIX")
-    if isinstance(error, (exceptions.ConnectionError, exceptions.HTTPClientError)):
-        return ServerError(f"cannot reach S3 while {doing}: {type(error).__name__}", _where())
-    if isinstance(error, exceptions.BotoCoreError):
-        return ServerError(f"S3 cannot be used while {doing}: {type(error).__name__}: {error}", _CREDENTIALS_HINT)
-    if isinstance(error, OSError):
-        return ServerError(f"S3 failed while {doing}: {type(error).__name__}", _where())
-    return None
+    kind = type(error).__name__
+    kinds: list[tuple[tuple[type[Exception], ...], LsvidError]] = [  # the first that fits: the narrow ones before
+        (
+            (exceptions.NoCredentialsError, exceptions.PartialCredentialsError),
+            AuthError(f"no credentials for S3 were found while {doing}", _CREDENTIALS_HINT),
+        ),
+        (
+            (exceptions.ParamValidationError,),
+            SettingsError(f"S3 takes no such name, while {doing}", "it is s3://BUCKET/PREFIX"),
+        ),
+        (
+            (exceptions.ConnectionError, exceptions.HTTPClientError),
+            ServerError(f"cannot reach S3 while {doing}: {kind}", _where()),
+        ),
+        ((exceptions.BotoCoreError,), ServerError(f"S3 cannot be used while {doing}: {error}", _CREDENTIALS_HINT)),
+        ((Boto3Error, OSError), ServerError(f"S3 failed while {doing}: {kind}", _where())),
+    ]
+    return next((known for fits, known in kinds if isinstance(error, fits)), None)
 
 
 def _where() -> str:
@@ -441,35 +444,46 @@ def _where() -> str:
     return "for a service other than AWS give its address: --s3-endpoint URL or AWS_ENDPOINT_URL_S3"
 
 
+_CODES: dict[str, tuple[type[LsvidError], str, str]] = {
+    "NoSuchBucket": (NotFoundError, "S3 has no such bucket, while {doing}", "check the name after s3://; {where}"),
+    "NoSuchKey": (ClipError, "there is no {uri}", "check the key; upper and lower case differ"),
+    "PreconditionFailed": (
+        ClipError,
+        "{uri} changed while it was read",
+        "wait until it is uploaded, then run the same command again",
+    ),
+    "InvalidAccessKeyId": (AuthError, "S3 does not know the access key, while {doing}", _CREDENTIALS_HINT),
+    "SignatureDoesNotMatch": (
+        AuthError,
+        "S3 does not take the secret of this access key, while {doing}",
+        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: --s3-region",
+    ),
+    "AuthorizationHeaderMalformed": (
+        AuthError,
+        "S3 wants requests signed for another region, while {doing}",
+        "give the bucket's region: --s3-region REGION",
+    ),
+    "ExpiredToken": (AuthError, "the credentials for S3 have expired, while {doing}", "log in again, or get new ones"),
+    "PermanentRedirect": (
+        ServerError,
+        "the bucket lies in another region, while {doing}",
+        "give its region: --s3-region REGION",
+    ),
+}
+"""By S3's error code: the error, its message and its hint."""
+
+_NOT_ALLOWED = (
+    "they need s3:ListBucket on the bucket and s3:GetObject on its clips (to write also s3:PutObject and "
+    "s3:DeleteObject)"
+)
+
+
 def _refused(response: Any, doing: str, uri: str) -> LsvidError:  # noqa: ANN401 - boto3's untyped answer
     code = str(response.get("Error", {}).get("Code", ""))
     status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code == "NoSuchBucket":
-        return NotFoundError(
-            f"S3 has no such bucket, while {doing}",
-            "check its name (the part after s3://) and the service's address: " + _where(),
-        )
-    if code in ("NoSuchKey", "404"):
-        return ClipError(f"there is no {uri}", "check the key; upper and lower case differ")
-    if code in ("PreconditionFailed", "412"):
-        return ClipError(
-            f"{uri} changed while it was read", "wait until it is uploaded, then run the same command again"
-        )
-    if code in _WRONG_KEY:
-        return AuthError(
-            f"S3 does not know the access key, or it has expired ({code}), while {doing}", _CREDENTIALS_HINT
-        )
-    if code in _WRONG_SECRET:
-        return AuthError(
-            f"S3 does not take the secret of this access key, or the region is wrong ({code}), while {doing}",
-            _CREDENTIALS_HINT + "; the region with --s3-region",
-        )
+    if code in _CODES:
+        kind, message, hint = _CODES[code]
+        return kind(message.format(doing=doing, uri=uri), hint.format(where=_where()))
     if status in (401, 403):
-        return AuthError(
-            f"S3 does not allow it with these credentials ({code or status}), while {doing}",
-            "they need s3:ListBucket on the bucket and s3:GetObject on its clips (s3:PutObject and s3:DeleteObject to "
-            "write)",
-        )
-    if code in ("PermanentRedirect", "301"):
-        return ServerError(f"the bucket lies in another region, while {doing}", "give its region: --s3-region REGION")
-    return ServerError(f"S3 refused while {doing}: {code or 'no reason given'} (status {status})", _where())
+        return AuthError(f"S3 does not allow it with these credentials ({code}), while {doing}", _NOT_ALLOWED)
+    return ServerError(f"S3 refused while {doing}: {code} (status {status})", _where())

@@ -69,14 +69,9 @@ def probe(path: str | Path) -> VideoInfo:
         raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
-    media = storage.S3File(path, stat) if storage.is_s3(path) else path
+    media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
     try:
-        with av.open(media) as container:
-            if isinstance(media, storage.S3File) and "mp4" in container.format.name.split(","):
-                # The numbers wanted here stand in the index; FFmpeg reads the packets' contents all the same.
-                place = media.tell()
-                media.hollow = storage.media_ranges(media)
-                media.seek(place)
+        with av.open(media, "r") as container:
             info = _read(container, path, stat.size)
     except (av.FFmpegError, OSError) as error:
         raise ClipError(

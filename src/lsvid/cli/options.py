@@ -37,7 +37,7 @@ def case_options(command: Command) -> Command:
 
 
 def s3_options(command: Command) -> Command:
-    """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for everything the command does in S3."""
+    """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
 
     def set_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
         from lsvid.storage import configure_s3

@@ -23,7 +23,8 @@ def source_options(command: Command) -> Command:
             click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
             click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
             click.option("--clips", "roots", multiple=True, metavar="DIR",
-                         help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the project's storage."),
+                         help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the "
+                         "project's storage."),
             click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
             click.option("--annotator", "annotators", multiple=True, metavar="A",
                          help="Only this annotator; repeatable."),
