@@ -345,15 +345,26 @@ def _session() -> Any:  # noqa: ANN401 - the same
     )
 
 
+def endpoint() -> str | None:
+    """The address of the S3 service; None for AWS, where a bucket's name and region tell it."""
+    url = str(client().meta.endpoint_url)
+    return None if _is_aws(url) else url
+
+
+def region() -> str | None:
+    """The region that is set; None where none is."""
+    return _settings.region or _session().region_name
+
+
+def _is_aws(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
 @cache
 def _client(settings: S3Settings, keys: tuple[str | None, str | None], profile: str | None) -> Any:  # noqa: ANN401 - the same
     from botocore.config import Config  # noqa: PLC0415 - 0.4 s that only S3 needs
 
-    session = _session()
-    endpoint = settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     config = Config(
-        # Services of one's own have no name for each bucket; AWS has.
-        s3={"addressing_style": "path" if endpoint else "auto"},
         signature_version="s3v4",
         retries={"total_max_attempts": 4, "mode": "standard"},
         connect_timeout=10,
@@ -363,7 +374,13 @@ def _client(settings: S3Settings, keys: tuple[str | None, str | None], profile: 
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return session.client("s3", endpoint_url=settings.endpoint, config=config)
+    session = _session()
+    made = session.client("s3", endpoint_url=settings.endpoint, config=config)
+    if _is_aws(made.meta.endpoint_url):
+        return made
+    # A service of one's own has no host name for each bucket.
+    by_path = config.merge(Config(s3={"addressing_style": "path"}))
+    return session.client("s3", endpoint_url=settings.endpoint, config=by_path)
 
 
 def _given_keys(settings: S3Settings) -> tuple[str | None, str | None]:
