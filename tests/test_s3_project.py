@@ -1,4 +1,4 @@
-"""Clips in a real S3 service through a real Label Studio: setup-project, import-clips, export-frames, and what fails."""
+"""Clips in a real S3 service through a real Label Studio: set up, import, export, and what fails."""
 
 import json
 from pathlib import Path

@@ -5,7 +5,7 @@ Each check is a small function that returns one Check or a few; what one of lsvi
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -226,7 +226,7 @@ def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: st
 # --- Clips themselves, and this machine -------------------------------------------------------------------------------
 
 
-def _check_clips(source: str, project: Project | None) -> Iterator[Check]:
+def _check_clips(source: str, project: Project | None) -> Generator[Check, None, list[ClipFile]]:
     """Whether a few clips can be read and annotated well; returns those that were found."""
     try:
         clips = find_clips([source], CaseRule())
@@ -241,7 +241,7 @@ def _check_clips(source: str, project: Project | None) -> Iterator[Check]:
         else:
             probed.append(ProbedClip(clip.id, clip.path, info))
     findings = Findings()
-    advise(probed, timeline_of(project.label_config) if project else "", findings)
+    advise(probed, timeline_of(project.label_config) if project else None, findings)
     for text, hint in findings.warnings:
         yield Check("clips", "warn", text, hint)
     if probed and not findings.warnings:

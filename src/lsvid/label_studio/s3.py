@@ -122,10 +122,11 @@ def _sent(project_id: int | None, wanted: S3Storage) -> dict[str, Any]:
     keys = storage.credentials()
     bucket, prefix = storage.split_uri(wanted.uri)
     optional = {
-        "project": project_id, "prefix": prefix, "s3endpoint": storage.endpoint(), "region_name": storage.region(),
+        "prefix": prefix, "s3endpoint": storage.endpoint(), "region_name": storage.region(),
         "aws_session_token": keys.token,
     }  # fmt: skip
     return {
+        "project": project_id,
         "bucket": bucket,
         "aws_access_key_id": keys.key,
         "aws_secret_access_key": keys.secret,
