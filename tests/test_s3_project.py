@@ -1,6 +1,7 @@
 """Clips in a real S3 service through a real Label Studio: set up, import, export, and what fails."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from click.testing import CliRunner, Result
 
 from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from lsvid import storage
 from lsvid.cli import cli
-from lsvid.errors import ServerError
-from lsvid.label_studio.s3 import S3Storage, storage_error
+from lsvid.errors import AuthError, ServerError
+from lsvid.label_studio.s3 import S3Storage, _check_presigned, storage_error
 from s3_server import KEY, SECRET, Bucket
 
 pytestmark = pytest.mark.server
@@ -158,6 +160,22 @@ def test_a_presigned_address_that_takes_no_week_more(server_environment: LabelSt
     result = run("setup-project", labels, "--storage", "s3://bucket", "--presign-minutes", "10081")
     assert "--presign-minutes 10081: S3 signs for at most a week" in result.stderr
     assert result.exit_code == 2
+
+
+def test_an_address_that_has_expired_is_told_apart(bucket: Bucket) -> None:
+    uri = bucket.put("op1/a.mp4", b"content")
+    url = storage.presigned_url(uri, 1)
+    assert _check_presigned(url, uri, 7, "http://labels.example.org") is None
+    time.sleep(2.2)
+    with pytest.raises(AuthError, match=r"S3 refuses the presigned address of s3://.*op1/a\.mp4 \(403\)") as caught:
+        _check_presigned(url, uri, 7, "http://labels.example.org")
+    assert "X-Amz" not in str(caught.value)
+
+
+def test_another_object_of_the_same_name_is_noticed(bucket: Bucket) -> None:
+    uri = bucket.put("op1/a.mp4", b"content")
+    with pytest.raises(ServerError, match=r"Label Studio has another object at s3://.*: 7 bytes, here 8"):
+        _check_presigned(storage.presigned_url(uri, 60), uri, 8, "http://labels.example.org")
 
 
 @pytest.mark.parametrize(
