@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 from playwright.sync_api import Browser, Page
 
 from annotated import Marked, annotated_case
+from editor import Editor
+from embedded_label_studio import LabelStudio
 from factories import VideoFactory
 from lsvid.cli import cli
 from lsvid.dataset import AnnotatedClip, label_order
@@ -177,6 +179,18 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     assert not (tmp_path / "a b.png").exists()
 
 
+def test_labels_in_any_script_and_with_dollars(tmp_path: Path) -> None:
+    clips = annotated_case([(250, {"anna": [("Naht $5_$ ß", 0, 50), ("縫合", 50, 90)]})])
+    findings = Findings()
+    write_report(clips, tmp_path / "out", ReportOptions(label_order(clips, None)), findings)
+    assert [text for text, _ in findings.warnings] == [
+        "the PNG figures show boxes for letters that their font (DejaVu Sans) lacks"
+    ]
+    figure = (tmp_path / "out/figures/timeline_case01.svg").read_text(encoding="utf-8")
+    assert "縫合" in figure
+    assert "Naht $5_$ ß" in figure
+
+
 def test_a_second_report_takes_the_place_of_the_first(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     write(folder, annotated_case([(250, {"anna": [(CUT, 0, 50)]})]))
@@ -285,6 +299,9 @@ def test_the_command_says_what_is_wrong(export: Path, tmp_path: Path) -> None:
     assert nobody.exit_code == 1
     assert "error: there is nothing to report: no clip has an annotation that counts" in nobody.stderr
     assert "hint: see which do: lsvid export-spans --all" in nobody.stderr
+    bucket = run("report", export, "-o", "s3://bucket/report")
+    assert bucket.exit_code == 2
+    assert "error: Invalid value for -o: a report is written to a folder of this machine" in bucket.stderr
     shutil.rmtree(tmp_path / "clips")
     lost = run("report", export, "--clips", tmp_path, "-o", tmp_path / "out")
     assert lost.exit_code == 1
@@ -391,3 +408,32 @@ def test_zoom_hover_and_links(browser: Browser, long_case: Path) -> None:
     assert shown.get_by_label("zoom out").is_disabled()
     assert noise == []
     shown.context.close()
+
+
+@pytest.mark.server
+@pytest.mark.browser
+@pytest.mark.usefixtures("no_figures")
+def test_a_projects_report_leads_to_its_tasks(
+    server_environment: LabelStudio, editor: Editor, media_folder: Path, videos: VideoFactory, tmp_path: Path
+) -> None:
+    server, title = server_environment, "Report"
+    (tmp_path / "labels.txt").write_text("Cut\nTie\n")
+    videos.make(media_folder / "case" / "a_1.mp4", n_frames=50)
+    for command in (
+        ("setup-project", tmp_path / "labels.txt", "--title", title, "--storage", media_folder),
+        ("import-clips", media_folder / "case", "--project", title),
+    ):
+        assert run(*command).exit_code == 0
+    (project,) = [p["id"] for p in server.api("GET", "/api/projects/?page_size=100")["results"] if p["title"] == title]
+    (task,) = server.api("GET", f"/api/tasks?project={project}&page_size=10")["tasks"]
+    value = {"ranges": [{"start": 1, "end": 25}], "timelinelabels": ["Tie"]}
+    region = {"id": "r", "type": "timelinelabels", "from_name": "task", "to_name": "video", "value": value}
+    server.api("POST", f"/api/tasks/{task['id']}/annotations/", {"result": [region]})
+    result = run("report", "--project", title, "-o", tmp_path / "out")
+    assert result.exit_code == 0, result.stderr
+    shown = editor.page
+    shown.goto((tmp_path / "out/report.html").as_uri())
+    with shown.expect_popup() as popup:
+        shown.locator(".track a").first.click()
+    popup.value.wait_for_selector(".lsf-timeline-frames")
+    assert popup.value.url.startswith(f"{server.url}/projects/{project}/data?task={task['id']}")

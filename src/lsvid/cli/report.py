@@ -32,7 +32,10 @@ def report(output: Output, /, **options: Any) -> None:
     from lsvid.findings import Findings
     from lsvid.report import write_report
     from lsvid.report.data import ReportOptions
+    from lsvid.storage import is_s3
 
+    if is_s3(options["folder"]):
+        raise click.BadParameter("a report is written to a folder of this machine", param_hint="-o")
     findings = Findings()
     with open_sources(output, options) as (sources, selection):
         with output.progress("Reading clips") as step:

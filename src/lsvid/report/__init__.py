@@ -48,7 +48,7 @@ def write_report(
     data = report_data(clips, options)
     with _staged(folder) as staging:
         (staging / FIGURES).mkdir()
-        files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES)]
+        files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
         (staging / PAGE).write_text(page(data), encoding="utf-8")
         _write_csv(staging / "timings.csv", (_flat(asdict(timing)) for timing in data.labels))
         files += [PAGE, "timings.csv"]

@@ -1,12 +1,14 @@
 """The report's figures as PNG and SVG, for papers and slides, with matplotlib (imported when they are drawn)."""
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsvid.findings import Findings
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
 from lsvid.timings import CaseTime, LabelPath, Occurrence
 
@@ -19,16 +21,19 @@ if TYPE_CHECKING:
 Draw = Callable[["Figure"], None]
 
 
-def write_figures(data: ReportData, folder: Path) -> list[str]:
-    """Draw every figure into `folder` as PNG and SVG; returns the files' names."""
+def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[str]:
+    """Draw every figure into `folder` as PNG and SVG; returns the files' names. Warns of letters PNG cannot show."""
     import matplotlib as mpl  # noqa: PLC0415 - half a second
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
     # Fixed, so that the same data gives the same file; text stays text, to be searched and edited.
-    settings: Any = {"svg.hashsalt": "lsvid", "svg.fonttype": "none", "font.size": 8, "axes.spines.top": False,
-                "axes.spines.right": False}  # fmt: skip
+    settings: Any = {
+        "svg.hashsalt": "lsvid", "svg.fonttype": "none", "text.parse_math": False, "font.size": 8,
+        "axes.spines.top": False, "axes.spines.right": False,
+    }  # fmt: skip
     names = []
-    with mpl.rc_context(settings):
+    with mpl.rc_context(settings), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
         for name, draw in _figures(data):
             figure = Figure(layout="constrained")
             draw(figure)
@@ -37,6 +42,11 @@ def write_figures(data: ReportData, folder: Path) -> list[str]:
             for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
                 figure.savefig(folder / f"{name}{suffix}", dpi=150, metadata=metadata)
                 names.append(f"{name}{suffix}")
+    if any("missing from font" in str(warning.message) for warning in caught):
+        findings.warn(
+            "the PNG figures show boxes for letters that their font (DejaVu Sans) lacks",
+            "use the SVG figures or report.html, which take the fonts of the machine that shows them",
+        )
     return names
 
 
