@@ -90,7 +90,8 @@ def test_the_tables_hold_the_numbers(report: Path) -> None:
         (level, *pair) for level in "12" for pair in (("anna", "ben"), ("anna", "model"), ("ben", "model"))
     }
     assert float(pairs["1", "anna", "ben"]["accuracy"]) == pytest.approx(490 / 500)
-    assert float(pairs["1", "anna", "ben"]["offset_start_median_s"]) == pytest.approx(0.2)
+    assert pairs["1", "anna", "ben"]["boundaries_start_median_s"] == "0.2"
+    assert not {"boundaries", "labels"} & pairs["1", "anna", "ben"].keys()
     document = json.loads((report / "agreement.json").read_text())
     assert [coder["name"] for coder in document["coders"] if coder["is_prediction"]] == ["model"]
     assert document["alphas"][0]["annotators"] == ["anna", "ben"]
@@ -105,6 +106,7 @@ def test_the_tables_hold_the_numbers(report: Path) -> None:
 def test_disagreements_name_clip_time_and_task(report: Path) -> None:
     first = rows(report / "disagreements.csv")[0]
     assert (first["clip"], first["start_frame"], first["stop_frame"]) == ("001", "100", "110")
+    assert (first["start_s"], first["duration_s"], first["case_start_s"]) == ("4.02", "0.4", "4.0")
     assert (first["first_labels"], first["second_labels"], first["task"]) == ("Tie", "Cut", f"{PROJECT}/data?task=101")
 
 

@@ -11,6 +11,7 @@ that both worked through, end to end, up to the first that one of them did not.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import combinations
 from statistics import median
 
@@ -132,6 +133,7 @@ class Disagreement:
     stop_frame: int
     start_s: float
     end_s: float
+    duration_s: float
     case_start_s: float
 
 
@@ -315,6 +317,7 @@ class _Coding:
             stop_frame=stop,
             start_s=float(clip.info.index.time_s(start)),
             end_s=float(clip.info.index.time_s(stop)),
+            duration_s=float(clip.info.index.time_s(stop) - clip.info.index.time_s(start)),
             case_start_s=float(case_time_s(clip, start)),
         )
 
@@ -351,9 +354,9 @@ def _boundaries(
         lengths = [int(coded.runs.lengths.sum()) for coded in stretch]
         firsts = np.cumsum([0, *lengths])
 
-        def time_s(frame: int, stretch: Sequence[_Coded] = stretch, firsts: IntArray = firsts) -> float:
+        def time_s(frame: int, stretch: Sequence[_Coded] = stretch, firsts: IntArray = firsts) -> Fraction:
             which = min(int(np.searchsorted(firsts, frame, side="right")) - 1, len(stretch) - 1)
-            return float(case_time_s(stretch[which].clip, frame - int(firsts[which])))
+            return case_time_s(stretch[which].clip, frame - int(firsts[which]))
 
         for i, j in matches(one, other):
             matched += 1
@@ -364,8 +367,8 @@ def _boundaries(
     return Boundaries(matched, *_medians(starts), *_medians(ends))
 
 
-def _medians(offsets_s: Sequence[float]) -> tuple[float | None, float | None]:
+def _medians(offsets_s: Sequence[Fraction]) -> tuple[float | None, float | None]:
     """Of the offsets as they are, and of their distances."""
     if not offsets_s:
         return None, None
-    return median(offsets_s), median(abs(offset) for offset in offsets_s)
+    return float(median(offsets_s)), float(median(abs(offset) for offset in offsets_s))

@@ -121,13 +121,9 @@ def _agreement_document(data: ReportData) -> dict[str, Any]:
 
 
 def _agreement_row(pair: PairAgreement) -> dict[str, Any]:
-    row = asdict(pair)
+    row = asdict(pair) | {"case": pair.case if pair.case is not None else "(all)"}
     del row["labels"]
-    return row | {"case": pair.case if pair.case is not None else "(all)"} | _prefixed("offset", row.pop("boundaries"))
-
-
-def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}_{name}": value for name, value in values.items()}
+    return row | {f"boundaries_{name}": value for name, value in row.pop("boundaries").items()}
 
 
 _DISAGREEMENT_COLUMNS = (
@@ -139,7 +135,7 @@ _DISAGREEMENT_COLUMNS = (
 def _disagreement_row(data: ReportData, one: Disagreement) -> dict[str, Any]:
     values = (
         one.level, one.clip.clip.case, one.clip.clip.clip, one.start_s, one.end_s, one.start_frame, one.stop_frame,
-        one.end_s - one.start_s, one.case_start_s, one.first, one.second, _joined(one.first_labels),
+        one.duration_s, one.case_start_s, one.first, one.second, _joined(one.first_labels),
         _joined(one.second_labels), data.task_url(one.clip) or one.clip.clip.task_id,
     )  # fmt: skip
     return dict(zip(_DISAGREEMENT_COLUMNS, values, strict=True))

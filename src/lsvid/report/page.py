@@ -414,7 +414,7 @@ def _pair_details(data: ReportData, pair: PairAgreement) -> Iterator[str]:
     mine = [one for one in everything if (one.level, one.first, one.second) == which]
     if not mine:
         return
-    longest = sorted(mine, key=lambda d: d.start_s - d.end_s)[:_MAX_DISAGREEMENTS]
+    longest = sorted(mine, key=lambda d: -d.duration_s)[:_MAX_DISAGREEMENTS]
     some = f"the {len(longest)} longest of {len(mine):,}" if len(mine) > len(longest) else f"all {len(mine)}"
     yield f"<details><summary>Disagreements, level {pair.level}: {some}</summary>"
     head = ["Clip", "From", "To", "Lasts", "In the case", _text(_who(pair.first)), _text(_who(pair.second))]
@@ -428,7 +428,7 @@ def _disagreement(data: ReportData, one: Disagreement) -> list[str]:
         ", ".join(_label(data, label) for label in labels) or "<span class=faint>nothing</span>"
         for labels in (one.first_labels, one.second_labels)
     ]
-    times = [clock(one.start_s, 2), clock(one.end_s, 2), duration(one.end_s - one.start_s), clock(one.case_start_s)]
+    times = [clock(one.start_s, 2), clock(one.end_s, 2), duration(one.duration_s), clock(one.case_start_s)]
     return [place, *times, *said]
 
 
