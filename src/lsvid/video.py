@@ -46,8 +46,8 @@ class VideoInfo:
     recorded_at: str | None
 
 
-def probe(path: str | Path) -> VideoInfo:
-    """The frame index and format of the video at `path`; remembered by path, size and modification time.
+def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
+    """The frame index and format of the video at `path`; remembered (if asked) by path, size and modification time.
 
     Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times.
     """
@@ -73,7 +73,8 @@ def probe(path: str | Path) -> VideoInfo:
             f"{path} cannot be read as a video: {error.strerror or error}",
             f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
         ) from error
-    _to_cache(cached, signature, info)
+    if remember:
+        _to_cache(cached, signature, info)
     return info
 
 
