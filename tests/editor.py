@@ -59,22 +59,35 @@ window.lsvid = {
     context.drawImage(video, 0, 0, 320, 240);
     return lsvid.number(context, 0, 0, 1);
   },
-  settled: async isThere => {
-    const frame = () => new Promise(requestAnimationFrame), deadline = performance.now() + 10000;
+  // Waits for the canvas to show what the video holds; false where it goes on showing another picture.
+  settled: async () => {
+    const frame = () => new Promise(requestAnimationFrame), deadline = performance.now() + 2000;
     for (let same = 0; same < 2;) {
       await frame();
-      if (performance.now() > deadline) throw new Error('the editor has not caught up after 10 s');
-      same = isThere() && lsvid.held() !== null && lsvid.held() === lsvid.shown() ? same + 1 : 0;
+      if (performance.now() > deadline) return false;
+      same = lsvid.held() !== null && lsvid.held() === lsvid.shown() ? same + 1 : 0;
     }
-    return lsvid.shown();
+    return true;
+  },
+  // The editor draws on the canvas once after a seek, now and then before Chromium has the new picture, and then shows
+  // the one from before until it is sought again: so seek again, as a person would who comes back.
+  show: async (seek, elsewhere) => {
+    for (let attempt = 0; attempt < 5; attempt++) {
+      seek();  // has begun when this returns
+      if (await lsvid.settled()) return lsvid.shown();
+      lsvid.stale = (lsvid.stale || 0) + 1;
+      elsewhere();
+      await lsvid.settled();
+    }
+    throw new Error(`the canvas shows picture ${lsvid.shown()} where the video holds ${lsvid.held()}`);
   },
   showNumber: number => {
-    lsvid.video().setFrame(number);
-    return lsvid.settled(() => lsvid.video().frame === number);
+    const video = lsvid.video();
+    return lsvid.show(() => video.setFrame(number), () => video.setFrame(number > 5 ? number - 5 : number + 5));
   },
   showTime: time => {
-    document.querySelector('video').currentTime = time;
-    return lsvid.settled(() => true);
+    const video = document.querySelector('video');
+    return lsvid.show(() => video.currentTime = time, () => video.currentTime = time > 1 ? time - 1 : time + 1);
   },
   cell: number => {
     const scroll = document.querySelector('.lsf-timeline-frames__scroll'), box = scroll.getBoundingClientRect();
@@ -109,7 +122,8 @@ class Editor:
         self.page.wait_for_selector(".lsf-video-canvas canvas", timeout=60_000)
         self.page.wait_for_function("() => window.Htx?.annotationStore?.selected?.names.get('video')?.ref.current")
         self.page.evaluate(_SCRIPT)
-        self.page.evaluate("() => lsvid.settled(() => lsvid.video().length > 1)")
+        self.page.wait_for_function("() => lsvid.video().length > 1")
+        self.page.evaluate("() => lsvid.settled()")
         # Late controls shift the strips down: a drag begun before that lands in the wrong place.
         self.page.evaluate(
             """async () => {

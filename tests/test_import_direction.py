@@ -6,8 +6,9 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "errors", "findings", "pool", "timebase", "spans", "labels", "labeling_config", "video", "clips", "proxies",
-    "images", "readers", "dataset", "frames", "writers", "export", "contact_sheet", "import_plan", "clip_advice", "label_studio", "cli", "__main__",
+    "errors", "findings", "pool", "timebase", "spans", "labels", "labeling_config", "config_changes", "instructions",
+    "video", "clips", "proxies", "images", "clip_advice", "import_plan", "readers", "dataset", "frames", "writers",
+    "export", "contact_sheet", "label_studio", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

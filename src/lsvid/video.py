@@ -5,7 +5,8 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +15,12 @@ import msgspec
 import numpy as np
 
 from lsvid.errors import ClipError
-from lsvid.timebase import FrameIndex
+from lsvid.timebase import FrameIndex, PtsArray
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 3
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
 
@@ -32,6 +33,8 @@ class VideoInfo:
 
     fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
+    n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
+    key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
 
     index: FrameIndex
@@ -44,6 +47,8 @@ class VideoInfo:
     size: int
     fingerprint: str
     recorded_at: str | None
+    n_lost: int = 0
+    key_pts: PtsArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
 
 
 def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
@@ -110,8 +115,15 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
     pts: list[int] = []
     sizes: list[int] = []
     durations: list[int] = []
+    n_hidden = 0
+    keys: list[int] = []
     for packet in container.demux(stream):
-        if packet.size == 0 or packet.is_discard:  # the flush at the end; pictures that an edit list cuts away
+        if packet.is_keyframe and packet.pts is not None:
+            keys.append(packet.pts)
+        if packet.size == 0:  # the flush at the end
+            continue
+        if packet.is_discard:  # a picture that an edit list cuts away
+            n_hidden += 1
             continue
         if packet.pts is None:
             raise ClipError(
@@ -155,6 +167,8 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
         fingerprint=digest.hexdigest()[:32],
         recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
         or container.metadata.get("creation_time"),
+        key_pts=np.unique(np.array(keys, dtype=np.int64)),
+        n_lost=max(0, stream.frames - n_hidden - len(pts)) if "mp4" in container.format.name else 0,
     )
 
 
@@ -165,6 +179,7 @@ class _Entry(msgspec.Struct, array_like=True):
     version: int
     signature: str
     pts_deltas: bytes
+    key_deltas: bytes
     time_base: tuple[int, int]
     last_duration: int
     duration_s: tuple[int, int]
@@ -177,6 +192,7 @@ class _Entry(msgspec.Struct, array_like=True):
     size: int
     fingerprint: str
     recorded_at: str | None
+    n_lost: int
 
 
 def cache_dir() -> Path:
@@ -196,13 +212,22 @@ def _from_cache(file: Path, signature: str) -> VideoInfo | None:
         entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
         if entry.version != _CACHE_VERSION or entry.signature != signature:
             return None
-        pts = np.cumsum(np.frombuffer(zlib.decompress(entry.pts_deltas), dtype="<i8"), dtype=np.int64)
+        pts, key_pts = _unpacked(entry.pts_deltas), _unpacked(entry.key_deltas)
     except (OSError, msgspec.DecodeError, zlib.error, ValueError):
         return None  # absent, or left by another version or by a full disk
     return VideoInfo(
         index=FrameIndex(pts, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)),
+        key_pts=key_pts,
         **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
     )
+
+
+def _packed(pts: PtsArray) -> bytes:
+    return zlib.compress(np.diff(pts, prepend=0).astype("<i8").tobytes(), level=1)
+
+
+def _unpacked(deltas: bytes) -> PtsArray:
+    return np.cumsum(np.frombuffer(zlib.decompress(deltas), dtype="<i8"), dtype=np.int64)
 
 
 def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
@@ -210,7 +235,8 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
     entry = _Entry(
         version=_CACHE_VERSION,
         signature=signature,
-        pts_deltas=zlib.compress(np.diff(index.pts, prepend=0).astype("<i8").tobytes(), level=1),
+        pts_deltas=_packed(index.pts),
+        key_deltas=_packed(info.key_pts),
         time_base=index.time_base.as_integer_ratio(),
         last_duration=index.last_duration,
         duration_s=index.duration_s.as_integer_ratio(),
@@ -221,8 +247,9 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(msgspec.msgpack.encode(entry))
         temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a cache that cannot be written is no reason to fail
+    except OSError:  # a cache that cannot be written is no reason to fail
+        with suppress(OSError):
+            temporary.unlink()
 
 
-_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field != "index"]
+_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field not in ("index", "key_pts")]
