@@ -305,6 +305,18 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
         "case_frame": clip.case_frame,
         "case_time_s": float(clip.case_time_s),
         "exported": exported,
+    } | ({"proxy": proxy} if (proxy := _manifest_proxy(clip)) else {})
+
+
+def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
+    """What annotators saw instead of the clip, and whether this export was made from it too."""
+    proxy = clip.clip.proxy
+    if proxy is None or clip.info is None:
+        return None
+    return {
+        "path": proxy.path,
+        "fingerprint": proxy.fingerprint,
+        "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
 
 
