@@ -29,6 +29,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
+    "contact-sheet": (
+        "lsvid.cli.contact_sheet:contact_sheet",
+        "Show the first, middle and last picture of every span on one page.",
+    ),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
 

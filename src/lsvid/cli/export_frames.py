@@ -18,7 +18,7 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
-              help="long: a row per frame and active label. wide: a row per frame, a 0/1 column per label.")  # fmt: skip
+              help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label.")  # fmt: skip
 @click.option("--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip.")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
