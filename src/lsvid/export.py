@@ -25,6 +25,7 @@ from lsvid.dataset import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import FrameTables, TableOptions
+from lsvid.image_export import ExportedImages, ImageRequest
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
@@ -78,9 +79,13 @@ def export_frames(
     split_by_case: bool = False,
     include_unannotated: bool = False,
     command: Sequence[str] = (),
+    images: ImageRequest | None = None,
     on_clip: Callable[[int], None] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write the frame table of `clips` into `folder`, with `manifest.json`; returns the manifest.
+
+    With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
 
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
     all. Raises DataError where nothing is left to write, or `folder` holds files that are not lsvid's.
@@ -88,6 +93,11 @@ def export_frames(
     exported = _exported(clips, findings, include_unannotated=include_unannotated)
     writer = WRITERS[file_format]
     frame_tables = FrameTables(exported, options)
+    schema, pictures = frame_tables.schema, None
+    if images:
+        _check_ours(folder)
+        pictures = ExportedImages(exported, frame_tables, folder, images, findings, on_image)
+        schema = pictures.schema
     rows = 0
 
     def tables(members: Iterable[AnnotatedClip]) -> Iterator[Any]:
@@ -95,7 +105,7 @@ def export_frames(
         for clip in members:
             table = frame_tables.table(clip)
             rows += len(table)
-            yield table
+            yield pictures.with_column(clip, table) if pictures else table
             if on_clip:
                 on_clip(1)
 
@@ -108,12 +118,16 @@ def export_frames(
         else:
             parts = {f"frames{writer.suffix}": exported}
         for name, members in parts.items():
-            writer.write(tables(members), frame_tables.schema, staging / name)
+            writer.write(tables(members), schema, staging / name)
         manifest = _manifest(clips, exported, sources, options, findings, command)
         manifest["counts"] |= {"rows": rows}
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in parts]
+        if pictures:
+            manifest["images"] = pictures.manifest()
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish([*parts, MANIFEST])
+    if pictures:
+        pictures.clear_up()
     return manifest
 
 
@@ -346,6 +360,18 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
         "case_frame": clip.case_frame,
         "case_time_s": float(clip.case_time_s),
         "exported": exported,
+    } | ({"proxy": proxy} if (proxy := _manifest_proxy(clip)) else {})
+
+
+def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
+    """What annotators saw instead of the clip, and whether this export was made from it too."""
+    proxy = clip.clip.proxy
+    if proxy is None or clip.info is None:
+        return None
+    return {
+        "path": proxy.path,
+        "fingerprint": proxy.fingerprint,
+        "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
 
 
