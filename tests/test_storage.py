@@ -253,7 +253,7 @@ def test_foreign_tables_in_s3_are_not_overwritten(bucket: Bucket, videos: VideoF
     bucket.put("results/frames.csv", b"mine")
     result = run("export-frames", str(export), "-o", f"{bucket.uri}/results/")
     assert result.exit_code == 2
-    assert "holds frames.csv, but no manifest.json of an earlier export" in result.stderr
+    assert "holds frames.csv, which no manifest.json of an earlier export names" in result.stderr
     assert bucket.get("results/frames.csv") == b"mine"
 
 
