@@ -5,10 +5,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lsvid import __version__, storage
@@ -249,17 +249,18 @@ def output_folder(target: str) -> Iterator[Path]:
         return
     prefix = storage.folder_uri(target)
     before = storage.read_bytes(prefix + MANIFEST)
-    if before is None:
-        _check_ours_in_s3(prefix)
+    old = _names_in_manifest(before or b"")
+    _check_free_in_s3(prefix, old, lambda name: name.startswith("frames"))
     with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
         local = Path(folder) / "out"
         yield local
         names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+        _check_free_in_s3(prefix, old, {name for name in names if "/" not in name}.__contains__)
         if before is not None:
             storage.remove(prefix + MANIFEST)
         for name in sorted(names, key=lambda name: name == MANIFEST):
             storage.upload(local / name, prefix + name)
-        for name in _names_in_manifest(before or b"") - set(names):
+        for name in old - set(names):
             storage.remove(prefix + name)
 
 
@@ -275,12 +276,12 @@ def output_file(target: str) -> Iterator[Path]:
         storage.upload(local, target)
 
 
-def _check_ours_in_s3(prefix: str) -> None:
+def _check_free_in_s3(prefix: str, old: Collection[str], would_be_written: Callable[[str], bool]) -> None:
     for uri, _ in storage.list_objects(prefix):
         name = uri.removeprefix(prefix)
-        if name.startswith("frames"):
+        if would_be_written(name) and name not in old and name != MANIFEST:
             raise SettingsError(
-                f"{prefix} holds {name}, but no {MANIFEST} of an earlier export: it would be overwritten",
+                f"{prefix} holds {name}, which no {MANIFEST} of an earlier export names: it would be overwritten",
                 "choose another prefix with -o, or remove the object",
             )
 
@@ -306,7 +307,8 @@ def _files_of_manifest(folder: Path) -> set[str]:
 def _names_in_manifest(manifest: bytes) -> set[str]:
     """The names of the files that a manifest describes; none where it is no manifest."""
     try:
-        return {Path(file["name"]).name for file in json.loads(manifest)["files"]}
+        names = {PurePosixPath(file["name"]) for file in json.loads(manifest)["files"]}
+        return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
     except (ValueError, KeyError, TypeError):
         return set()
 
