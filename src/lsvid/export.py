@@ -25,6 +25,7 @@ from lsvid.dataset import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import FrameTables, TableOptions
+from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
@@ -47,12 +48,29 @@ class Sources:
     names: Sequence[str] = ()
 
 
+@dataclass
+class Treatment:
+    """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
+
+    matcher: renames labels and finds them in the label tree.
+    """
+
+    matcher: LabelMatcher | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
+        """Rename and match labels."""
+        if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
+            self.report["label_map"] = changed
+
+
 def read_clips(
     sources: Sources,
     selection: Selection,
     findings: Findings,
     *,
     skip_bad: bool,
+    treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
 ) -> list[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
@@ -61,6 +79,8 @@ def read_clips(
     """
     clips = gather(_records(sources, findings), findings)
     select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     find_files(clips, sources.roots, sources.options.rule, findings, on_probed)
     locate(clips, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
@@ -77,6 +97,7 @@ def export_frames(
     file_format: str = "csv",
     split_by_case: bool = False,
     include_unannotated: bool = False,
+    treatment: Treatment | None = None,
     command: Sequence[str] = (),
     on_clip: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -111,6 +132,7 @@ def export_frames(
             writer.write(tables(members), frame_tables.schema, staging / name)
         manifest = _manifest(clips, exported, sources, options, findings, command)
         manifest["counts"] |= {"rows": rows}
+        manifest |= treatment.report if treatment else {}
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in parts]
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish([*parts, MANIFEST])
@@ -135,7 +157,12 @@ def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_una
 
 
 def span_records(
-    sources: Sources, selection: Selection | None, findings: Findings, *, skip_bad: bool
+    sources: Sources,
+    selection: Selection | None,
+    findings: Findings,
+    *,
+    skip_bad: bool,
+    treatment: Treatment | None = None,
 ) -> Iterator[Record]:
     """Every record of the exports: of each clip itself, then its annotations, each followed by its spans.
 
@@ -145,6 +172,8 @@ def span_records(
     clips = gather(_records(sources, findings), findings)
     if selection is not None:
         select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     lost = Findings()
     find_files(clips, sources.roots, sources.options.rule, lost)
     for _, reason in lost.faults:

@@ -46,9 +46,11 @@ def export_frames(output: Output, /, **options: Any) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with output.progress("Writing frames", len(clips)) as step:
@@ -61,6 +63,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 file_format=options["file_format"],
                 split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
+                treatment=treatment,
                 command=_command_line(),
                 on_clip=step,
             )

@@ -1,5 +1,6 @@
 """`lsvid export-spans`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +34,16 @@ def export_spans(output: Output, /, **options: Any) -> None:
     if output.json and not options["file"]:
         raise click.UsageError("--json and the spans would share standard output: name a file with -o")
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection, treatment):
         chosen = None if options["everything"] else selection
-        records = span_records(sources, chosen, findings, skip_bad=options["skip_bad"])
+        records = span_records(sources, chosen, findings, skip_bad=options["skip_bad"], treatment=treatment)
         if options["file"]:
             count = write_spans(records, Path(options["file"]))
             output.document = {"file": options["file"], "records": count}
         else:
             count = 0
-            stream = click.get_binary_stream("stdout")
             for record in records:
-                stream.write(to_json_line(record))
+                sys.stdout.buffer.write(to_json_line(record))
                 count += 1
     output.findings(findings)
     output.note(f"{count:,} records -> {options['file'] or 'standard output'}")

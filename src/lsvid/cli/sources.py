@@ -25,6 +25,12 @@ def source_options(command: Command) -> Command:
             click.option("--clips", "roots", multiple=True, metavar="DIR",
                          help="Where the clips are; repeatable. Default: the project's storage."),
             click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
+            click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
+                         help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
+            click.option("--label-separator", default=" - ", show_default=True, metavar="TEXT",
+                         help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
+            click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+                         help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
             click.option("--annotator", "annotators", multiple=True, metavar="A",
                          help="Only this annotator; repeatable."),
             click.option("--annotators", "annotator_map", metavar="MAP",
@@ -32,6 +38,7 @@ def source_options(command: Command) -> Command:
             click.option("--annotations", default="latest", show_default=True,
                          type=click.Choice(["latest", "first", "ground-truth", "all"]),
                          help="Which of several annotations of a clip by one annotator."),
+            click.option("--all-versions", is_flag=True, help="The same as --annotations all."),
             click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
                          show_default=True, help="Annotations of this status; repeatable."),
             click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
@@ -44,19 +51,25 @@ def source_options(command: Command) -> Command:
 
 
 @contextmanager
-def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """(Sources, Selection) from the options of `source_options`; a project is downloaded into a temporary file."""
+def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
+    file.
+    """
     from lsvid.clips import CaseRule
     from lsvid.dataset import Selection
-    from lsvid.export import Sources
+    from lsvid.export import Sources, Treatment
+    from lsvid.label_matching import LabelMatcher
     from lsvid.labels import read_labels
     from lsvid.readers.documents import ReadOptions
+    from lsvid.readers.prodigy_database import is_database
     from lsvid.spans import Status
     from lsvid.timebase import parse_rate
 
     exports, project = options["exports"], options["project"]
     if bool(exports) == bool(project):
         raise click.UsageError("name export files, or a project with --project: one of the two")
+    if options["datasets"] and not any(is_database(export) for export in exports):
+        raise click.UsageError("--dataset is for a Prodigy database, and none of the exports is one")
     if options["ls_fps"] is not None:
         try:
             parse_rate(options["ls_fps"])
@@ -66,10 +79,13 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     rule = CaseRule.parse(options["case"], options["case_from"] or "parent") if explicit_rule else None
     tree = read_labels(options["labels"]) if options["labels"] else None
     selection = Selection(
-        annotations=options["annotations"],
+        annotations="all" if options["all_versions"] else options["annotations"],
         statuses=frozenset(Status(status) for status in options["statuses"]),
         annotators=frozenset(options["annotators"]) or None,
     )
+    # A tree that is the project's own holds every label there is; one from a file is what labels must be found in.
+    renames = _renames(options["renames"])
+    matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
     with ExitStack() as stack:
         names: tuple[str, ...] = ()
         roots, label_config = list(options["roots"]), None
@@ -96,20 +112,38 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
 
                 tree = tree_from_config(label_config)
         if options["annotator_map"]:
-            annotators = annotators | _read_map(options["annotator_map"])
-        read_options = ReadOptions(rule, tree, label_config, options["ls_fps"], annotators)
-        yield Sources(exports, read_options, roots, names), selection
+            annotators = annotators | _read_map(options["annotator_map"], "annotator as exported, name to write")
+        read_options = ReadOptions(
+            rule, tree, label_config, options["ls_fps"], annotators, options["datasets"], decode_media=not roots
+        )
+        yield Sources(exports, read_options, roots, names), selection, Treatment(matcher)
 
 
-def _read_map(path: str) -> dict[str, str]:
+def _renames(values: tuple[str, ...]) -> dict[str, str]:
+    renames: dict[str, str] = {}
+    for value in values:
+        if Path(value).is_file():
+            renames |= _read_map(value, "old label, new label")
+            continue
+        old, equals, new = value.partition("=")
+        if not (equals and old.strip() and new.strip()):
+            raise SettingsError(
+                f"--rename {value!r} is neither OLD=NEW nor a file",
+                "write --rename 'old label=new label', or name a CSV file of two columns",
+            )
+        renames[old] = new
+    return renames
+
+
+def _read_map(path: str, columns: str) -> dict[str, str]:
     import csv
 
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", "it is a CSV file: annotator as exported, name") from error
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
     bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
     if bad:
-        raise SettingsError(f"{path}:{bad[0]}: not two columns", "each line: annotator as exported, name to write")
+        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
     return {old.strip(): new.strip() for old, new in rows}
