@@ -52,6 +52,8 @@ def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
         [*pip, *wanted],
     ]
     if not _works(folder):
+        if folder.exists() and not (folder / "pyvenv.cfg").exists():
+            raise InstallError(f"{folder} is there, but is no virtual environment: move it away")
         shutil.rmtree(folder, ignore_errors=True)
         steps.insert(0, [sys.executable, "-m", "venv", str(folder)])
     with log.open("wb") as output:

@@ -30,7 +30,7 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(params=KINDS.values(), ids=KINDS.keys())
+@pytest.fixture(params=list(KINDS.values()), ids=list(KINDS))
 def clip(request: pytest.FixtureRequest, videos: VideoFactory) -> Path:
     return videos.make(**request.param)
 
@@ -167,6 +167,6 @@ def test_times_are_the_nearest_doubles(videos: VideoFactory) -> None:
 
 
 def _sound(path: Path) -> bytes:
-    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "1", path]
+    command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "1", str(path)]
     subprocess.run(command, check=True)
     return path.read_bytes()

@@ -103,4 +103,5 @@ def _tell(output: Output, report: "SetupReport", address: str | None, *, dry_run
             output.note(f"  storage folder {path}: {'would be ' if dry_run else ''}connected")
     number = "" if report.project_id is None else f" {report.project_id}"
     status = report.status if not dry_run or report.status == "unchanged" else f"would be {report.status}"
-    output.note(f"project{number} ({report.title}): {status}" + (f"; {address}" if address else ""))
+    where = f"; {address}" if address else ""
+    output.note(f"project{number} ({report.title}), timeline {report.timeline}: {status}{where}")
