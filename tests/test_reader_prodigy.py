@@ -1,4 +1,4 @@
-"""Prodigy's exports, those of the thread that asked for lsvid among them, become the right spans on the right frames."""
+"""Prodigy's exports, those of the thread that asked for lsvid among them, become spans on the right frames."""
 
 import base64
 import gzip
@@ -208,14 +208,18 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
         (
             {"path": None, "video": "data:video/mp4;base64,"},
             {"decode_media": True},
-            "its media are more than 256 MB of base64 data, which lsvid does not unpack; "
-            "name the folder of the clips: --clips DIR",
+            (
+                "its media are more than 256 MB of base64 data, which lsvid does not unpack; "
+                "name the folder of the clips: --clips DIR"
+            ),
         ),
         (
             {"path": None, "video": "data:video/mp4;base64,A"},
             {"decode_media": True},
-            "its base64 data are damaged: Invalid base64-encoded string: number of data characters (1) cannot be 1 "
-            "more than a multiple of 4; name the folder of the clips: --clips DIR",
+            (
+                "its base64 data are damaged: Invalid base64-encoded string: number of data characters (1) cannot be 1 "
+                "more than a multiple of 4; name the folder of the clips: --clips DIR"
+            ),
         ),
         (
             {"path": None, "video": "data:video/mp4;base64,AAAA", "chunk": {"start": 0, "end": 9}},
@@ -331,7 +335,7 @@ def database(path: Path, datasets: dict[str, list[dict[str, Any]]]) -> Path:
     """A prodigy.db; each example is linked to its dataset and to a session, as Prodigy does."""
     with sqlite3.connect(path) as connection:
         connection.executescript("""
-            CREATE TABLE dataset (id INTEGER PRIMARY KEY, name TEXT UNIQUE, created INTEGER, meta BLOB, session INTEGER);
+            CREATE TABLE dataset (id INTEGER PRIMARY KEY, name TEXT, created INTEGER, meta BLOB, session INTEGER);
             CREATE TABLE example (id INTEGER PRIMARY KEY, input_hash INTEGER, task_hash INTEGER, content BLOB);
             CREATE TABLE link (id INTEGER PRIMARY KEY, example_id INTEGER, dataset_id INTEGER);
             INSERT INTO dataset VALUES (1, '2023-02-17_11-49-30', 0, '{}', 1);
@@ -436,10 +440,14 @@ def test_labels_that_match_nothing_are_listed_with_the_nearest(tmp_path: Path, v
     assert result.exit_code == 1
     assert result.stderr.splitlines()[:4] == [
         f"error: {file}: 3 faults",
-        "  label 'Scope_insert' (2 spans): not among the labels; the nearest is 'Scope insert': "
-        "--rename 'Scope_insert=Scope insert'",
-        "  label 'Knot' (1 span): 2 labels have this name: Suturing / Knot, Closing / Knot; say which: "
-        "--rename 'Knot=Suturing / Knot'",
+        (
+            "  label 'Scope_insert' (2 spans): not among the labels; the nearest is 'Scope insert': "
+            "--rename 'Scope_insert=Scope insert'"
+        ),
+        (
+            "  label 'Knot' (1 span): 2 labels have this name: Suturing / Knot, Closing / Knot; say which: "
+            "--rename 'Knot=Suturing / Knot'"
+        ),
         "  label 'Zebra' (1 span): not among the labels, nor like one of them; say what it means: --rename 'Zebra=…'",
     ]
     renames = ["--rename", "Scope_insert=Scope insert", "--rename", "Knot=Suturing / Knot", "--rename", "Zebra=Closing"]
@@ -469,7 +477,7 @@ def test_own_separator(tmp_path: Path, videos: VideoFactory) -> None:
     (tmp_path / "labels.txt").write_text("Suturing\n--Knot\nClosing\n--Knot\n")
     file = labelled(tmp_path, videos, "Closing:Knot")
     options = ["--clips", tmp_path, "--labels", tmp_path / "labels.txt", "--label-separator", ":"]
-    assert [span.label for span in spans_by_command(file, *options)] == [["Closing", "Knot"]]
+    assert shown(spans_by_command(file, *options)) == [("Closing / Knot", 25, 50)]
 
 
 def test_bad_rename(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from lsvid.frames import FrameTables, TableOptions
 from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
-from lsvid.writers import WRITERS
+from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
+from lsvid.writers import SPAN_WRITERS, WRITERS
 
 MANIFEST = "manifest.json"
 
@@ -187,14 +187,19 @@ def span_records(
             yield from sorted(work.spans, key=_by_time)
 
 
-def write_spans(records: Iterable[Record], path: Path) -> int:
-    """Write `records` as JSON Lines into `path`, whole or not at all; returns their number."""
-    count = 0
+def span_lines(
+    records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
+) -> list[bytes]:
+    """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS. Raises ExportError, as `read_clips`."""
+    found = list(SPAN_WRITERS[file_format](records, separator, findings))
+    raise_faults(findings, f"spans as {file_format}", skip_bad=skip_bad)
+    return found
+
+
+def write_lines(lines: Iterable[bytes], path: Path) -> None:
+    """Write `lines` into `path`, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        for record in records:
-            file.write(to_json_line(record))
-            count += 1
-    return count
+        file.writelines(lines)
 
 
 def sha256(path: Path) -> str:
@@ -333,7 +338,9 @@ def _what(sources: Sources) -> str:
 
 
 def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
-    return (span.start_s or 0.0, span.end_s or 0.0, span.label)
+    if span.start_s is None or span.end_s is None:
+        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+    return (span.start_s, span.end_s, span.label)
 
 
-__all__ = ["Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_records", "write_spans"]
+__all__ = ["Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_lines", "span_records", "write_lines"]

@@ -114,7 +114,8 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
         try:
             task = _decoder.decode(document.raw)
             media, clip_name = _media(task, options)
-            case = options.case_of(media_path(task.file or clip_name))
+            case = _own(task, "case") if options.rule is None else None
+            case = case or options.case_of(media_path(task.file or clip_name))
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             findings.fault(document.place, f"not a Prodigy task: {error}")
             continue
@@ -124,7 +125,8 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
         if task.answer not in _STATUS:
             findings.fault(document.place, f"answer {task.answer!r} is not accept, reject or ignore")
             continue
-        clip, status, annotator = PurePosixPath(clip_name).stem, _STATUS[task.answer], options.annotator(task.annotator)
+        clip = _own(task, "clip") or PurePosixPath(clip_name).stem
+        status, annotator = _STATUS[task.answer], options.annotator(task.annotator)
         task_id = str(task.task_hash if task.task_hash is not None else number)
         seen[case + "/" + clip, annotator, task_id] += 1
         version = seen[case + "/" + clip, annotator, task_id]
@@ -202,6 +204,12 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
     if not path.exists():
         _write(path, content)
     return str(path), name
+
+
+def _own(task: _Task, name: str) -> str | None:
+    """What lsvid itself wrote into a task's `meta` where the path does not tell it (writers.prodigy)."""
+    value = task.meta.get(name) if isinstance(task.meta, dict) else None
+    return value if isinstance(value, str) and value else None
 
 
 def _write(path: Path, content: bytes) -> None:
