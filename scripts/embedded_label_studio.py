@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = (ROOT / ".envs").resolve()  # may be a link, to share one set between clones
+ENVIRONMENTS = ROOT / ".envs"
 PROGRAM = ENVIRONMENTS / "label-studio" / "bin" / "label-studio"
 
 USERNAME = "annotator@example.com"

@@ -113,6 +113,13 @@ def test_gaps_in_the_numbering_are_warned_about_once_something_is_added() -> Non
     ]
 
 
+def test_an_unreadable_clip_is_no_gap() -> None:
+    clips = clips_of("clip_1", "clip_2", "clip_3")
+    findings = Findings()
+    plan_import([], [clips[0], clips[2]], fingerprints_of(clips), findings, unreadable=[clips[1]])
+    assert findings.warnings == []
+
+
 def test_a_clip_that_is_in_the_project_twice_is_warned_about() -> None:
     clips = clips_of("clip_1")
     existing = [*imported_of("clip_1"), *imported_of("clip_1", first_task=7)]

@@ -57,7 +57,7 @@ class Setup:
 
 @pytest.fixture
 def setup_run(server_environment: LabelStudio, tmp_path: Path, request: pytest.FixtureRequest) -> Setup:
-    return Setup(server_environment, tmp_path, request.node.name[-50:])
+    return Setup(server_environment, tmp_path, f"Setup {request.node.name[-44:]}")
 
 
 def region(region_id: str, label: str) -> dict[str, Any]:

@@ -115,9 +115,7 @@ def _describe(info: VideoInfo) -> str:
 def _advice_on_variable_rate(clip: ProbedClip) -> str:
     index = clip.info.index
     rate = format_rate(index.editor_rate)
-    text = (
-        f"nothing needs doing: exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
-    )
+    text = f"nothing needs doing: exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
     if index.editor_rate < MAX_EDITOR_RATE:
         return f"{text}, some of which show the same picture"
     return f"{text}, and pictures closer together than that cannot be told apart on it"
