@@ -133,7 +133,14 @@ def test_case_and_name_that_the_path_does_not_tell_come_back(tmp_path: Path) -> 
 
 def test_chunks_come_back(tmp_path: Path) -> None:
     spans = [{"start": 0.25, "end": 1.5, "label": "Cut", "id": "x"}]
-    chunk = {"path": "op1/a.mp4", "audio_spans": spans, "chunk": {"start": 600.5, "end": 1200.0}, "answer": "accept", "_task_hash": 3, "_timestamp": 9}  # fmt: skip
+    chunk: dict[str, Any] = {
+        "path": "op1/a.mp4",
+        "audio_spans": spans,
+        "answer": "accept",
+        "_task_hash": 3,
+        "_timestamp": 9,
+    }
+    chunk["chunk"] = {"start": 600.5, "end": 1200.0}
     (tmp_path / "in.jsonl").write_text(json.dumps(chunk))
     result = run("export-spans", tmp_path / "in.jsonl", "--all", "--format", "prodigy", "-o", tmp_path / "out.jsonl")
     assert result.exit_code == 0, result.output

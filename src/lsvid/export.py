@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from lsvid import __version__
+from lsvid.boundaries import BoundaryOptions, tidy
 from lsvid.clips import natural_key
 from lsvid.dataset import (
     AnnotatedClip,
     Selection,
     find_files,
     gather,
+    label_order,
     locate,
     raise_faults,
     select,
@@ -26,6 +28,7 @@ from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import FrameTables, TableOptions
 from lsvid.label_matching import LabelMatcher, match_labels
+from lsvid.labels import LabelTree
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
@@ -52,16 +55,23 @@ class Sources:
 class Treatment:
     """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
 
-    matcher: renames labels and finds them in the label tree.
+    matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
     """
 
     matcher: LabelMatcher | None = None
+    boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
     report: dict[str, Any] = field(default_factory=dict)
 
     def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
         """Rename and match labels."""
         if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
             self.report["label_map"] = changed
+
+    def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
+        """Tidy the boundaries of spans that have been located."""
+        if self.boundaries.asked_for:
+            report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+            self.report["boundaries"] = report.as_json(self.boundaries)
 
 
 def read_clips(
@@ -83,6 +93,7 @@ def read_clips(
     treatment.of_labels(clips, findings)
     find_files(clips, sources.roots, sources.options.rule, findings, on_probed)
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     return clips
 
@@ -179,6 +190,7 @@ def span_records(
     for _, reason in lost.faults:
         findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     for clip in clips:
         yield clip.clip

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -17,11 +17,12 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
-              help="long: a row per frame and active label. wide: a row per frame, a 0/1 column per label.")  # fmt: skip
+              help="long: a row per frame and active label. wide: a row per frame, 0/1 columns of labels.")  # fmt: skip
 @click.option("--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip.")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
+@boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
     """Turn annotations into one label row per frame.
@@ -69,6 +70,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
             )
     output.findings(findings)
     counts = manifest["counts"]
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], "manifest": manifest}
     output.note(
         f"{counts['rows']:,} rows for {counts['frames']:,} frames of {counts['clips']} clips, "

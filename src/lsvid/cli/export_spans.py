@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 
 FORMATS = ("spans", "prodigy")
 
@@ -20,6 +20,7 @@ FORMATS = ("spans", "prodigy")
 @click.option(
     "--all", "everything", is_flag=True, help="Every annotation of whatever status, not only those that count."
 )
+@boundary_options
 @output_options
 def export_spans(output: Output, /, **options: Any) -> None:
     """Turn annotations into spans: JSON Lines, one record a line, lossless.
@@ -48,4 +49,5 @@ def export_spans(output: Output, /, **options: Any) -> None:
             sys.stdout.buffer.writelines(lines)
     output.document = {"file": options["file"], "records": len(lines), **treatment.report}
     output.findings(findings)
+    note_treatment(output, treatment.report)
     output.note(f"{len(lines):,} records -> {options['file'] or 'standard output'}")

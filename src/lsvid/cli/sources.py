@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,40 @@ def source_options(command: Command) -> Command:
     return server_options(case_options(command))
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
+    """Seconds, exactly; at least 0."""
+    if value is None:
+        return None
+    try:
+        seconds = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        seconds = Fraction(-1)
+    if seconds < 0:
+        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
+    return seconds
+
+
+def boundary_options(command: Command) -> Command:
+    """--snap, --overlap, --priority and --join-gap, which `open_sources` understands."""
+    for option in reversed(
+        [
+            click.option("--snap", "snap_s", callback=_seconds, metavar="S",
+                         help="Where a span ends and another begins within S seconds, move both to the middle."),
+            click.option("--overlap", type=click.Choice(["keep", "error", "priority"]), default="keep",
+                         show_default=True, help="Spans of different labels that overlap: keep both, stop and list "
+                         "them, or let one win. A label and its sub labels do not conflict."),
+            click.option("--priority", type=click.Choice(["label-order", "longest"]), default="label-order",
+                         show_default=True, help="Which wins with --overlap priority: the first in the label file, or "
+                         "the longest."),
+            click.option("--join-gap", "join_gap_s", callback=_seconds, metavar="S",
+                         help="Make spans of one label at most S seconds apart one, also across the end of a clip, "
+                         "where they get one region id. 0: those that touch."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
 @contextmanager
 def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
     """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
@@ -57,8 +92,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     """
     from lsvid.clips import CaseRule
     from lsvid.dataset import Selection
-    from lsvid.export import Sources, Treatment
-    from lsvid.label_matching import LabelMatcher
+    from lsvid.export import Sources
     from lsvid.labels import read_labels
     from lsvid.readers.documents import ReadOptions
     from lsvid.readers.prodigy_database import is_database
@@ -83,9 +117,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         statuses=frozenset(Status(status) for status in options["statuses"]),
         annotators=frozenset(options["annotators"]) or None,
     )
-    # A tree that is the project's own holds every label there is; one from a file is what labels must be found in.
-    renames = _renames(options["renames"])
-    matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
+    treatment = _treatment(options, tree)
     with ExitStack() as stack:
         names: tuple[str, ...] = ()
         roots, label_config = list(options["roots"]), None
@@ -116,7 +148,33 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         read_options = ReadOptions(
             rule, tree, label_config, options["ls_fps"], annotators, options["datasets"], decode_media=not roots
         )
-        yield Sources(exports, read_options, roots, names), selection, Treatment(matcher)
+        yield Sources(exports, read_options, roots, names), selection, treatment
+
+
+def _treatment(options: dict[str, Any], tree: Any) -> Any:
+    """The Treatment that `options` ask for. `tree` is the label file's: what labels must be found in.
+
+    (A project's own tree holds every label of the project already.)
+    """
+    from lsvid.boundaries import BoundaryOptions
+    from lsvid.export import Treatment
+    from lsvid.label_matching import LabelMatcher
+
+    renames = _renames(options["renames"])
+    matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
+    boundaries = BoundaryOptions(options["snap_s"], options["overlap"], options["priority"], options["join_gap_s"])
+    return Treatment(matcher, boundaries)
+
+
+def note_treatment(output: Output, report: dict[str, Any]) -> None:
+    """Say what was done to spans on their way."""
+    done = report.get("boundaries", {})
+    if snap := done.get("snap"):
+        output.note(f"moved {snap['moved']} boundaries by up to {snap['largest_move_s']:.3f} s")
+    if overlap := done.get("overlap"):
+        output.note(f"resolved {overlap['resolved']} overlaps; {overlap['spans_vanished']} spans vanished")
+    if joined := done.get("join"):
+        output.note(f"joined {joined['joined']} pairs of spans")
 
 
 def _renames(values: tuple[str, ...]) -> dict[str, str]:
