@@ -37,10 +37,10 @@ _TASK = (
 
 _FRAMES = (
     "<p>1. Press the label's key, or click the label.</p>"
-    "<p>2. Drag over the frames in the timeline under the video, beginning where it is empty. A click marks "
-    "one frame.</p>"
-    "<p>3. <b>Longer than you can drag?</b> Mark its first frames. Go to where it ends and read the frame number, at the "
-    "left under the video. Click the region's row, and type that number into <b>End frame</b> at the right.</p>"
+    "<p>2. Drag over the frames in the timeline under the video, beginning where it is empty. A click marks one "
+    "frame.</p>"
+    "<p>3. <b>Longer than you can drag?</b> Mark its first frames. Go to where it ends and read the frame number, at "
+    "the left under the video. Click the region's row, and type that number into <b>End frame</b> at the right.</p>"
 )
 
 _WAVEFORM = (
@@ -53,9 +53,9 @@ _WAVEFORM = (
 
 _SUB_LABELS = (
     "<br><h4>Sub labels</h4>"
-    "<p>A region that you have just drawn is not selected. <b>Click its row</b> (or its entry under Regions): its sub "
-    "labels appear below the labels. Tick what you see. Tick a group itself only if you cannot tell which of the group "
-    "it is.</p>"
+    "<p>A region that you have just drawn is not selected. <b>Click its row</b> on the timeline, or its entry under "
+    "<b>Regions</b> at the right: its sub labels appear below the labels. Tick what you see. Tick a group itself only "
+    "if you cannot tell which of the group it is.</p>"
 )
 
 
@@ -73,7 +73,8 @@ def _keys(play: str) -> str:
 
 def _rows(labels: tuple[Label, ...]) -> Iterator[str]:
     for label in labels:
-        key = (label.hotkey or "").replace("shift+", "Shift+")
+        key = label.hotkey or ""
+        key = f"Shift+{key[-1].upper()}" if "+" in key else key
         hint = f" <small>{escape(label.hint)}</small>" if label.hint else ""
         sub_labels = ", ".join(_with_children(child) for child in label.children)
         yield (

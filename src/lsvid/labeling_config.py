@@ -65,7 +65,7 @@ _STYLE = """
 
 
 def control_name(path: Sequence[str]) -> str:
-    """The name of the Choices with the sub labels of the label at `path`, which is as exports have it: ids before names.
+    """The name of the Choices with the sub labels of the label at `path`, given as exports have it: ids before names.
 
     Readable, unique, and the same however labels are added, reordered, or renamed under an id.
     """
@@ -96,7 +96,7 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
     speed = {"defaultPlaybackSpeed": "1", "minPlaybackSpeed": "0.25"}
     if on_waveform:
         video |= {"sync": AUDIO, "muted": "true"}
-    video |= {"height": "420"}
+    video |= {"height": "340" if on_frames and on_waveform else "400"}
     if on_frames:
         video |= {"timelineHeight": str(_timeline_height(len(on_frames)))}
     lines.append(_tag(6, "Video", video | speed))

@@ -279,6 +279,8 @@ def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         report = str(error).partition("\n\n")[0].removeprefix("Invalid YAML: ")
         lines = re.findall(r", line (\d+), column", report)
         reasons = [line for line in report.splitlines() if not line.startswith(" ")]
+        if reasons and "recursion" in reasons[0]:
+            raise LabelFileError(f"{name}: nested too deeply", _TREE_HINT) from error
         place = f"{name}:{lines[-1]}" if lines else name
         raise LabelFileError(f"{place}: not valid YAML: {', '.join(reasons)}", _TREE_HINT) from error
 
@@ -364,7 +366,8 @@ class _DocumentReader:
         elif isinstance(value, dict | list):
             self.faults.add(node, f"{what} must be text, not {_shown(value)}")
         else:
-            self.faults.add(node, f'{what} must be text, not {_shown(value)}; put it in quotes: "{value}"')
+            written = str(value).lower() if isinstance(value, bool) else value
+            self.faults.add(node, f'{what} must be text, not {_shown(value)}; put it in quotes: "{written}"')
         return None
 
     def _hotkey_text(self, node: _Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
