@@ -74,7 +74,7 @@ class BoundaryReport:
 def tidy(
     clips: Sequence[AnnotatedClip], options: BoundaryOptions, labels: Sequence[LabelPath], findings: Findings
 ) -> BoundaryReport:
-    """Snap, resolve overlaps, and join, as far as `options` ask for it; returns what was done.
+    """Snap and resolve overlaps, as far as `options` ask for it; returns what was done. (`join` comes after merging.)
 
     clips: located, by case, in order. labels: every label path, the most important first. Overlaps are faults where
     `options` say so.
@@ -91,8 +91,6 @@ def tidy(
             elif options.overlap == "priority":
                 work.spans, overlaps, vanished = resolve(work.spans, index, _importance(options.priority, labels))
                 report.overlaps, report.vanished = report.overlaps + overlaps, report.vanished + vanished
-    if options.join_gap_s is not None:
-        report.joined = join(clips, options.join_gap_s)
     return report
 
 

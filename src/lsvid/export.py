@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lsvid import __version__
-from lsvid.boundaries import BoundaryOptions, tidy
+from lsvid.boundaries import BoundaryOptions, join, tidy
 from lsvid.clips import natural_key
 from lsvid.dataset import (
     AnnotatedClip,
@@ -29,6 +29,7 @@ from lsvid.findings import Findings
 from lsvid.frames import FrameTables, TableOptions
 from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.labels import LabelTree
+from lsvid.merge import MergeOptions, merge
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
@@ -56,10 +57,12 @@ class Treatment:
     """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
 
     matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
+    merge: how the annotators of a clip become one.
     """
 
     matcher: LabelMatcher | None = None
     boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
+    merge: MergeOptions | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
@@ -68,9 +71,13 @@ class Treatment:
             self.report["label_map"] = changed
 
     def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
-        """Tidy the boundaries of spans that have been located."""
+        """Tidy the boundaries of spans that have been located, and merge annotators."""
+        report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+        if self.merge is not None:
+            self.report["merge"] = merge(clips, self.merge, findings)
+        if self.boundaries.join_gap_s is not None:
+            report.joined = join(clips, self.boundaries.join_gap_s)
         if self.boundaries.asked_for:
-            report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
             self.report["boundaries"] = report.as_json(self.boundaries)
 
 

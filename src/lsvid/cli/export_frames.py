@@ -22,6 +22,9 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
+@click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
+              help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
+              "--annotator.")  # fmt: skip
 @boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
@@ -35,11 +38,13 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames --project Surgery -o frames/
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
+      lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
     """
     from lsvid.dataset import label_order
     from lsvid.export import export_frames, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
+    from lsvid.merge import MergeOptions
     from lsvid.timebase import parse_rate
 
     try:
@@ -47,7 +52,13 @@ def export_frames(output: Output, /, **options: Any) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
     findings = Findings()
+    merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
+    if merge is not None:
+        merge.check()
+        if options["annotations"] == "all" or options["all_versions"]:
+            raise click.UsageError("--merge counts each annotator once: not with all their annotations")
     with open_sources(output, options) as (sources, selection, treatment):
+        treatment.merge = merge
         with output.progress("Reading clips") as step:
             clips = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
