@@ -26,12 +26,6 @@ def source_options(command: Command) -> Command:
             click.option("--clips", "roots", multiple=True, metavar="DIR",
                          help="Where the clips are; repeatable. Default: the project's storage."),
             click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
-            click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
-                         help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
-            click.option("--label-separator", default=" - ", show_default=True, metavar="TEXT",
-                         help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
-            click.option("--dataset", "datasets", multiple=True, metavar="NAME",
-                         help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
             click.option("--annotator", "annotators", multiple=True, metavar="A",
                          help="Only this annotator; repeatable."),
             click.option("--annotators", "annotator_map", metavar="MAP",
@@ -48,7 +42,23 @@ def source_options(command: Command) -> Command:
         ]
     ):  # fmt: skip
         command = option(command)
-    return server_options(case_options(command))
+    return server_options(case_options(flat_label_options(command)))
+
+
+def flat_label_options(command: Command) -> Command:
+    """--rename, --label-separator and --dataset: for labels, and data, that come from elsewhere."""
+    for option in reversed(
+        [
+            click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
+                         help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
+            click.option("--label-separator", default=" - ", show_default=True, metavar="TEXT",
+                         help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
+            click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+                         help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
@@ -160,7 +170,7 @@ def _treatment(options: dict[str, Any], tree: Any) -> Any:
     from lsvid.export import Treatment
     from lsvid.label_matching import LabelMatcher
 
-    renames = _renames(options["renames"])
+    renames = read_renames(options["renames"])
     matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
     boundaries = BoundaryOptions(options["snap_s"], options["overlap"], options["priority"], options["join_gap_s"])
     return Treatment(matcher, boundaries)
@@ -177,7 +187,8 @@ def note_treatment(output: Output, report: dict[str, Any]) -> None:
         output.note(f"joined {joined['joined']} pairs of spans")
 
 
-def _renames(values: tuple[str, ...]) -> dict[str, str]:
+def read_renames(values: tuple[str, ...]) -> dict[str, str]:
+    """Old label -> new, from what --rename was given. Raises SettingsError."""
     renames: dict[str, str] = {}
     for value in values:
         if Path(value).is_file():
