@@ -1,7 +1,6 @@
 """`lsvid export-spans`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,7 +13,7 @@ FORMATS = ("spans", "prodigy")
 
 @click.command("export-spans")
 @source_options
-@click.option("-o", "--output", "file", metavar="FILE", help="File to write; default: standard output.")
+@click.option("-o", "--output", "file", metavar="FILE", help="File to write, also s3://…; default: standard output.")
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="spans", show_default=True,
               help="spans: lsvid's own, lossless. prodigy: tasks for db-in or audio.manual.")  # fmt: skip
 @click.option(
@@ -33,7 +32,7 @@ def export_spans(output: Output, /, **options: Any) -> None:
       lsvid export-spans annotated.jsonl --clips /data/clips | head
       lsvid export-spans --project Surgery --format prodigy -o annotated.jsonl
     """
-    from lsvid.export import span_lines, span_records, write_lines
+    from lsvid.export import output_file, span_lines, span_records, write_lines
     from lsvid.findings import Findings
 
     if output.json and not options["file"]:
@@ -44,7 +43,8 @@ def export_spans(output: Output, /, **options: Any) -> None:
         records = span_records(sources, chosen, findings, skip_bad=skip_bad, treatment=treatment)
         lines = span_lines(records, options["file_format"], options["label_separator"], findings, skip_bad=skip_bad)
         if options["file"]:
-            write_lines(lines, Path(options["file"]))
+            with output_file(options["file"]) as path:
+                write_lines(lines, path)
         else:
             sys.stdout.buffer.writelines(lines)
     output.document = {"file": options["file"], "records": len(lines), **treatment.report}

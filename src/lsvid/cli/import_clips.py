@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lsvid.cli.options import case_options, document_root_option, server_options
+from lsvid.cli.options import case_options, document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import flat_label_options, read_renames
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @flat_label_options
 @click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
+@s3_options
 @server_options
 @output_options
 def import_clips(
@@ -56,14 +57,15 @@ def import_clips(
 ) -> None:
     """Put video clips into a project, in ascending order.
 
-    A SOURCE is a folder, a file, a glob, or a manifest (CSV or JSONL with the columns path, and if you like case, clip
-    and order). Clips are ordered by case, then by name, and annotators get them in this order. Run it again when clips
-    have come: only new ones are added.
+    A SOURCE is a folder, a file, a glob, s3://BUCKET/PREFIX, or a manifest (CSV or JSONL with the columns path, and if
+    you like case, clip and order). Clips are ordered by case, then by name, and annotators get them in this order. Run
+    it again when clips have come: only new ones are added.
 
     \b
     Examples:
       lsvid import-clips /data/clips --project Surgery
       lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
+      lsvid import-clips s3://recordings/2026/ --project Surgery
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
@@ -92,7 +94,9 @@ def import_clips(
         wanted = SpanImport(
             spans_files, ReadOptions(rule, datasets=datasets), kind, new_names, label_separator, skip_bad, dry_run
         )
-        usable = [clip for clip, item in zip(clips, report.items, strict=True) if item.task is not None]
+        usable = [
+            clip for clip, item in zip(clips, report.items, strict=True) if item.task is not None and not item.error
+        ]
         with output.progress(f"importing {kind}") as on_done:
             counts = import_spans(server, str(report.project.id), usable, wanted, findings, on_done)
     address = server.project_url(report.project.id)
