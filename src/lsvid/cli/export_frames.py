@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 
 FORMATS = ("csv", "jsonl", "parquet")
 
@@ -31,6 +31,10 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option("--short-side", type=click.IntRange(min=1), metavar="N", help="Bring their shorter side to N.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips to take pictures from at a time. Default: one for every core.")  # fmt: skip
+@click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
+              help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
+              "--annotator.")  # fmt: skip
+@boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
     """Turn annotations into one label row per frame.
@@ -47,12 +51,14 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
       lsvid export-frames --project 3 -o frames/ --images --sample-fps 1 --short-side 256
+      lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
     """
     from lsvid.dataset import label_order
     from lsvid.errors import DataError
     from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
+    from lsvid.merge import MergeOptions
     from lsvid.timebase import parse_rate
 
     try:
@@ -61,9 +67,17 @@ def export_frames(output: Output, /, **options: Any) -> None:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
     images = _image_request(options)
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
+    if merge is not None:
+        merge.check()
+        if options["annotations"] == "all" or options["all_versions"]:
+            raise click.UsageError("--merge counts each annotator once: not with all their annotations")
+    with open_sources(output, options) as (sources, selection, treatment):
+        treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with (
@@ -79,6 +93,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 file_format=options["file_format"],
                 split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
+                treatment=treatment,
                 command=_command_line(),
                 images=images,
                 on_clip=None if images else step,
@@ -86,6 +101,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
             )
     output.findings(findings)
     counts = manifest["counts"]
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], "manifest": manifest}
     output.note(
         f"{counts['rows']:,} rows for {counts['frames']:,} frames of {counts['clips']} clips, "
