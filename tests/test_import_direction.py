@@ -6,7 +6,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "errors", "findings", "timebase", "spans", "labels", "labeling_config", "config_changes", "instructions", "video",
+    "errors", "findings", "timebase", "spans", "labels", "naming", "splits", "labeling_config", "config_changes", "instructions", "video",
     "clips", "clip_advice", "import_plan", "readers", "dataset", "frames", "writers", "export", "label_studio", "cli",
     "__main__",
 ]  # fmt: skip

@@ -5,10 +5,10 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lsvid import __version__
@@ -24,11 +24,13 @@ from lsvid.dataset import (
 )
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
-from lsvid.frames import FrameTables, TableOptions
+from lsvid.frames import TableOptions
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
-from lsvid.writers import WRITERS
+from lsvid.splits import Fold, SplitOptions, split
+from lsvid.writers import WRITERS, writer
+from lsvid.writers.base import Export
 
 MANIFEST = "manifest.json"
 
@@ -77,44 +79,93 @@ def export_frames(
     file_format: str = "csv",
     split_by_case: bool = False,
     include_unannotated: bool = False,
+    level: int | None = None,
+    unit: str | None = None,
+    splits: SplitOptions | None = None,
     command: Sequence[str] = (),
     on_clip: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the frame table of `clips` into `folder`, with `manifest.json`; returns the manifest.
+    """Write `clips` as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
+    unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
-    all. Raises DataError where nothing is left to write, or `folder` holds files that are not lsvid's.
+    all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
+    `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
     exported = _exported(clips, findings, include_unannotated=include_unannotated)
-    writer = WRITERS[file_format]
-    frame_tables = FrameTables(exported, options)
-    rows = 0
-
-    def tables(members: Iterable[AnnotatedClip]) -> Iterator[Any]:
-        nonlocal rows
-        for clip in members:
-            table = frame_tables.table(clip)
-            rows += len(table)
-            yield table
-            if on_clip:
-                on_clip(1)
-
+    chosen = WRITERS[file_format]
+    there = {clip.id for clip in exported}
+    export = Export(
+        folder=folder,
+        format=file_format,
+        clips=exported,
+        table=options,
+        findings=findings,
+        unit=unit or chosen.unit,
+        level=level,
+        split_by="case" if split_by_case else None,
+        incomplete=frozenset(clip.clip.case for clip in clips if clip.id not in there),
+    )
+    if on_clip:
+        export.on_clip = on_clip
+    check_options(export, unit=unit, splits=splits)
+    if not chosen.annotators:
+        export.check_one_annotator()
+    export.folds = _folds(export, splits or SplitOptions())
     with _whole_folder(folder) as (staging, publish):
-        if split_by_case:
-            cases: dict[str, list[AnnotatedClip]] = {}
-            for clip in exported:
-                cases.setdefault(clip.clip.case, []).append(clip)
-            parts = {f"frames_{case}{writer.suffix}": members for case, members in cases.items()}
-        else:
-            parts = {f"frames{writer.suffix}": exported}
-        for name, members in parts.items():
-            writer.write(tables(members), frame_tables.schema, staging / name)
+        export.folder = staging
+        files = writer(file_format)(export)
+        if export.folds:
+            files.append(_write_splits(export))
         manifest = _manifest(clips, exported, sources, options, findings, command)
-        manifest["counts"] |= {"rows": rows}
-        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in parts]
+        manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
+        manifest["counts"] |= export.counts
+        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish([*parts, MANIFEST])
+        publish([*files, MANIFEST])
     return manifest
+
+
+def check_options(export: Export, *, unit: str | None, splits: SplitOptions | None) -> None:
+    """Raise SettingsError where an option is given that means nothing to the format."""
+    given = {
+        "layout": export.table.wide,
+        "sample_fps": export.table.sample_fps is not None,
+        "split_by": export.split_by is not None,
+        "background": export.table.background is not None,
+        "level": export.level is not None,
+        "unit": unit is not None,
+        "split": splits is not None and (splits.shares is not None or splits.folds is not None),
+    }
+    for name, is_given in given.items():
+        if is_given and name not in WRITERS[export.format].options:
+            able = [other for other, known in WRITERS.items() if name in known.options]
+            raise SettingsError(
+                f"--{name.replace('_', '-')} means nothing to --format {export.format}", f"it does to {', '.join(able)}"
+            )
+
+
+def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
+    weights: dict[str, dict[object, float]] = {}
+    for clip in export.clips:
+        if export.unit == "case" and clip.clip.case in export.incomplete:
+            continue
+        times = weights.setdefault(clip.clip.case, {})
+        for work in clip.works:
+            for span in work.spans:
+                label = span.label[: export.level]
+                times[label] = times.get(label, 0.0) + (span.end_s or 0.0) - (span.start_s or 0.0)
+    return split(weights, splits)
+
+
+def _write_splits(export: Export) -> str:
+    rows = [
+        (number, part, case)
+        for number, fold in enumerate(export.folds, start=1)
+        for part, cases in fold.items()
+        for case in cases
+    ]
+    return export.write_csv("splits.csv", ("split", "part", "case"), rows)
 
 
 def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
@@ -174,6 +225,16 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def _sha256_of(path: Path) -> str:
+    """`sha256` of a file; of a folder, of its files' names and hashes, so that any change shows."""
+    if not path.is_dir():
+        return sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
+    return digest.hexdigest()
+
+
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A file beside `path` to write into; it takes `path`'s place at the end, or vanishes if anything goes wrong."""
@@ -206,12 +267,15 @@ def _whole_folder(folder: Path) -> Iterator[tuple[Path, Callable[[Sequence[str]]
 
     def publish(names: Sequence[str]) -> None:
         old = _files_of_manifest(folder)
+        _check_free(folder, set(names) - old - {MANIFEST})
         folder.mkdir(exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)  # so that it never describes files that are not there yet
         for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(folder / name)
         for name in old - set(names):
             (folder / name).unlink(missing_ok=True)
+            _remove_empty((folder / name).parent, folder)
 
     try:
         yield staging, publish
@@ -234,10 +298,28 @@ def _check_ours(folder: Path) -> None:
         )
 
 
+def _check_free(folder: Path, names: Collection[str]) -> None:
+    """Raise SettingsError where one of `names` is there already and no earlier export wrote it."""
+    taken = sorted(name for name in names if (folder / name).exists())
+    if taken:
+        raise SettingsError(
+            f"{folder} holds {taken[0]}, which no earlier export wrote: it would be overwritten",
+            "choose another folder with -o, or remove the file",
+        )
+
+
+def _remove_empty(inner: Path, folder: Path) -> None:
+    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it."""
+    while inner != folder and inner.is_dir() and not any(inner.iterdir()):
+        inner.rmdir()
+        inner = inner.parent
+
+
 def _files_of_manifest(folder: Path) -> set[str]:
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {Path(file["name"]).name for file in manifest["files"]}
+        names = {PurePosixPath(file["name"]) for file in manifest["files"]}
+        return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
     except (OSError, ValueError, KeyError, TypeError):
         return set()
 
@@ -257,7 +339,7 @@ def _manifest(
         "span_schema": SCHEMA_VERSION,
         "command": list(command),
         "exports": [
-            {"name": name} | ({"sha256": sha256(Path(path))} if path != "-" else {})
+            {"name": name} | ({"sha256": _sha256_of(Path(path))} if path != "-" else {})
             for name, path in zip(names, sources.exports, strict=True)
         ],
         "labels": [LABEL_SEPARATOR.join(path) for path in options.labels],
