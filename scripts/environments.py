@@ -40,7 +40,7 @@ def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
 
     made_from: the text that decides, beside `wanted`, what pip makes of it. Raises InstallError.
     """
-    folder = ENVIRONMENTS / name
+    folder = _folder(name)
     if _is_made(name, wanted, made_from):
         return folder
     log = ENVIRONMENTS / f"{name}.log"
@@ -52,6 +52,8 @@ def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
         [*pip, *wanted],
     ]
     if not _works(folder):
+        if folder.exists() and not (folder / "pyvenv.cfg").exists():
+            raise InstallError(f"{folder} is there, but is no virtual environment: move it away")
         shutil.rmtree(folder, ignore_errors=True)
         steps.insert(0, [sys.executable, "-m", "venv", str(folder)])
     with log.open("wb") as output:
@@ -64,18 +66,25 @@ def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
                 raise InstallError(
                     f"installing {title} failed:\n{last_lines(log)}\n(log: {log}; command: {' '.join(step)})"
                 )
+    for stamp in folder.glob("made-*"):
+        stamp.unlink()
     _stamp(name, wanted, made_from).touch()
     return folder
 
 
+def _folder(name: str) -> Path:
+    """Where the environment is. Resolved: .envs may be a link, by which several clones share one."""
+    return (ENVIRONMENTS / name).resolve()
+
+
 def _is_made(name: str, wanted: list[str], made_from: str) -> bool:
-    return _stamp(name, wanted, made_from).exists() and _works(ENVIRONMENTS / name)
+    return _stamp(name, wanted, made_from).exists() and _works(_folder(name))
 
 
 def _stamp(name: str, wanted: list[str], made_from: str) -> Path:
-    """The file that is there once the environment is made so. Several can be: what was installed before stays."""
+    """The file that is there once the environment is made so, and until it is made otherwise."""
     made = hashlib.sha256(repr((wanted, made_from, sys.version_info[:2])).encode()).hexdigest()[:16]
-    return ENVIRONMENTS / name / f"made-{made}"
+    return _folder(name) / f"made-{made}"
 
 
 def _works(folder: Path) -> bool:

@@ -79,6 +79,31 @@ def test_a_failed_install_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: 
         environments.make("something", ["--no-index", "./no-such-folder"], "Something")
 
 
+def test_an_environment_reached_through_a_link_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / "link")
+    with pytest.raises(environments.InstallError):  # makes the environment, if not what was wanted in it
+        environments.make("shared", ["--no-index", "./no-such-folder"], "Something")
+    somebodys = tmp_path / "real" / "shared" / "somebodys-work"
+    somebodys.touch()
+    for name in ("real", "link"):
+        monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path / name)
+        with pytest.raises(environments.InstallError):
+            environments.make("shared", ["--no-index", "./no-such-folder"], "Something")
+        assert somebodys.exists()
+
+
+def test_what_is_no_environment_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "ENVIRONMENTS", tmp_path)
+    somebodys = tmp_path / "lsvid" / "somebodys-work"
+    somebodys.parent.mkdir()
+    somebodys.touch()
+    with pytest.raises(environments.InstallError, match="is no virtual environment: move it away"):
+        environments.make("lsvid", [], "lsvid")
+    assert somebodys.exists()
+
+
 def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embedded_label_studio, "prepared_data", lambda _: tmp_path / "prepared")
     (tmp_path / "prepared").mkdir()

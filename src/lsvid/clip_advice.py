@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 
 from lsvid.findings import Findings
+from lsvid.labeling_config import Timeline
 from lsvid.timebase import MAX_EDITOR_RATE, format_rate
 from lsvid.video import VideoInfo
 
@@ -55,8 +56,8 @@ def plays_in_browsers(path: str, info: VideoInfo) -> bool:
     return info.codec in codecs and info.pixel_format in pixel_formats
 
 
-def advise(clips: Sequence[ProbedClip], timeline: str, findings: Findings) -> None:
-    """Warn of what makes `clips` hard to annotate on this timeline ("frames", "waveform" or "both"), each kind once."""
+def advise(clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Findings) -> None:
+    """Warn of what makes `clips` hard to annotate on this timeline, each kind once."""
 
     def warn(fits: Callable[[ProbedClip], bool], text: str, hint: Callable[[ProbedClip], str]) -> None:
         found = [clip for clip in clips if fits(clip)]
@@ -114,9 +115,7 @@ def _describe(info: VideoInfo) -> str:
 def _advice_on_variable_rate(clip: ProbedClip) -> str:
     index = clip.info.index
     rate = format_rate(index.editor_rate)
-    text = (
-        f"nothing needs doing: the exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
-    )
+    text = f"nothing needs doing: exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
     if index.editor_rate < MAX_EDITOR_RATE:
         return f"{text}, some of which show the same picture"
     return f"{text}, and pictures closer together than that cannot be told apart on it"

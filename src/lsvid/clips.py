@@ -225,13 +225,11 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
     missing = []
     for (head, tail), numbers in sequences.items():
         width = min(numbers.values())
+        if max(numbers) - min(numbers) > 10 * len(numbers) + 10:
+            continue  # time stamps, not counts
         for before, after in pairwise(sorted(numbers)):
-            if after - before <= _LONGEST_GAP:
-                missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
+            missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
     return missing
-
-
-_LONGEST_GAP = 1000  # names that differ by more are time stamps, not counts
 
 
 # --- Finding again what an export names

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from lsvid.labeling_config import Timeline
 from lsvid.labels import Label, LabelTree
 from lsvid.spans import LABEL_SEPARATOR
 
@@ -33,13 +34,15 @@ class LabelChanges:
         ]
 
 
-def timeline_of(config: str) -> str:
-    """What annotators draw on: "frames", "waveform" or "both"; empty where the configuration has no such timeline."""
+def timeline_of(config: str) -> Timeline | None:
+    """What annotators draw on; None where the configuration has no timeline of lsvid's kinds."""
     root = ET.fromstring(config)  # noqa: S314 - from the person's own Label Studio
     audio = {tag.get("name") for tag in root.iter("Audio")}
     frames = next(root.iter("TimelineLabels"), None) is not None
     waveform = any(tag.get("toName") in audio for tag in root.iter("Labels"))
-    return {(True, True): "both", (True, False): "frames", (False, True): "waveform"}.get((frames, waveform), "")
+    if frames:
+        return "both" if waveform else "frames"
+    return "waveform" if waveform else None
 
 
 def reads_rate(config: str) -> bool:

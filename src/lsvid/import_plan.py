@@ -37,11 +37,16 @@ class ImportPlan:
 
 
 def plan_import(
-    existing: Sequence[Imported], clips: Sequence[ClipFile], fingerprints: Mapping[str, str], findings: Findings
+    existing: Sequence[Imported],
+    clips: Sequence[ClipFile],
+    fingerprints: Mapping[str, str],
+    findings: Findings,
+    unreadable: Sequence[ClipFile] = (),
 ) -> ImportPlan:
     """The plan for `clips`, which are in order, case by case, into a project that has `existing`.
 
-    fingerprints: by clip id. A new clip of a case that has some already gets an `order` between its neighbours'.
+    fingerprints: by clip id. unreadable: clips that are reported elsewhere, and so leave no gap.
+    A new clip of a case that has some already gets an `order` between its neighbours'.
     Warns of clips that come late, of the same content under two names, and of gaps in a case's numbering.
     """
     known: dict[str, Imported] = {}
@@ -63,7 +68,7 @@ def plan_import(
     _warn_of_late_clips(known, new, findings)
     _warn_of_late_cases(known, new, findings)
     _warn_of_same_content(known, new, fingerprints, findings)
-    _warn_of_gaps(known, new, findings)
+    _warn_of_gaps(known, new, unreadable, findings)
     return ImportPlan(new, unchanged, changed)
 
 
@@ -167,16 +172,18 @@ def _warn_of_same_content(
     for ids in by_content.values():
         if len(ids) > 1 and fresh.intersection(ids):
             findings.warn(
-                f"the same content under {len(ids)} names: {', '.join(ids)}",
+                f"the same content under {len(ids)} names: {_named(ids)}",
                 "it will be labelled more than once: delete the copies, and their tasks in the Data Manager",
             )
 
 
-def _warn_of_gaps(known: Mapping[str, Imported], new: Sequence[ClipFile], findings: Findings) -> None:
+def _warn_of_gaps(
+    known: Mapping[str, Imported], new: Sequence[ClipFile], unreadable: Sequence[ClipFile], findings: Findings
+) -> None:
     names: defaultdict[str, list[str]] = defaultdict(list)
     for imported in known.values():
         names[imported.case].append(imported.name)
-    for clip in new:
+    for clip in (*new, *unreadable):
         names[clip.case].append(clip.name)
     for case in sorted({clip.case for clip in new}, key=natural_key):
         if missing := missing_numbers(names[case]):

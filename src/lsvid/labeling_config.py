@@ -44,26 +44,28 @@ HOTKEYS = [*"1234567890", *"acdfgijlnqstxyz", *(f"shift+{letter}" for letter in 
 
 _FILTER_KEY = "shift+f"
 
-# The editor gives each control without a key one of the free ones, and a sub label's key works while the sub label is
-# hidden, on whatever region is selected. U+200B is no key of any keyboard, and shows as nothing.
+# The editor gives each control without a key one of those left, its tools' keys among them; and the key of a sub label
+# works while the sub label is hidden, on whatever region is selected. U+200B is on no keyboard, and shows as nothing.
 _NO_KEY = "\u200b"
 
 _STYLE = """
-    .lsvid { display: flex; gap: 16px; align-items: flex-start; }
-    .lsvid-video { flex: 1 1 auto; min-width: 0; }
-    .lsvid-labels { flex: 0 0 320px; max-height: 82vh; overflow-y: auto; position: sticky; top: 0; }
-    .lsvid-labels .lsf-labels { display: flex; flex-direction: column; gap: 2px; margin: 6px 0; }
-    .lsvid-labels .lsf-label { margin: 0; justify-content: space-between; }
-    .lsvid-labels .lsf-label__text { white-space: normal; overflow-wrap: anywhere; }
-    .lsvid-sub { position: sticky; bottom: 0; max-height: 50vh; overflow-y: auto; }
-    .lsvid-sub { background: var(--color-neutral-background); }
-    .lsvid-sub .lsf-choice { line-height: 28px; }
-    .lsvid-sub .lsf-hint { display: none; }
+    .lsvid { display: flex; gap: 12px; align-items: flex-start; }
+    .lsvid .lsvid-video { flex: 1 1 auto; min-width: 0; }
+    .lsvid .lsf-timeline-controls { display: flex; flex-wrap: wrap; }
+    .lsvid .lsvid-labels { flex: 0 0 290px; max-height: 82vh; overflow-y: auto; position: sticky; top: 0; }
+    .lsvid .ant-input { background: var(--color-neutral-surface); color: var(--color-neutral-content); }
+    .lsvid .lsvid-labels .lsf-labels { align-items: stretch; gap: 2px; margin: 6px 0; }
+    .lsvid .lsvid-labels .lsf-label { margin: 0; justify-content: space-between; }
+    .lsvid .lsvid-labels .lsf-label__text { white-space: normal; overflow-wrap: anywhere; }
+    .lsvid .lsvid-sub { position: sticky; bottom: 0; max-height: 50vh; overflow-y: auto; }
+    .lsvid .lsvid-sub { background: var(--color-neutral-background); }
+    .lsvid .lsvid-sub .lsf-choice { line-height: 28px; }
+    .lsvid .lsvid-sub .lsf-hint { display: none; }
 """
 
 
 def control_name(path: Sequence[str]) -> str:
-    """The name of the Choices with the sub labels of the label at `path`, which is as exports have it: ids before names.
+    """The name of the Choices with the sub labels of the label at `path`, given as exports have it: ids before names.
 
     Readable, unique, and the same however labels are added, reordered, or renamed under an id.
     """
@@ -94,7 +96,7 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
     speed = {"defaultPlaybackSpeed": "1", "minPlaybackSpeed": "0.25"}
     if on_waveform:
         video |= {"sync": AUDIO, "muted": "true"}
-    video |= {"height": "420"}
+    video |= {"height": "340" if on_frames and on_waveform else "400"}
     if on_frames:
         video |= {"timelineHeight": str(_timeline_height(len(on_frames)))}
     lines.append(_tag(6, "Video", video | speed))
@@ -103,9 +105,10 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
         lines.append(_tag(6, "Audio", audio | speed))
     lines += ["    </View>", '    <View className="lsvid-labels">']
     if on_frames:
-        lines += _label_lines("TimelineLabels", REGIONS, VIDEO, on_frames)
+        lines += _label_lines("TimelineLabels", REGIONS, VIDEO, on_frames, "On the frames" if on_waveform else "")
     if on_waveform:
-        lines += _label_lines("Labels", AUDIO_REGIONS if on_frames else REGIONS, AUDIO, on_waveform)
+        name, header = (AUDIO_REGIONS, "On the waveform") if on_frames else (REGIONS, "")
+        lines += _label_lines("Labels", name, AUDIO, on_waveform, header)
     lines.append('      <View className="lsvid-sub">')
     for label in labels:
         if label.children:
@@ -114,7 +117,7 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
 
 
 def dressed(tree: LabelTree) -> LabelTree:
-    """`tree` with a colour for each top-level label, and a hotkey as long as there are any, around those that the file gives."""
+    """`tree` with a colour for each top-level label, and a hotkey as long as there are any; those of the file stay."""
     own_colours = [label.color for label in tree.labels if label.color]
     free = [colour for colour in PALETTE if all(_distance(colour, own) > _NEAR for own in own_colours)]
     colours = cycle(free or PALETTE)
@@ -140,17 +143,22 @@ def _distance(one: str, other: str) -> float:
 
 
 def _timeline_height(n_labels: int) -> int:
-    """Pixels: a row of 24 for each label, up to what leaves the video in view, and the ruler."""
-    return 24 * min(n_labels, 12) + 24
+    """Pixels: a row of 24 for each label and one to draw on, as far as the video stays in view; further rows scroll.
+
+    At least six: a label that is marked again gets another row.
+    """
+    return 24 * (min(max(n_labels, 5), 11) + 1)
 
 
-def _label_lines(tag: str, name: str, to_name: str, labels: Iterable[Label]) -> Iterator[str]:
-    yield _tag(6, "Filter", {"name": f"filter_{name}", "toName": name, "minlength": "0", "hotkey": _FILTER_KEY if name == REGIONS else _NO_KEY,
-                             "placeholder": "Find a label"})  # fmt: skip
+def _label_lines(tag: str, name: str, to_name: str, labels: Iterable[Label], header: str) -> Iterator[str]:
+    if header:
+        yield _tag(6, "Header", {"value": header, "size": "5"})
+    search = {"name": f"filter_{name}", "toName": name, "minlength": "0", "placeholder": "Find a label"}
+    yield _tag(6, "Filter", search | {"hotkey": _FILTER_KEY if name == REGIONS else _NO_KEY})
     yield _tag(6, tag, {"name": name, "toName": to_name, "showInline": "false"}, is_open=True)
     for label in labels:
-        yield _tag(8, "Label", {"value": label.name, "alias": label.id, "background": label.color,
-                                "hotkey": label.hotkey or _NO_KEY, "hint": label.hint})  # fmt: skip
+        looks = {"background": label.color, "hotkey": label.hotkey or _NO_KEY, "hint": label.hint}
+        yield _tag(8, "Label", {"value": label.name, "alias": label.id, **looks})
     yield f"      </{tag}>"
 
 

@@ -279,6 +279,8 @@ def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         report = str(error).partition("\n\n")[0].removeprefix("Invalid YAML: ")
         lines = re.findall(r", line (\d+), column", report)
         reasons = [line for line in report.splitlines() if not line.startswith(" ")]
+        if reasons and "recursion" in reasons[0]:
+            raise LabelFileError(f"{name}: nested too deeply", _TREE_HINT) from error
         place = f"{name}:{lines[-1]}" if lines else name
         raise LabelFileError(f"{place}: not valid YAML: {', '.join(reasons)}", _TREE_HINT) from error
 
@@ -315,7 +317,8 @@ class _DocumentReader:
             return
         for number, item in enumerate(items):
             self.count += 1
-            node = _Node("", f"{parent.place}[{number}]", self.count)
+            place = f"{parent.place}[{number}]"
+            node = _Node(place, place, self.count)  # its place stands for a name that is at fault
             sub_labels = self._read(node, item)
             list_node = _Node("", f"{node.place}.children", node.order)
             self.add_children(list_node, sub_labels, depth + 1)
@@ -325,12 +328,12 @@ class _DocumentReader:
     def _read(self, node: _Node, item: Any) -> Any:  # noqa: ANN401 - a document
         """Fill `node` from `item`; returns what stands for its sub labels."""
         if not isinstance(item, dict):
-            node.name = self._text(node, item, "a label")
+            self._set_name(node, item, "a label")
             return None
         if "name" not in item and len(item) == 1:
             ((name, value),) = item.items()
             if isinstance(value, list) and not _nearest(name):  # Name: [children], unless it looks like a slip
-                node.name = self._text(node, name, "a label")
+                self._set_name(node, name, "a label")
                 return value
         for key in item:
             if key not in _FIELDS:
@@ -338,18 +341,23 @@ class _DocumentReader:
                 meant = f"; did you mean '{near}'?" if near else f"; a label has {', '.join(_FIELDS)}"
                 self.faults.add(node, f"{_shown(key)} is not known{meant}")
         if "name" in item:
-            node.name = self._text(node, item["name"], "name")
+            self._set_name(node, item["name"], "name")
         else:
             self.faults.add(node, "has no name")
-            node.name = node.place  # so that it is not also reported as empty
         readers: dict[str, Callable[[_Node, Any, str], Any]] = {
             "id": self._text, "color": self._text, "hint": self._text, "timeline": self._text,
             "hotkey": self._hotkey_text, "multiple": self._flag,
         }  # fmt: skip
-        node.fields = {key: read(node, item[key], key) for key, read in readers.items() if key in item}
+        values = {key: read(node, item[key], key) for key, read in readers.items() if key in item}
+        node.fields = {key: value for key, value in values.items() if value is not None}
         return item.get("children")
 
-    def _text(self, node: _Node, value: Any, what: str) -> str:  # noqa: ANN401 - a document
+    def _set_name(self, node: _Node, value: Any, what: str) -> None:  # noqa: ANN401 - a document
+        text = self._text(node, value, what)
+        if text is not None:
+            node.name = text
+
+    def _text(self, node: _Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
         if isinstance(value, str):
             return value
         if value is None:
@@ -358,10 +366,11 @@ class _DocumentReader:
         elif isinstance(value, dict | list):
             self.faults.add(node, f"{what} must be text, not {_shown(value)}")
         else:
-            self.faults.add(node, f'{what} must be text, not {_shown(value)}; put it in quotes: "{value}"')
-        return node.place
+            written = str(value).lower() if isinstance(value, bool) else value
+            self.faults.add(node, f'{what} must be text, not {_shown(value)}; put it in quotes: "{written}"')
+        return None
 
-    def _hotkey_text(self, node: _Node, value: Any, what: str) -> str:  # noqa: ANN401 - a document
+    def _hotkey_text(self, node: _Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
         is_digit = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 9
         return str(value) if is_digit else self._text(node, value, what)
 

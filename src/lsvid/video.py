@@ -5,6 +5,7 @@ import os
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -19,7 +20,7 @@ from lsvid.timebase import FrameIndex
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
 
@@ -32,6 +33,7 @@ class VideoInfo:
 
     fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
+    n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
     """
 
     index: FrameIndex
@@ -44,6 +46,7 @@ class VideoInfo:
     size: int
     fingerprint: str
     recorded_at: str | None
+    n_lost: int = 0
 
 
 def probe(path: str | Path) -> VideoInfo:
@@ -109,8 +112,12 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
     pts: list[int] = []
     sizes: list[int] = []
     durations: list[int] = []
+    n_hidden = 0
     for packet in container.demux(stream):
-        if packet.size == 0 or packet.is_discard:  # the flush at the end; pictures that an edit list cuts away
+        if packet.size == 0:  # the flush at the end
+            continue
+        if packet.is_discard:  # a picture that an edit list cuts away
+            n_hidden += 1
             continue
         if packet.pts is None:
             raise ClipError(
@@ -154,6 +161,7 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
         fingerprint=digest.hexdigest()[:32],
         recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
         or container.metadata.get("creation_time"),
+        n_lost=max(0, stream.frames - n_hidden - len(pts)) if "mp4" in container.format.name else 0,
     )
 
 
@@ -176,6 +184,7 @@ class _Entry(msgspec.Struct, array_like=True):
     size: int
     fingerprint: str
     recorded_at: str | None
+    n_lost: int
 
 
 def cache_dir() -> Path:
@@ -220,8 +229,9 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         temporary.write_bytes(msgspec.msgpack.encode(entry))
         temporary.replace(file)
-    except OSError:
-        temporary.unlink(missing_ok=True)  # a cache that cannot be written is no reason to fail
+    except OSError:  # a cache that cannot be written is no reason to fail
+        with suppress(OSError):
+            temporary.unlink()
 
 
 _PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field != "index"]

@@ -1,5 +1,6 @@
 """`lsvid export-spans`."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,8 @@ def export_spans(output: Output, /, **options: Any) -> None:
             output.document = {"file": options["file"], "records": count}
         else:
             count = 0
-            stream = click.get_binary_stream("stdout")
             for record in records:
-                stream.write(to_json_line(record))
+                sys.stdout.buffer.write(to_json_line(record))
                 count += 1
     output.findings(findings)
     output.note(f"{count:,} records -> {options['file'] or 'standard output'}")

@@ -6,6 +6,7 @@ repeats a POST by itself (the SDK would: it retries every method).
 
 import re
 import time
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -53,6 +54,7 @@ class Server:
         retry = Retry(
             total=4,
             connect=1,
+            other=0,  # such as a refused certificate
             backoff_factor=0.5,
             status_forcelist=_READ_STATUSES,
             allowed_methods=["GET"],
@@ -60,15 +62,19 @@ class Server:
         )
         for scheme in ("http://", "https://"):
             self.session.mount(scheme, HTTPAdapter(max_retries=retry))
+        weakref.finalize(self, self.session.close)
 
     @cached_property
     def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which may only be imported late
         """The SDK's client, which repeats nothing by itself. Importing it takes two seconds."""
+        import httpx
         from label_studio_sdk import LabelStudio
 
+        client = httpx.Client(timeout=_TIMEOUT_S)
+        weakref.finalize(self, client.close)
         with self.errors("connecting"):
             # The slash: the SDK drops the last part of an address without one when it renews its token.
-            return LabelStudio(base_url=f"{self.url}/", api_key=self._api_key, timeout=_TIMEOUT_S, max_retries=0)
+            return LabelStudio(base_url=f"{self.url}/", api_key=self._api_key, max_retries=0, httpx_client=client)
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:

@@ -88,7 +88,9 @@ def import_clips(
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
     existing = _imported(read_tasks(server, project.id), findings)
-    plan = plan_import(existing, readable, {key: info.fingerprint for key, info in infos.items()}, findings)
+    fingerprints = {clip_id: info.fingerprint for clip_id, info in infos.items()}
+    unreadable = [clip for clip in clips if clip.id not in infos]
+    plan = plan_import(existing, readable, fingerprints, findings, unreadable)
     there = {one.id: one for one in existing}
     for clip in plan.unchanged:
         items[clip.id].becomes("unchanged", there[clip.id].order, there[clip.id].task_id)

@@ -79,7 +79,7 @@ def find_project(server: Server, wanted: str) -> Project:
     titles = _titles(server)
     project_id = _only_id(titles, wanted)
     if project_id is None:
-        near = difflib.get_close_matches(wanted, list(titles.values()), n=3, cutoff=0.5)
+        near = difflib.get_close_matches(wanted, sorted(set(titles.values())), n=3, cutoff=0.5)
         known = f"; there is {', '.join(repr(title) for title in near)}" if near else ""
         raise NotFoundError(
             f"Label Studio at {server.url} has no project titled {wanted!r}{known}",
@@ -212,6 +212,17 @@ def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
             f"set to a folder above {path}",
         )
     return error
+
+
+def check_below_root(folder: StorageFolder, document_root: str) -> None:
+    """Raise SettingsError unless the server may serve `folder`, which has to lie strictly below its document root."""
+    path, root = as_pure_path(folder.path), as_pure_path(document_root)
+    if root not in path.parents:
+        raise SettingsError(
+            f"the storage folder {folder.path} does not lie strictly below the document root {document_root}",
+            f"name a folder such as {root / 'clips'}; where the server sees it under another path (a container): "
+            f"--storage {folder.local}=SERVER_DIR",
+        )
 
 
 def parse_storage(text: str) -> StorageFolder:

@@ -181,7 +181,7 @@ class _TaskReader:
             rate = parse_rate(float(str(value).strip()))
         except (ValueError, OverflowError):
             self.findings.warn(
-                f"{self.place}: the rate {value!r} is no decimal, for which the editor takes {_EDITOR_DEFAULT_RATE} fps",
+                f"{self.place}: the rate {value!r} is no decimal: the editor takes {_EDITOR_DEFAULT_RATE} fps",
                 "frames are read at that rate; import the clips with lsvid to annotate at their own",
             )
             rate = _EDITOR_DEFAULT_RATE
@@ -228,7 +228,7 @@ class _TaskReader:
         for region_id, result in regions:
             place = f"{where}, region {region_id}"
             names = result.value.timelinelabels if result.type == "timelinelabels" else result.value.labels
-            if not names:
+            if not names or not all(name.strip() for name in names):
                 self.findings.fault(place, "no label")
                 continue
             for basis in self._values(place, result):

@@ -26,7 +26,7 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
             findings.fault(document.place, f"spans of version {record.version}; this lsvid reads {SCHEMA_VERSION}")
             continue
         if isinstance(record, Span):
-            fault = record.basis.fault() if record.label else "no label"
+            fault = record.basis.fault() if record.label and all(record.label) else "no label"
             if fault:
                 findings.fault(f"{document.place}, region {record.region_id}", fault)
                 continue

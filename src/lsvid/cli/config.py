@@ -1,0 +1,48 @@
+"""`lsvid config`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.labeling_config import Timeline
+
+
+@click.command()
+@click.argument("labels", metavar="LABELS")
+@click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), default="frames", show_default=True,
+              help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
+              "spans of minutes. both: labels marked 'timeline: frames' on frames, the rest on the strip.")  # fmt: skip
+@click.option("-o", "--output", "file", metavar="FILE", help="File to write; default: standard output.")
+@output_options
+def config(output: Output, /, labels: str, timeline: "Timeline", file: str | None) -> None:
+    """Print the labelling configuration (XML) that Label Studio gets for a label file.
+
+    LABELS is a text file (one label a line, depth by dashes or indentation), YAML or JSON. No server is asked: the XML
+    can be pasted into a project's settings by hand.
+
+    \b
+    Examples:
+      lsvid config labels.txt
+      lsvid config labels.yaml --timeline waveform -o labels.xml
+    """
+    from lsvid.labeling_config import labeling_config
+    from lsvid.labels import read_labels
+
+    tree = read_labels(labels)
+    xml = labeling_config(tree, timeline)
+    output.document = {"version": 1, "command": "config", "timeline": timeline, "labels": len(tree.paths())}
+    if file:
+        from lsvid.export import whole_file
+
+        with whole_file(Path(file)) as temporary:
+            temporary.write_text(xml, encoding="utf-8", newline="\n")
+        output.document["file"] = file
+        output.note(f"{len(tree.paths())} labels -> {file}")
+    elif output.json:
+        output.document["config"] = xml
+    else:
+        click.echo(xml, nl=False)

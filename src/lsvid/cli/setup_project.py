@@ -1,0 +1,107 @@
+"""`lsvid setup-project`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.options import document_root_option, server_options
+from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.label_studio.setup import SetupReport
+    from lsvid.labeling_config import Timeline
+
+
+@click.command("setup-project")
+@click.argument("labels", metavar="LABELS")
+@click.option(
+    "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."
+)
+@click.option("--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it.")
+@click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
+              help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
+              "spans of minutes.")  # fmt: skip
+@click.option("--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]",
+              help="Folder of clips, strictly below the server's document root; SERVER_DIR where the server sees it "
+              "under another path (a container). Repeatable.")  # fmt: skip
+@document_root_option
+@click.option("--force", is_flag=True, help="Update even where annotations use labels that are removed.")
+@click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
+@server_options
+@output_options
+def setup_project(
+    output: Output,
+    /,
+    labels: str,
+    title: str | None,
+    project: str | None,
+    timeline: "Timeline | None",
+    storages: tuple[str, ...],
+    document_root: str | None,
+    force: bool,
+    dry_run: bool,
+    url: str,
+    api_key: str | None,
+) -> None:
+    """Make or update a Label Studio project from a label file.
+
+    LABELS is a text file (one label a line, depth by dashes or indentation), YAML or JSON. A project of the same title
+    is updated: labels are added, removed and renamed, unless annotations would lose theirs. Run it again at any time.
+
+    \b
+    Examples:
+      lsvid setup-project labels.txt --title Surgery --storage /data/clips
+      lsvid setup-project labels.yaml --title Surgery --timeline waveform --dry-run
+      lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
+    """
+    from lsvid.findings import Findings
+    from lsvid.label_studio import setup
+    from lsvid.label_studio.client import connect
+    from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
+    from lsvid.labels import read_labels
+
+    tree = read_labels(labels)
+    if title is None and project is None:
+        title = Path(labels).stem
+    folders = [parse_storage(text) for text in storages]
+    if document_root:
+        for folder in folders:
+            check_below_root(folder, document_root)
+    settings = setup.Settings(tree, checked_title(title) if title is not None else None, timeline, folders)
+    server = connect(url, api_key)
+    findings = Findings()
+    report = setup.setup_project(server, settings, findings, project, force=force, dry_run=dry_run)
+    address = server.project_url(report.project_id) if report.project_id is not None else None
+    output.document = {
+        "version": 1,
+        "command": "setup-project",
+        "dry_run": dry_run,
+        "status": report.status,
+        "project": {"id": report.project_id, "title": report.title, "url": address},
+        "timeline": report.timeline,
+        "labels": {
+            "added": report.changes.added,
+            "removed": report.changes.removed,
+            "renamed": [{"from": old, "to": new} for old, new in report.changes.renamed],
+        },
+        "storages": [{"path": path, "status": "present" if there else "connected"} for path, there in report.storages],
+        "diff": report.diff,
+    }
+    output.findings(findings)
+    _tell(output, report, address, dry_run=dry_run)
+
+
+def _tell(output: Output, report: "SetupReport", address: str | None, *, dry_run: bool) -> None:
+    if dry_run and not output.json and report.diff:
+        click.echo(report.diff)
+    if report.status == "updated":
+        for line in report.changes.lines():
+            output.note(f"  {line}")
+    for path, there in report.storages:
+        if not there:
+            output.note(f"  storage folder {path}: {'would be ' if dry_run else ''}connected")
+    number = "" if report.project_id is None else f" {report.project_id}"
+    status = report.status if not dry_run or report.status == "unchanged" else f"would be {report.status}"
+    where = f"; {address}" if address else ""
+    output.note(f"project{number} ({report.title}), timeline {report.timeline}: {status}{where}")

@@ -1,0 +1,290 @@
+"""A project made, or brought up to date, without taking labels away from annotations that use them."""
+
+import difflib
+import itertools
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from typing import Any
+
+import msgspec
+
+from lsvid.config_changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
+from lsvid.errors import DataError, LsvidError, ServerError, UnclearError
+from lsvid.findings import Findings
+from lsvid.instructions import instructions
+from lsvid.label_studio.client import Server
+from lsvid.label_studio.export import download_export
+from lsvid.label_studio.project import (
+    Project,
+    StorageFolder,
+    add_storage,
+    as_pure_path,
+    check_storage,
+    find_by_title,
+    find_project,
+    storage_folders,
+)
+from lsvid.labeling_config import Timeline, labeling_config, tree_from_config
+from lsvid.labels import LabelTree
+
+SAMPLING = "Sequential sampling"
+"""Label Studio's name for serving tasks in the order of their ids."""
+
+OWN_PAGE = "This page was made by lsvid, which replaces it when the labels change. Without this line it stays as it is."
+"""The last line of an instruction page that lsvid made; a page without it was written by people."""
+
+
+_SETTLE_S = 2.0
+"""After an unclear answer: when to look whether it was done all the same."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a project is to be.
+
+    title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
+    is "frames" for a new one.
+    """
+
+    tree: LabelTree
+    title: str | None
+    timeline: Timeline | None = None
+    storages: Sequence[StorageFolder] = ()
+
+
+@dataclass
+class SetupReport:
+    """What was done, or with a dry run would be: status is created, updated or unchanged.
+
+    diff: the change of the labelling configuration, as a unified diff. storages: path on the server, and whether it was
+    connected already.
+    """
+
+    status: str
+    title: str
+    timeline: Timeline
+    project_id: int | None = None
+    changes: LabelChanges = field(default_factory=LabelChanges)
+    diff: str = ""
+    storages: list[tuple[str, bool]] = field(default_factory=list)
+
+
+def setup_project(
+    server: Server,
+    settings: Settings,
+    findings: Findings,
+    wanted: str | None = None,
+    *,
+    force: bool = False,
+    dry_run: bool = False,
+) -> SetupReport:
+    """Make the project titled `settings.title`, or bring it, or the one that `wanted` names, up to date.
+
+    Raises DataError where an update would take labels from annotations (unless `force`), ServerError, and SettingsError
+    where several projects have the title.
+    """
+    project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
+    if project is None:
+        report = _create(server, settings, findings, dry_run=dry_run)
+    else:
+        report = _update(server, project, settings, findings, force=force, dry_run=dry_run)
+    _connect_storages(server, report, settings.storages, dry_run=dry_run)
+    return report
+
+
+def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: bool) -> SetupReport:
+    title = settings.title or ""
+    changes = label_changes(LabelTree(()), settings.tree)
+    timeline = settings.timeline or "frames"
+    config = labeling_config(settings.tree, timeline)
+    report = SetupReport("created", title, timeline, changes=changes, diff=_diff("", config))
+    if dry_run:
+        return report
+    try:
+        with server.errors(f"making the project {title!r}"):
+            made = server.sdk.projects.create(
+                title=title,
+                label_config=config,
+                expert_instruction=_page(settings.tree, timeline),
+                show_instruction=True,
+                sampling=SAMPLING,
+            )
+        report.project_id = made.id
+    except UnclearError:
+        time.sleep(_SETTLE_S)
+        project = find_by_title(server, title)  # it may have been made all the same: never simply made again
+        if project is None:
+            raise
+        _update(server, project, settings, findings, force=False, dry_run=False)
+        report.project_id = project.id
+    return report
+
+
+def _update(
+    server: Server, project: Project, settings: Settings, findings: Findings, *, force: bool, dry_run: bool
+) -> SetupReport:
+    timeline = settings.timeline or timeline_of(project.label_config) or "frames"
+    config = labeling_config(settings.tree, timeline)
+    report = SetupReport("unchanged", settings.title or project.title, timeline, project.id)
+    wanted: dict[str, Any] = {}
+    if report.title != project.title:
+        wanted["title"] = report.title
+    if project.sampling != SAMPLING:
+        wanted["sampling"] = SAMPLING
+    if project.label_config.strip() != config.strip():
+        report.changes = label_changes(_tree(project.label_config), settings.tree)
+        report.diff = _diff(project.label_config, config)
+        _check_update(server, project, config, findings, force=force)
+        wanted["label_config"] = config
+    page = _page(settings.tree, timeline)
+    if _text(project.instruction) != _text(page):
+        if not project.instruction.strip() or _text(OWN_PAGE) in _text(project.instruction):
+            wanted |= {"expert_instruction": page, "show_instruction": True}
+        else:
+            findings.warn(
+                f"the instructions of project {project.id} were written by people: they stay as they are",
+                "to have them made from the label file, empty them in the project's settings and run again",
+            )
+    if wanted:
+        report.status = "updated"
+        if not dry_run:
+            with server.errors(f"updating project {project.id}"):
+                server.sdk.projects.update(id=project.id, **wanted)
+    return report
+
+
+# --- What an update would take from annotations -----------------------------------------------------------------------
+
+
+def _check_update(server: Server, project: Project, config: str, findings: Findings, *, force: bool) -> None:
+    """Raise DataError where `config` does not fit the project's annotations, unless `force` and the server agree.
+
+    The server's own strict validation is asked, but its count of labels cannot be trusted (1.23.2, measured): it misses
+    labels of annotations with several regions, and takes nested choices for missing even when nothing changes. So
+    what annotations use is counted here.
+    """
+    refusal = _strict_refusal(server, project.id, config)
+    old = project.label_config
+    if not project.n_tasks or not (refusal or may_orphan(old, config)):
+        return
+    counts = _uses(server, project)
+    before, after = timeline_of(old), timeline_of(config)
+    if counts and before != after:
+        raise DataError(
+            f"the timeline of project {project.id} cannot change from {before or 'none'} to {after} any more: "
+            f"{counts.total()} labels are set",
+            "make a new project for it: --title TITLE",
+        )
+    lost = orphans(counts, old, config)
+    listed = [f"  {name}: {count}" for name, count in sorted(lost.items())]
+    if lost and not force:
+        raise DataError(
+            "\n".join([f"annotations of project {project.id} use labels that this update removes:", *listed]),
+            "keep these labels in the label file (give a label an id to rename it), or go on with --force: the "
+            "annotations stay, but their labels can no longer be chosen",
+        )
+    if refusal and _MISCOUNTED not in refusal:
+        raise DataError(
+            f"Label Studio does not take this update, with --force neither:\n{refusal}",
+            "delete these annotations first, or make a new project: --title TITLE",
+        )
+    if lost:
+        findings.warn("\n".join(["annotations use labels that are no longer there:", *listed]))
+
+
+_MISCOUNTED = "These labels still exist in annotations or drafts"
+_ABOUT_ANNOTATIONS = (_MISCOUNTED, "Created annotations are incompatible", "you can't remove it")
+
+
+def _strict_refusal(server: Server, project_id: int, config: str) -> str:
+    """What the server has against `config` on account of annotations; empty where nothing. Raises ServerError."""
+    try:
+        with server.errors(f"checking the configuration of project {project_id}"):
+            server.sdk.projects.validate_label_config(id=project_id, label_config=config)
+    except ServerError as error:
+        if any(text in error.message for text in _ABOUT_ANNOTATIONS):
+            return error.message
+        raise
+    return ""
+
+
+class _Work(msgspec.Struct):
+    result: list[dict[str, Any]] | None = None
+
+
+class _Task(msgspec.Struct):
+    annotations: list[_Work]
+    drafts: list[_Work]
+
+
+def _uses(server: Server, project: Project) -> Counter[Use]:
+    with download_export(server, str(project.id)) as export, export.path.open("rb") as lines:
+        tasks = (msgspec.json.decode(line, type=_Task) for line in lines)
+        works = (work for task in tasks for work in (*task.annotations, *task.drafts))
+        return count_uses(itertools.chain.from_iterable(work.result or [] for work in works))
+
+
+def _tree(config: str) -> LabelTree:
+    try:
+        return tree_from_config(config)
+    except LsvidError:
+        return LabelTree(())  # somebody else's configuration, without labels that can be read
+
+
+def _diff(old: str, new: str) -> str:
+    lines = difflib.unified_diff(old.splitlines(), new.splitlines(), "project", "label file", lineterm="")
+    return "\n".join(lines)
+
+
+# --- The instruction page ---------------------------------------------------------------------------------------------
+
+
+def _page(tree: LabelTree, timeline: Timeline) -> str:
+    return f"{instructions(tree, timeline)}\n<p><small>{OWN_PAGE}</small></p>"
+
+
+def _text(html: str) -> str:
+    """The words of a page: the server cleans its HTML, so the tags do not come back as they were sent."""
+    reader = _TextReader()
+    reader.feed(html)
+    reader.close()
+    return " ".join("".join(reader.texts).split())
+
+
+class _TextReader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+# --- Storage folders --------------------------------------------------------------------------------------------------
+
+
+def _connect_storages(server: Server, report: SetupReport, storages: Sequence[StorageFolder], *, dry_run: bool) -> None:
+    there = storage_folders(server, report.project_id) if report.project_id is not None and storages else []
+    for folder in storages:
+        path = as_pure_path(folder.path)
+        present = any(path.is_relative_to(as_pure_path(other.path)) for other in there)
+        report.storages.append((folder.path, present))
+        if present or report.project_id is None:
+            continue
+        try:
+            if dry_run:
+                check_storage(server, report.project_id, folder)
+            else:
+                add_storage(server, report.project_id, folder)
+        except ServerError as error:
+            if report.status == "unchanged" or dry_run:
+                raise
+            raise ServerError(
+                f"project {report.project_id} ({report.title}) is {report.status}, but {error.message}",
+                f"{error.hint}; then run the same command again",
+            ) from error
+        if report.status == "unchanged":
+            report.status = "updated"
