@@ -15,7 +15,7 @@ import msgspec
 
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
-from lsvid.readers import label_studio, prodigy, segments, spans
+from lsvid.readers import elan, label_studio, prodigy, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 from lsvid.spans import Record
 
@@ -40,6 +40,7 @@ class FileReader:
 
 FILE_READERS = [
     FileReader("segments CSV", segments.recognises, segments.read),
+    FileReader("ELAN (.eaf)", elan.recognises, elan.read),
 ]
 
 READERS = [

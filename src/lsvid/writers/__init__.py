@@ -82,6 +82,12 @@ WRITERS: dict[str, Format] = {
         loses="frames of clips of variable rate; levels, unless joined in the name",
         options=_options("level", "unit", "split"),
     ),
+    "elan": Format(
+        "one .eaf a clip",
+        holds="every span on a tier for each level and annotator, in whole milliseconds; the clip as linked media",
+        loses="scores; frames of clips of over 500 a second",
+        annotators=True,
+    ),
 }
 
 
