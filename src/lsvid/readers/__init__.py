@@ -15,7 +15,7 @@ import msgspec
 
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
-from lsvid.readers import elan, label_studio, prodigy, segments, spans
+from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 from lsvid.spans import Record
 
@@ -41,6 +41,8 @@ class FileReader:
 FILE_READERS = [
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
+    FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
+    FileReader("Cholec80 phases", cholec80.recognises, cholec80.read),
 ]
 
 READERS = [

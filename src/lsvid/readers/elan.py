@@ -132,7 +132,7 @@ def _tiers(root: ET.Element, path: Path, findings: Findings) -> list[_Tier]:
     for tier, entry, _ in refers:
         place = f"{path}, tier {tier.name}, annotation {entry.get('ANNOTATION_ID')}"
         findings.fault(place, f"refers to {entry.get('ANNOTATION_REF')}, which has no time or is not there")
-    roots = []
+    roots: list[_Tier] = []
     for tier in tiers.values():
         parent = tiers.get(tier.parent or "")
         (roots if parent is None else parent.children).append(tier)

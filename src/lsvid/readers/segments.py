@@ -104,6 +104,7 @@ def _place(
             findings.fault(where, error.message)
             return None
     name = _first(row, _ANNOTATOR) or SOURCE
+    media = media if "." in media or "/" in media else f"{case}/{media}"
     return _Place(case, clip, paths.get((case, clip), media), options.annotator(name))
 
 
