@@ -166,3 +166,17 @@ def read_back(path: Path, clips: list[AnnotatedClip], **options: Any) -> tuple[d
             for span in each.spans
         }
     return found, findings
+
+
+def merged(spans: list[Labelled]) -> set[Labelled]:
+    """The runs of frames of each label."""
+    runs = set()
+    for name in {name for name, _, _ in spans}:
+        stretches: list[list[int]] = []
+        for start, stop in sorted((start, stop) for other, start, stop in spans if other == name):
+            if stretches and start < stretches[-1][1]:
+                stretches[-1][1] = max(stretches[-1][1], stop)
+            else:
+                stretches.append([start, stop])
+        runs |= {(name, start, stop) for start, stop in stretches}
+    return runs

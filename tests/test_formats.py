@@ -8,9 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from exports import clip, export, placed
+from factories import VideoFactory
 from lsvid.cli import cli
 from lsvid.errors import DataError
 from lsvid.readers import FILE_READERS, READERS
+from lsvid.video import probe
 from lsvid.writers import WRITERS
 
 TESTS = Path(__file__).parent
@@ -26,10 +28,14 @@ def test_a_format_is_one_file_one_line_and_one_test_file(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_the_registry_tells_the_truth_about_overlaps_and_annotators(name: str, tmp_path: Path) -> None:
+def test_the_registry_tells_the_truth_about_overlaps_and_annotators(
+    name: str, tmp_path: Path, videos: VideoFactory
+) -> None:
     labels = [("A",), ("B",)]
-    overlap = placed(clip("video01/a", [("A", 0, 60), ("B", 40, 100)]))
-    several = placed(clip("video01/a", {"x": [("A", 0, 60)], "y": [("B", 40, 100)]}))
+    path = videos.make(n_frames=30)
+    times = probe(path).index
+    overlap = placed(clip("video01/a", [("A", 0, 20), ("B", 10, 30)], times, str(path)))
+    several = placed(clip("video01/a", {"x": [("A", 0, 20)], "y": [("B", 10, 30)]}, times, str(path)))
     for clips, able in ((overlap, WRITERS[name].overlaps), (several, WRITERS[name].annotators)):
         if able:
             manifest, _ = export(tmp_path / "out", clips, name, labels)

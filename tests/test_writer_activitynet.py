@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exports import LABELS, Labelled, clip, export, index, overlapping, placed, vfr_index
+from exports import LABELS, Labelled, clip, export, index, merged, overlapping, placed, vfr_index
 from lsvid.errors import DataError, SettingsError
 from lsvid.splits import SplitOptions
 
@@ -46,20 +46,6 @@ def load_opentad(file: Path, classes: Path, subset: str) -> dict[str, list[tuple
             found.append((class_map[class_map.index(anno["label"])], start, end))
         videos[name] = found
     return videos
-
-
-def merged(spans: list[Labelled]) -> set[Labelled]:
-    """The runs of frames of each label."""
-    runs = set()
-    for name in {name for name, _, _ in spans}:
-        stretches: list[list[int]] = []
-        for start, stop in sorted((start, stop) for other, start, stop in spans if other == name):
-            if stretches and start < stretches[-1][1]:
-                stretches[-1][1] = max(stretches[-1][1], stop)
-            else:
-                stretches.append([start, stop])
-        runs |= {(name, start, stop) for start, stop in stretches}
-    return runs
 
 
 @settings(max_examples=40, deadline=None)

@@ -82,6 +82,36 @@ WRITERS: dict[str, Format] = {
         loses="frames of clips of variable rate; levels, unless joined in the name",
         options=_options("level", "unit", "split"),
     ),
+    "mmaction": Format(
+        "classes.txt, rawframes.txt, videos.txt, activitynet.json (one of each a part, with splits)",
+        holds="segments in frames, labels that occur in a clip, segments in seconds (MMAction2)",
+        loses="levels, unless joined in the name; labels of single frames",
+        options=_options("level", "split"),
+    ),
+    "fiftyone": Format(
+        "labels.json, data.json",
+        holds="segments in frames, from 1, both ends included; where the clips are",
+        loses="times; levels, unless joined in the name",
+        options=_options("level"),
+    ),
+    "huggingface": Format(
+        "<case>/<clip>/<frame>.jpg, metadata.parquet (in train/, validation/, test/ with --split)",
+        holds="the pictures themselves, with all their labels, for datasets.load_dataset('imagefolder')",
+        loses="regions; levels, unless joined in the name",
+        options=_options("sample_fps", "background", "level", "split"),
+    ),
+    "webvtt": Format(
+        "<case>/<clip>.vtt",
+        holds="every span as a cue, to the millisecond; for players",
+        loses="frames, levels, unless joined in the text",
+        options=_options("level"),
+    ),
+    "srt": Format(
+        "<case>/<clip>.srt",
+        holds="every span as a subtitle, to the millisecond; for players",
+        loses="frames, levels, unless joined in the text",
+        options=_options("level"),
+    ),
     "elan": Format(
         "one .eaf a clip",
         holds="every span on a tier for each level and annotator, in whole milliseconds; the clip as linked media",
