@@ -1,11 +1,12 @@
 """What every format owes, and `lsvid formats`."""
 
+import csv
 import importlib
 import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 
 from exports import clip, export, placed
 from factories import VideoFactory
@@ -69,3 +70,61 @@ def test_files_that_are_not_of_an_export_are_not_overwritten(tmp_path: Path) -> 
     with pytest.raises(Exception, match=r"segments\.csv, which no earlier export wrote"):
         export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "segments")
     assert (tmp_path / "out/segments.csv").read_text(encoding="utf-8") == "mine"
+
+
+SPANS = """\
+path,label,start_frame,stop_frame
+clips/op1/a.mp4,Dissection / Blunt,0,20
+clips/op1/b.mp4,Dissection / Blunt,0,10
+clips/op1/b.mp4,Suturing,10,50
+"""
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def frames(folder: Path) -> list[tuple[str, ...]]:
+    """The frame table of `folder`, without who annotated and how the region was called."""
+    with (folder / "frames.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [tuple(row[name] for name in ("case", "clip", "frame", "case_time_s", "label")) for row in rows]
+
+
+@pytest.mark.parametrize("name", ["segments", "mstcn", "cholec80", "elan"])
+def test_any_to_any_on_the_command_line(name: str, tmp_path: Path, videos: VideoFactory) -> None:
+    for clip_name in "ab":
+        videos.make(tmp_path / f"clips/op1/{clip_name}.mp4", n_frames=50)
+    (tmp_path / "mine.csv").write_text(SPANS, encoding="utf-8")
+    clips = ["--clips", tmp_path / "clips"]
+    first = run("export-frames", tmp_path / "mine.csv", *clips, "-o", tmp_path / "first")
+    assert first.exit_code == 0, first.stderr
+    made = run("export-frames", tmp_path / "mine.csv", *clips, "-o", tmp_path / name, "--format", name)
+    assert made.exit_code == 0, made.stderr
+    sources = {"segments": [tmp_path / name / "segments.csv"], "elan": sorted((tmp_path / name).glob("*.eaf"))}
+    again = run("export-frames", *sources.get(name, [tmp_path / name]), *clips, "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.stderr
+    assert frames(tmp_path / "again") == frames(tmp_path / "first")
+    manifest = json.loads((tmp_path / "again/manifest.json").read_text(encoding="utf-8"))
+    assert all(len(source["sha256"]) == 64 for source in manifest["exports"])
+
+
+def test_splits_on_the_command_line(tmp_path: Path, videos: VideoFactory) -> None:
+    rows = ["path,label,start_frame,stop_frame"]
+    for number in range(4):
+        videos.make(tmp_path / f"clips/op{number}/a.mp4", n_frames=10)
+        rows.append(f"clips/op{number}/a.mp4,A,0,10")
+    (tmp_path / "mine.csv").write_text("\n".join(rows), encoding="utf-8")
+    source = [tmp_path / "mine.csv", "--clips", tmp_path / "clips", "-o", tmp_path / "out"]
+    result = run("export-frames", *source, "--format", "activitynet", "--split", "train=0.75,test=0.25")
+    assert result.exit_code == 0, result.stderr
+    assert "3 files for 40 frames of 4 clips" in result.stderr
+    splits = (tmp_path / "out/splits.csv").read_text(encoding="utf-8").splitlines()
+    assert splits[0] == "split,part,case"
+    assert sorted(line.split(",")[2] for line in splits[1:]) == ["op0", "op1", "op2", "op3"]
+    both = run("export-frames", *source, "--format", "mstcn", "--split", "train=0.5,test=0.5", "--folds", "2")
+    assert both.exit_code == 2
+    assert "--split and --folds: one of the two" in both.stderr
+    table = run("export-frames", *source, "--folds", "2")
+    assert table.exit_code == 2
+    assert "--split means nothing to --format csv" in table.stderr

@@ -130,7 +130,10 @@ def test_a_case_with_a_clip_missing_is_left_out(tmp_path: Path) -> None:
     _, findings = export(tmp_path / "out", clips, "mstcn")
     assert [file.name for file in (tmp_path / "out/groundTruth").iterdir()] == ["op2.txt"]
     assert any(place == "case op1" for place, _ in findings.left_out)
-    export(tmp_path / "out", clips, "mstcn", include_unannotated=True)
+    _, findings = export(tmp_path / "out", clips, "mstcn", include_unannotated=True)
+    assert any(
+        "1 clips that nobody has annotated are 'background' in every frame: op1/b" in t for t, _ in findings.warnings
+    )
     assert len(read_classes(tmp_path / "out", "op1.txt")) == 200
     export(tmp_path / "clips", clips, "mstcn", unit="clip")
     assert sorted(file.name for file in (tmp_path / "clips/groundTruth").iterdir()) == ["op1_a.txt", "op2_a.txt"]

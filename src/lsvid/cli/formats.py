@@ -13,7 +13,7 @@ def formats(output: Output, /) -> None:
 
     \b
     Examples:
-      lsvid formats
+      lsvid formats | less
       lsvid formats --json
     """
     from lsvid.readers import names

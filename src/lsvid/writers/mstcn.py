@@ -69,7 +69,13 @@ def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
 
 
 def tell_unlabelled(export: Export, frames: int, background: str) -> None:
-    """Warn that frames without a label got one, where nobody asked for it."""
+    """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked."""
+    unseen = [clip.id for clip in export.clips if not clip.works]
+    if unseen:
+        export.findings.warn(
+            f"{len(unseen)} clips that nobody has annotated are {background!r} in every frame: {', '.join(unseen[:3])}",
+            "leave out --include-unannotated unless nothing happens in them",
+        )
     if frames and export.table.background is None:
         export.findings.warn(
             f"{frames:,} frames have no label on the first level; {export.format} needs one: {background!r}",
