@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
+    "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
 

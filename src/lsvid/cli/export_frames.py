@@ -1,7 +1,6 @@
 """`lsvid export-frames`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,7 +12,8 @@ from lsvid.writers import WRITERS
 
 @click.command("export-frames")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
 @click.option("--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
               help="'lsvid formats' tells what each holds.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
@@ -45,7 +45,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
     """
     from lsvid.dataset import label_order
-    from lsvid.export import export_frames, read_clips
+    from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
     from lsvid.splits import SplitOptions, parse_shares
@@ -64,10 +64,10 @@ def export_frames(output: Output, /, **options: Any) -> None:
             clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
-        with output.progress("Writing frames", len(clips)) as step:
+        with output_folder(options["folder"]) as folder, output.progress("Writing frames", len(clips)) as step:
             manifest = export_frames(
                 clips,
-                Path(options["folder"]),
+                folder,
                 sources,
                 table,
                 findings,

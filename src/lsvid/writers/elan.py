@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from lsvid import storage
 from lsvid.spans import Span
 from lsvid.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
@@ -44,12 +45,13 @@ def _write_clip(export: Export, video: Video) -> str:
     eaf.remove_linguistic_type("default-lt")
     eaf.add_property("lsvid.case", clip.clip.case)
     eaf.add_property("lsvid.clip", clip.clip.clip)
-    path = Path(str(clip.path)).absolute()
-    eaf.add_linked_file(
-        "file://" + quote(str(path)),
-        quote(os.path.relpath(path, export.folder.absolute())),
-        mimetypes.guess_type(path.name)[0] or "unknown",
-    )
+    path, media_type = str(clip.path), mimetypes.guess_type(str(clip.path))[0] or "unknown"
+    if storage.is_s3(path):
+        eaf.add_linked_file(path, mimetype=media_type)
+    else:
+        path = str(Path(path).absolute())
+        relative = os.path.relpath(path, export.folder.absolute())
+        eaf.add_linked_file("file://" + quote(path), quote(relative), media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
         for number, lane in enumerate(lanes(work.spans) or [[]], start=1):

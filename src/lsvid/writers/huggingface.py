@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from lsvid import storage
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
@@ -114,7 +115,7 @@ def _pictures(path: str, index: FrameIndex, wanted: Collection[int]) -> Iterator
     import av  # noqa: PLC0415 - not needed by other formats
 
     try:
-        container = av.open(path)
+        container = av.open(storage.open_media(path), "r")
     except (av.FFmpegError, OSError) as error:
         raise ClipError(
             f"{path} cannot be read: {error.strerror or error}", "check the path, then run it again"
