@@ -37,9 +37,11 @@ def report(output: Output, /, **options: Any) -> None:
     if is_s3(options["folder"]):
         raise click.BadParameter("a report is written to a folder of this machine", param_hint="-o")
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         names = list(sources.names or sources.exports)
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
