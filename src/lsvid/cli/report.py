@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 
 
 @click.command("report")
@@ -14,6 +14,7 @@ from lsvid.cli.sources import open_sources, source_options
 @click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
 @click.option("--project-url", metavar="URL",
               help="Address for links to tasks, https://…/projects/3. Default: that of --project.")  # fmt: skip
+@boundary_options
 @output_options
 def report(output: Output, /, **options: Any) -> None:
     """Times, agreement between annotators, and pictures of both.
@@ -48,6 +49,7 @@ def report(output: Output, /, **options: Any) -> None:
         chosen = ReportOptions(label_order(clips, tree), tree, project_url, names)
         done = write_report(clips, Path(options["folder"]), chosen, findings)
     output.findings(findings)
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}
     output.note(
         f"{done['occurrences']:,} occurrences in {done['cases']} cases by {len(done['annotators'])} annotators, "
