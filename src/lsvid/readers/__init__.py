@@ -13,7 +13,7 @@ import msgspec
 
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
-from lsvid.readers import label_studio, prodigy, spans
+from lsvid.readers import label_studio, prodigy, prodigy_database, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 from lsvid.spans import Record
 
@@ -37,8 +37,11 @@ READERS = [
 def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator[Record]:
     """The records of the export at `path` ('-' for standard input), whichever of READERS its first document belongs to.
 
+    A SQLite file is a Prodigy database. (Label Studio's own is not read: its tables change from version to version.)
     Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
     """
+    if prodigy_database.is_database(path):
+        return prodigy.read(prodigy_database.iter_documents(path, options.datasets), options, findings)
     documents = iter_documents(path)
     first = next(documents, None)
     if first is None:
