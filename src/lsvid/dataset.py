@@ -158,6 +158,12 @@ def find_files(
             findings.fault(f"clip {clip.id}", f"{clip.path} is not the video that was imported: its content differs")
         else:
             clip.info = _as_played(info, clip.clip.proxy)
+            if clip.clip.n_frames not in (None, info.index.n_frames):
+                findings.warn(
+                    f"clip {clip.id}: its annotations count {clip.clip.n_frames} frames, {clip.path} has "
+                    f"{info.index.n_frames}",
+                    "check that they were made on this very file: a copy at another rate shifts every label",
+                )
             rate = info.index.rate
             clip.clip.n_frames, clip.clip.rate = info.index.n_frames, None if rate is None else str(rate)
             clip.clip.duration_s, clip.clip.fingerprint = float(info.index.length_s), info.fingerprint
