@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lsvid import storage
 from lsvid.clips import ClipFile
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.pool import Report, cores, run_each
@@ -148,7 +149,9 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     _remove_leftovers(target)
     temporary = target.with_name(f".{target.stem}.{platform.node()}-{os.getpid()}.part.mp4")
     try:
-        _encode(job, temporary, " ".join(f"{name}={value}" for name, value in description.items()), original, report)
+        comment = " ".join(f"{name}={value}" for name, value in description.items())
+        with storage.local_file(job.source, target.parent) as source:  # ffmpeg is not to know of S3
+            _encode(job, source, temporary, comment, original, report)
         proxy = probe(temporary, remember=False)
         check_proxy(original, proxy, job.target)
         temporary.replace(target)
@@ -157,7 +160,7 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     return Proxy(job.target, proxy.size, proxy.fingerprint, made=True)
 
 
-def _encode(job: _Job, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
+def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
     # Without -copyts, -enc_time_base -1 and passthrough, offsets move, times are rounded, and pictures are added to
     # or dropped from clips of variable rate (all measured). Sizes have to be even for yuv420p. ffmpeg itself turns
     # the pictures of clips that say they lie on their side.
@@ -170,7 +173,7 @@ def _encode(job: _Job, target: Path, comment: str, original: VideoInfo, report: 
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
     command = [
-        job.ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-i", job.source, "-map", "0:V:0",
+        job.ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-i", source, "-map", "0:V:0",
         "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)'",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base, "-copyts", *sound,

@@ -7,11 +7,12 @@ ordinary chain (variables AWS_…, profiles, instance roles). No message holds a
 import contextlib
 import io
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -150,6 +151,20 @@ def exists(path: str) -> bool:
 def open_media(path: str) -> "str | S3File":
     """What PyAV opens to read the video at `path`: the path itself, or a seekable file over ranged GETs."""
     return S3File(path, stat(path)) if is_s3(path) else path
+
+
+@contextlib.contextmanager
+def local_file(path: str, folder: Path) -> Iterator[str]:
+    """A file with the content of `path`: itself, or for an object a copy in `folder`, which is gone afterwards."""
+    if not is_s3(path):
+        yield path
+        return
+    bucket, key = _object(path)
+    with tempfile.TemporaryDirectory(prefix=".lsvid-", dir=folder) as temporary:
+        copy = Path(temporary) / ("clip" + PurePosixPath(key).suffix)
+        with s3_errors(f"reading {path}", path):
+            client().download_file(bucket, key, str(copy))
+        yield str(copy)
 
 
 class S3File(io.RawIOBase):

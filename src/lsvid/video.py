@@ -74,7 +74,7 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
     media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
     try:
         with av.open(media, "r") as container:
-            info = _read(container, path, stat.size)
+            info = _read(container, path, stat.size, hollow=bool(getattr(media, "hollow", False)))
     except (av.FFmpegError, OSError) as error:
         raise ClipError(
             f"{path} cannot be read as a video: {error.strerror or error}",
@@ -110,7 +110,8 @@ def probe_all(
     return results
 
 
-def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
+def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) -> VideoInfo:
+    """What the packets tell; with `hollow` their contents are zeros, which make no key picture to FFmpeg's parser."""
     stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
     if stream is None:
         raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
@@ -120,8 +121,9 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
     durations: list[int] = []
     n_hidden = 0
     keys: list[int] = []
+    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
     for packet in container.demux(stream):
-        if packet.is_keyframe and packet.pts is not None:
+        if (packet.is_keyframe or packet.dts in listed) and packet.pts is not None:
             keys.append(packet.pts)
         if packet.size == 0:  # the flush at the end
             continue

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsvid.cli.options import case_options
+from lsvid.cli.options import case_options, s3_options
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips at a time. Default: one for every 8 cores.")  # fmt: skip
 @case_options
+@s3_options
 @output_options
 def make_proxies(
     output: Output,
@@ -47,6 +48,7 @@ def make_proxies(
     Examples:
       lsvid make-proxies /data/clips -o /data/proxies
       lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
+      lsvid make-proxies s3://recordings/2026 -o /data/proxies
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
     from pathlib import Path
