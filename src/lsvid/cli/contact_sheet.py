@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, open_sources, source_options
 
 
 @click.command("contact-sheet")
@@ -16,6 +16,7 @@ from lsvid.cli.sources import open_sources, source_options
               help="Size of the pictures: their shorter side in pixels.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips to take pictures from at a time. Default: one for every core.")  # fmt: skip
+@boundary_options
 @output_options
 def contact_sheet(output: Output, /, **options: Any) -> None:
     """Show the first, middle and last picture of every span on one page.
