@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make or update a Label Studio project from a label file.",
     ),
     "import-clips": ("lsvid.cli.import_clips:import_clips", "Put video clips into a project, in ascending order."),
+    "second-pass": (
+        "lsvid.cli.second_pass:second_pass",
+        "Bring the regions of a first pass to the project of a second.",
+    ),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
     "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
