@@ -232,8 +232,12 @@ class Editor:
     def pick_in_tree(self, search: str, path: str) -> None:
         """Give the selected region the label at `path` (as the tree shows it), found by searching for `search`."""
         self.page.locator(".lsvid-sub .ant-select-selector").click()
-        self.page.keyboard.type(search, delay=50)
         tree = self.page.locator(".ant-select-dropdown")
+        tree.wait_for()
+        self.page.wait_for_function(  # else the first letter goes astray
+            "() => document.querySelector('.ant-select-dropdown').contains(document.activeElement)"
+        )
+        self.page.keyboard.type(search, delay=50)
         tree.get_by_text(search, exact=True).last.wait_for()
         self.screenshot("pass-2-tree")
         tree.get_by_text(search, exact=True).last.click()
