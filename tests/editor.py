@@ -240,6 +240,21 @@ class Editor:
         self.page.locator(".lsf-choice", has_text=name).locator("visible=true").last.click()
         self.page.wait_for_function("n => lsvid.serialized().length > n", arg=before)
 
+    def pick_in_tree(self, search: str, path: str) -> None:
+        """Give the selected region the label at `path` (as the tree shows it), found by searching for `search`."""
+        self.page.locator(".lsvid-sub .ant-select-selector").click()
+        tree = self.page.locator(".ant-select-dropdown")
+        tree.wait_for()
+        self.page.wait_for_function(  # else the first letter goes astray
+            "() => document.querySelector('.ant-select-dropdown').contains(document.activeElement)"
+        )
+        self.page.keyboard.type(search, delay=50)
+        tree.get_by_text(search, exact=True).last.wait_for()
+        self.screenshot("pass-2-tree")
+        tree.get_by_text(search, exact=True).last.click()
+        self.page.keyboard.press("Escape")
+        self.page.locator(".lsvid-sub .ant-select-selection-item", has_text=path).wait_for()
+
     def unselect(self) -> None:
         """Unselect the region, so that the next label does not go to it."""
         self.press("Escape")

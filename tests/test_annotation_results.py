@@ -93,7 +93,7 @@ def bases(draw: st.DrawFn, index: FrameIndex) -> Basis:
 
 @pytest.mark.parametrize("timeline", ["frames", "waveform", "both"])
 @pytest.mark.parametrize("name", INDEXES)
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_the_same_labels_on_the_same_frames(
     tmp_path_factory: pytest.TempPathFactory, timeline: Timeline, name: str, data: st.DataObject

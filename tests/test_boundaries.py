@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import VideoFactory
@@ -70,6 +70,7 @@ def test_snap(before: list[tuple[int, int]], within_s: str, after: list[tuple[in
     assert sorted(moves) == pytest.approx(sorted(changed))
 
 
+@settings(deadline=None)
 @given(span_lists, st.integers(0, 30))
 def test_snapping_moves_little_and_loses_nothing(spans: list[Span], within: int) -> None:
     before = frames(spans)
@@ -107,6 +108,7 @@ def test_labels_of_one_region_do_not_conflict() -> None:
     assert boundaries.resolve(spans, INDEX, lambda one: RANK[one.label]) == (spans, 0, 0)
 
 
+@settings(deadline=None)
 @given(span_lists)
 def test_resolving_leaves_no_conflict_and_no_picture_bare(spans: list[Span]) -> None:
     resolved, overlaps, _ = boundaries.resolve(spans, INDEX, lambda one: RANK[one.label])

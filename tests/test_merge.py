@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import VideoFactory
@@ -140,6 +140,7 @@ marks_of_one = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(marks_of_one, min_size=1, max_size=4), st.sampled_from(["majority", "union", "intersection"]))
 def test_every_frame_gets_what_the_votes_say(marks: list[Any], how: str) -> None:
     by_frame: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(N)]

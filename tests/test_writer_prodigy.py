@@ -86,7 +86,7 @@ def index(request: pytest.FixtureRequest, videos: VideoFactory) -> FrameIndex:
     return probe(videos.make(n_frames=100, **request.param)).index
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(data=st.data())
 def test_every_kind_of_span_keeps_its_frames(index: FrameIndex, tmp_path: Path, data: st.DataObject) -> None:
     start = data.draw(st.integers(0, index.n_frames - 1))

@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make or update a Label Studio project from a label file.",
     ),
     "import-clips": ("lsvid.cli.import_clips:import_clips", "Put video clips into a project, in ascending order."),
+    "second-pass": (
+        "lsvid.cli.second_pass:second_pass",
+        "Bring the regions of a first pass to the project of a second.",
+    ),
     "make-proxies": (
         "lsvid.cli.make_proxies:make_proxies",
         "Make small copies of clips for annotators: the same frames, fast to seek.",

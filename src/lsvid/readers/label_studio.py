@@ -21,7 +21,7 @@ from lsvid.clips import VIDEO_SUFFIXES, media_path
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.labeling_config import control_name
-from lsvid.labels import LabelTree
+from lsvid.labels import REGION_OF_INTEREST, LabelTree
 from lsvid.readers.documents import Document, ReadOptions
 from lsvid.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
 from lsvid.timebase import parse_rate
@@ -308,7 +308,12 @@ class _TaskReader:
                     f"{place}, {result.from_name}",
                     "a choice of which the export does not say to which label it belongs",
                 )
-        return [_named(tree, (name, *path)) for name in dict.fromkeys(names) for path in (chosen[name] or [()])]
+        # A second pass has named the region: its label is what was chosen, and nothing else.
+        return [
+            _named(tree, path if path and name == REGION_OF_INTEREST else (name, *path))
+            for name in dict.fromkeys(names)
+            for path in (chosen[name] or [()])
+        ]
 
 
 def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[str, ...]]:
