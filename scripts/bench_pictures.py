@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 PYTHON = sys.executable
-SECONDS, RATE, GOP = 300, 25, 250
-SPANS = [(begin, begin + 90 * RATE // 10) for begin in range(0, SECONDS * RATE, 30 * RATE)]  # 30 % of the clip
+RATE, GOP = 25, 250
+Spans = list[tuple[int, int]]
 
 SEED = """if True:
     import sys, cv2
@@ -53,39 +53,41 @@ BARE = """if True:
 """
 
 
-def images() -> None:
+def images(length_s: str = "300") -> None:
     """Labelled frames as JPEG, every one of them and one a second."""
+    seconds = int(length_s)
+    spans = [(begin, begin + 9 * RATE) for begin in range(0, seconds * RATE, 30 * RATE)]
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
         clip = work / "clips" / "op1" / "clip_1.mp4"
-        _make_clip(clip, "1280x720", ["-crf", "23", "-g", str(GOP)])
+        _make_clip(clip, "1280x720", ["-crf", "23", "-g", str(GOP)], seconds)
         for number in (2, 3, 4):
             (clip.parent / f"clip_{number}.mp4").hardlink_to(clip)
-        print(f"a clip of {SECONDS} s, 1280x720, {RATE} fps, a key picture every {GOP}; spans over 30 %; "
+        print(f"a clip of {seconds} s, 1280x720, {RATE} fps, a key picture every {GOP}; spans over 30 %; "
               f"{os.cpu_count()} cores; whole commands, shortest of 3")  # fmt: skip
         _run([PYTHON, "-c", "import lsvid.video, sys; lsvid.video.probe(sys.argv[1])", str(clip)])  # as after an import
         for name, step in (("every labelled frame", 1), ("one frame a second", RATE)):
             out = work / "out"
             ways = {
-                "seed's script (cv2)": _script(SEED, clip, out, step),
-                "ffmpeg select": _ffmpeg_select(clip, out, step),
-                "decord": _script(DECORD, clip, out, step),
-                "lsvid export-frames --images": _lsvid(_export(work, [1]), clip.parent.parent, out, step),
+                "seed's script (cv2)": _script(SEED, clip, out, step, spans),
+                "ffmpeg select": _ffmpeg_select(clip, out, step, spans),
+                "decord": _script(DECORD, clip, out, step, spans),
+                "lsvid export-frames --images": _lsvid(_export(work, [1], spans), clip.parent.parent, out, step),
             }
             if subprocess.run([PYTHON, "-c", "import decord"], capture_output=True, check=False).returncode:
                 del ways["decord"]
             times = _best(ways, out, 3)
-            counts = sum(1 for b, e in SPANS for f in range(b, e) if f % step == 0)
+            counts = sum(1 for b, e in spans for f in range(b, e) if f % step == 0)
             bare = _best({"bare": [PYTHON, "-c", BARE, str(clip)]}, out, 3)["bare"]
             seed = times["seed's script (cv2)"]
             print(f"\n{name}: {counts:,} pictures")
-            for way, seconds in times.items():
-                print(f"  {way:32} {seconds:7.2f} s  {seed / seconds:5.2f} times the seed's script")
+            for way, taken_s in times.items():
+                print(f"  {way:32} {taken_s:7.2f} s  {seed / taken_s:5.2f} times the seed's script")
             print(f"  {'limit: decode the whole clip':32} {bare:7.2f} s  {seed / bare:5.2f}")
         taken: dict[int, float] = {}
         for jobs in (1, 2):
-            command = _lsvid(_export(work, [1, 2, 3, 4]), clip.parent.parent, work / "out", 1)
+            command = _lsvid(_export(work, [1, 2, 3, 4], spans), clip.parent.parent, work / "out", 1)
             # One job on one core: what a second core adds.
             pinned = ["taskset", "-c", "0", *command] if jobs == 1 and shutil.which("taskset") else command
             taken[jobs] = _best({"": [*pinned, "--jobs", str(jobs)]}, work / "out", 2)[""]
@@ -124,31 +126,31 @@ def proxies() -> None:
             shutil.rmtree(work / "out")
 
 
-def _make_clip(path: Path, size: str, options: list[str], seconds: int = SECONDS) -> None:
+def _make_clip(path: Path, size: str, options: list[str], seconds: int) -> None:
     path.parent.mkdir(parents=True)
-    source = f"testsrc2=size={size}:rate={RATE}:duration={seconds},noise=alls=12:allf=t"
+    source = f"testsrc2=size={size}:rate={RATE}:duration={seconds}"
     _run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast",
           "-pix_fmt", "yuv420p", *options, str(path)])  # fmt: skip
 
 
-def _script(code: str, clip: Path, out: Path, step: int) -> list[str]:
-    return [PYTHON, "-c", code, str(clip), str(out / "images"), str(step), repr(SPANS)]
+def _script(code: str, clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    return [PYTHON, "-c", code, str(clip), str(out / "images"), str(step), repr(spans)]
 
 
-def _ffmpeg_select(clip: Path, out: Path, step: int) -> list[str]:
-    inside = "+".join(f"between(n,{begin},{end - 1})" for begin, end in SPANS)
+def _ffmpeg_select(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    inside = "+".join(f"between(n,{begin},{end - 1})" for begin, end in spans)
     select = f"select='({inside})*not(mod(n,{step}))'"
     extract = f'ffmpeg -v error -nostdin -i {clip} -vf "{select}" -vsync 0 -q:v 2 {out}/%06d.jpg'
     return ["sh", "-c", f"mkdir -p {out} && {extract}"]
 
 
-def _export(work: Path, numbers: list[int]) -> Path:
+def _export(work: Path, numbers: list[int], spans: Spans) -> Path:
     tasks = []
     for number in numbers:
         result = [
             {"id": f"r{k}", "type": "timelinelabels", "from_name": "task", "to_name": "video",
              "value": {"ranges": [{"start": begin + 1, "end": end}], "timelinelabels": ["A"]}}
-            for k, (begin, end) in enumerate(SPANS)
+            for k, (begin, end) in enumerate(spans)
         ]  # fmt: skip
         data = {"video": f"clips/op1/clip_{number}.mp4", "fps": str(RATE)}
         tasks.append({"id": number, "data": data, "annotations": [{"id": 1, "completed_by": 1, "result": result}]})

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
+from lsvid import storage
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.pool import Report, cores, run_each
 from lsvid.video import VideoInfo, probe
@@ -238,7 +239,8 @@ class _Decoder:
 
         self._av = av
         try:
-            self._container = av.open(self._path)
+            s3 = storage.S3File(self._path, storage.stat(self._path)) if storage.is_s3(self._path) else None
+            self._container = av.open(s3 or self._path, "r")
         except av.FFmpegError as error:
             raise ClipError(
                 f"{self._path} cannot be read as a video: {error.strerror}", "see what ffprobe says"

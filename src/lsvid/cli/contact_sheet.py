@@ -33,9 +33,11 @@ def contact_sheet(output: Output, /, **options: Any) -> None:
     from lsvid.findings import Findings
 
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         with output.progress("Taking pictures") as step:
             rows = write_contact_sheet(

@@ -2,25 +2,33 @@
 
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
-
-FORMATS = ("csv", "jsonl", "parquet")
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
+from lsvid.writers import WRITERS
 
 
 @click.command("export-frames")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
+@click.option("--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
+              help="'lsvid formats' tells what each holds.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
               help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label.")  # fmt: skip
 @click.option("--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip.")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
+@click.option("--level", type=click.IntRange(min=1), metavar="N",
+              help="Only this level of the labels, from 1; by default all, in folders of their own.")  # fmt: skip
+@click.option("--unit", type=click.Choice(["clip", "case"]),
+              help="What is one video in the output: a clip, or a case with its clips stitched.")  # fmt: skip
+@click.option("--split", "shares", metavar="SHARES",
+              help="Split by case, label times spread alike: train=0.7,val=0.1,test=0.2.")  # fmt: skip
+@click.option("--folds", type=click.IntRange(min=2), metavar="K", help="K splits by case for cross-validation.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the splits: the same seed, the same splits.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
 @click.option("--images", is_flag=True, help="Write the picture of every labelled frame, too.")
@@ -31,6 +39,10 @@ FORMATS = ("csv", "jsonl", "parquet")
 @click.option("--short-side", type=click.IntRange(min=1), metavar="N", help="Bring their shorter side to N.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips to take pictures from at a time. Default: one for every core.")  # fmt: skip
+@click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
+              help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
+              "--annotator.")  # fmt: skip
+@boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
     """Turn annotations into one label row per frame.
@@ -47,12 +59,16 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
       lsvid export-frames --project 3 -o frames/ --images --sample-fps 1 --short-side 256
+      lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
+      lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
     """
     from lsvid.dataset import label_order
     from lsvid.errors import DataError
-    from lsvid.export import export_frames, read_clips
+    from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
+    from lsvid.merge import MergeOptions
+    from lsvid.splits import SplitOptions, parse_shares
     from lsvid.timebase import parse_rate
 
     try:
@@ -60,24 +76,40 @@ def export_frames(output: Output, /, **options: Any) -> None:
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
     images = _image_request(options)
+    if options["shares"] is not None and options["folds"] is not None:
+        raise click.UsageError("--split and --folds: one of the two")
+    shares = parse_shares(options["shares"]) if options["shares"] is not None else None
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
+    if merge is not None:
+        merge.check()
+        if options["annotations"] == "all" or options["all_versions"]:
+            raise click.UsageError("--merge counts each annotator once: not with all their annotations")
+    with open_sources(output, options) as (sources, selection, treatment):
+        treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with (
+            output_folder(options["folder"]) as folder,
             output.progress("Writing pictures" if images else "Writing frames", 0 if images else len(clips)) as step,
         ):
             manifest = export_frames(
                 clips,
-                Path(options["folder"]),
+                folder,
                 sources,
                 table,
                 findings,
                 file_format=options["file_format"],
                 split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
+                treatment=treatment,
+                level=options["level"],
+                unit=options["unit"],
+                splits=SplitOptions(shares, options["folds"], options["seed"]),
                 command=_command_line(),
                 images=images,
                 on_clip=None if images else step,
@@ -85,9 +117,11 @@ def export_frames(output: Output, /, **options: Any) -> None:
             )
     output.findings(findings)
     counts = manifest["counts"]
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], "manifest": manifest}
+    what = f"{counts['rows']:,} rows" if "rows" in counts else f"{len(manifest['files'])} files"
     output.note(
-        f"{counts['rows']:,} rows for {counts['frames']:,} frames of {counts['clips']} clips, "
+        f"{what} for {counts['frames']:,} frames of {counts['clips']} clips, "
         f"{counts['spans']:,} spans, {len(manifest['annotators'])} annotators"
         + (f", {manifest['images']['count']:,} pictures" if images else "")
         + f" -> {options['folder']}"

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,3 +34,34 @@ def case_options(command: Command) -> Command:
                            help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression "
                            "with a group 'case', searched in the path.")(command)  # fmt: skip
     return click.option("--case", metavar="NAME", help="One case for all clips.")(command)
+
+
+def s3_options(command: Command) -> Command:
+    """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
+
+    @functools.wraps(command)
+    def configured(
+        *arguments: Any,
+        s3_endpoint: str | None,
+        s3_region: str | None,
+        s3_key_env: str | None,
+        s3_secret_env: str | None,
+        **options: Any,
+    ) -> Any:
+        from lsvid.storage import configure_s3
+
+        configure_s3(s3_endpoint, s3_region, s3_key_env, s3_secret_env)
+        return command(*arguments, **options)
+
+    for add in (
+        click.option("--s3-secret-env", metavar="NAME",
+                     help="The environment variable that holds the secret of that key."),
+        click.option("--s3-key-env", metavar="NAME",
+                     help="The environment variable that holds the access key, unless boto3 finds it by itself."),
+        click.option("--s3-region", metavar="REGION",
+                     help="Region of the buckets, unless boto3 finds it by itself."),
+        click.option("--s3-endpoint", metavar="URL",
+                     help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
+    ):  # fmt: skip
+        configured = add(configured)
+    return configured  # type: ignore[return-value]

@@ -101,8 +101,9 @@ class Server:
         headers: Mapping[str, str] | None = None,
         *,
         stream: bool = False,
+        follow: bool = True,
     ) -> requests.Response:
-        """The answer to GET `path`, whatever its status."""
+        """The answer to GET `path`, whatever its status; without `follow` a redirect is an answer too."""
         with self.errors(doing):
             return self.session.get(
                 f"{self.url}/{path.lstrip('/')}",
@@ -110,6 +111,7 @@ class Server:
                 headers=headers,
                 auth=self._sign,
                 stream=stream,
+                allow_redirects=follow,
                 timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
             )
 

@@ -228,7 +228,10 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
 def parse_storage(text: str) -> StorageFolder:
     """The folder in `DIR` or `DIR=SERVER_DIR`, DIR made absolute. Raises SettingsError."""
     if text.startswith("s3://"):
-        raise SettingsError(f"--storage {text}: this version connects local folders only", "give a folder")
+        raise SettingsError(
+            f"--storage {text}: what lies in S3 has the same name everywhere",
+            "leave it out; lsvid setup-project LABELS --storage s3://BUCKET/PREFIX connects it",
+        )
     local, equals, path = text, "", ""
     if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name; this asks about the text as given
         local, equals, path = text.rpartition("=")

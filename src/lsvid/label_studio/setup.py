@@ -5,7 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -26,6 +26,18 @@ from lsvid.label_studio.project import (
     find_by_title,
     find_project,
     storage_folders,
+)
+from lsvid.label_studio.s3 import (
+    S3Storage,
+    check_cors,
+    check_resolved,
+    check_s3,
+    connect_s3,
+    cors_hint,
+    first_clip,
+    origin,
+    s3_storages,
+    storage_of,
 )
 from lsvid.labeling_config import Timeline, labeling_config, tree_from_config
 from lsvid.labels import LabelTree
@@ -52,7 +64,7 @@ class Settings:
     tree: LabelTree
     title: str | None
     timeline: Timeline | None = None
-    storages: Sequence[StorageFolder] = ()
+    storages: Sequence[StorageFolder | S3Storage] = ()
 
 
 @dataclass
@@ -87,6 +99,7 @@ def setup_project(
     where several projects have the title.
     """
     project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
+    _check_clips_in_s3(server, settings, findings)
     if project is None:
         report = _create(server, settings, findings, dry_run=dry_run)
     else:
@@ -266,19 +279,35 @@ class _TextReader(HTMLParser):
 # --- Storage folders --------------------------------------------------------------------------------------------------
 
 
-def _connect_storages(server: Server, report: SetupReport, storages: Sequence[StorageFolder], *, dry_run: bool) -> None:
-    there = storage_folders(server, report.project_id) if report.project_id is not None and storages else []
-    for folder in storages:
-        path = as_pure_path(folder.path)
-        present = any(path.is_relative_to(as_pure_path(other.path)) for other in there)
-        report.storages.append((folder.path, present))
+def _check_clips_in_s3(server: Server, settings: Settings, findings: Findings) -> None:
+    """Before anything is made: whether the prefixes can be read from here, hold clips, and let a browser read them."""
+    for wanted in settings.storages:
+        if isinstance(wanted, S3Storage):
+            uri, _ = first_clip(wanted.uri)
+            fault = check_cors(uri, origin(server)) if wanted.presign else None
+            if fault:
+                findings.warn(fault, cors_hint(server, uri))
+
+
+def _connect_storages(
+    server: Server, report: SetupReport, storages: Sequence[StorageFolder | S3Storage], *, dry_run: bool
+) -> None:
+    folders = storage_folders(server, report.project_id) if report.project_id is not None and storages else []
+    in_s3 = s3_storages(server, report.project_id) if report.project_id is not None and storages else []
+    for wanted in storages:
+        if isinstance(wanted, S3Storage):
+            there = storage_of(wanted.uri, in_s3)
+            if there is not None and there.uri == wanted.uri:
+                wanted = replace(wanted, id=there.id)  # noqa: PLW2901 - the same one, now known to be there
+            present = there == wanted and _still_works(server, report.project_id, wanted)
+        else:
+            path = as_pure_path(wanted.path)
+            present = any(path.is_relative_to(as_pure_path(other.path)) for other in folders)
+        report.storages.append((wanted.path, present))
         if present or report.project_id is None:
             continue
         try:
-            if dry_run:
-                check_storage(server, report.project_id, folder)
-            else:
-                add_storage(server, report.project_id, folder)
+            _connect(server, report.project_id, wanted, dry_run=dry_run)
         except ServerError as error:
             if report.status == "unchanged" or dry_run:
                 raise
@@ -288,3 +317,20 @@ def _connect_storages(server: Server, report: SetupReport, storages: Sequence[St
             ) from error
         if report.status == "unchanged":
             report.status = "updated"
+
+
+def _connect(server: Server, project_id: int, wanted: StorageFolder | S3Storage, *, dry_run: bool) -> None:
+    if isinstance(wanted, S3Storage):
+        (check_s3 if dry_run else connect_s3)(server, project_id, wanted)
+    else:
+        (check_storage if dry_run else add_storage)(server, project_id, wanted)
+
+
+def _still_works(server: Server, project_id: int | None, there: S3Storage) -> bool:
+    """Whether the server's own credentials for a storage it has still give out a clip; new ones are sent otherwise."""
+    uri, size = first_clip(there.uri)
+    try:
+        check_resolved(server, project_id or 0, uri, size)
+    except ServerError:
+        return False
+    return True
