@@ -22,6 +22,7 @@ from lsvid import images
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.images import PictureOptions, Pictures, Wanted, picture_name, upright_image, write_clip, write_pictures
 from lsvid.video import probe
+from s3_server import Bucket
 
 KINDS: dict[str, dict[str, Any]] = {
     "cfr": {},
@@ -295,3 +296,13 @@ def test_options_that_make_no_sense() -> None:
 def test_names_sort() -> None:
     assert picture_name(123, 15_000, "jpg") == "000123.jpg"
     assert picture_name(123, 2_000_000, "jpg") == "0000123.jpg"
+
+
+def test_pictures_of_a_clip_in_s3(videos: VideoFactory, tmp_path: Path, bucket: Bucket) -> None:
+    clip = videos.make(gop=12, b_frames=2)
+    uri = bucket.put("op1/clip_1.mp4", clip)
+    wanted = Wanted(uri, str(tmp_path / "s3"), np.array([3, 14, 49]))
+    write_clip(images._Job(wanted, PictureOptions(format="png"), 1), lambda _done: None)
+    truth = _fully_decoded(clip)
+    for number in (3, 14, 49):
+        assert np.array_equal(_read(tmp_path / "s3" / f"{number:06d}.png"), truth[number])
