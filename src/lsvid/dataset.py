@@ -4,6 +4,8 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import msgspec
+
 from lsvid.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.findings import Findings
@@ -119,7 +121,7 @@ def select(clips: Iterable[AnnotatedClip], selection: Selection, findings: Findi
                 if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
                     why = "annotations by annotators not asked for"
                 findings.leave_out(_where(clip, work), why)
-        _name_annotators(kept)
+        kept = _named(kept, join_parts=selection.annotations != "all")
         clip.works = sorted(kept, key=lambda w: natural_key(w.annotator))
 
 
@@ -288,14 +290,32 @@ def _asked_for(work: Work, selection: Selection) -> bool:
     return status in selection.statuses or status in _SUBMITTED
 
 
-def _by_annotator(works: Iterable[Work]) -> dict[tuple[str, str], list[Work]]:
-    """Drafts and predictions stand beside what was submitted: they do not replace it."""
-    groups: dict[tuple[str, str], list[Work]] = {}
+def _by_annotator(works: Iterable[Work]) -> dict[tuple[str, str, str], list[Work]]:
+    """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
+    groups: dict[tuple[str, str, str], list[Work]] = {}
     for work in works:
-        status = work.annotation.status
+        status, part = work.annotation.status, work.annotation.part
         kind = "submitted" if status in _SUBMITTED else str(status)
-        groups.setdefault((work.annotation.annotator, kind), []).append(work)
+        groups.setdefault((work.annotation.annotator, kind, part), []).append(work)
     return groups
+
+
+def _join_parts(works: Iterable[Work]) -> list[Work]:
+    """`works`, where those that cover parts of a clip, by one annotator and of one status, have become one."""
+    joined: dict[tuple[str, Status], Work] = {}
+    whole = []
+    for work in works:
+        annotation = work.annotation
+        if not annotation.part:
+            whole.append(work)
+            continue
+        one = joined.setdefault(
+            (annotation.annotator, annotation.status), Work(msgspec.structs.replace(annotation, part=""))
+        )
+        for span in work.spans:
+            span.annotation_id = one.annotation.annotation_id
+        one.spans += work.spans
+    return whole + list(joined.values())
 
 
 def _choose(group: Sequence[Work], which: str) -> list[Work]:
@@ -307,8 +327,9 @@ def _choose(group: Sequence[Work], which: str) -> list[Work]:
     return [ordered[0] if which == "first" else ordered[-1]]
 
 
-def _name_annotators(works: Collection[Work]) -> None:
-    """Give each work a name of its own: the annotator's, with what tells it apart where one has several."""
+def _named(works: Collection[Work], *, join_parts: bool) -> list[Work]:
+    """The works, each with a name of its own: the annotator's, with what tells it apart where one has several."""
+    works = _join_parts(works) if join_parts else list(works)
     for work in works:
         annotation = work.annotation
         alike = [other.annotation for other in works if other.annotation.annotator == annotation.annotator]
@@ -316,6 +337,7 @@ def _name_annotators(works: Collection[Work]) -> None:
         if len(alike) > 1:
             tag = str(annotation.status) if annotation.status not in _SUBMITTED else annotation.annotation_id
             work.annotator = f"{annotation.annotator} #{tag}"
+    return works
 
 
 def check_selection(selection: Selection) -> None:

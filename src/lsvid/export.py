@@ -12,12 +12,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lsvid import __version__, storage
+from lsvid.boundaries import BoundaryOptions, join, tidy
 from lsvid.clips import natural_key
 from lsvid.dataset import (
     AnnotatedClip,
     Selection,
     find_files,
     gather,
+    label_order,
     locate,
     raise_faults,
     select,
@@ -25,12 +27,16 @@ from lsvid.dataset import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import TableOptions
+from lsvid.label_matching import LabelMatcher, match_labels
+from lsvid.labels import LabelTree
+from lsvid.merge import MergeOptions, merge
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
+from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.splits import Fold, SplitOptions, split
 from lsvid.writers import WRITERS, writer
 from lsvid.writers.base import Export
+from lsvid.writers.records import SPAN_WRITERS
 
 MANIFEST = "manifest.json"
 
@@ -49,12 +55,42 @@ class Sources:
     names: Sequence[str] = ()
 
 
+@dataclass
+class Treatment:
+    """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
+
+    matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
+    merge: how the annotators of a clip become one.
+    """
+
+    matcher: LabelMatcher | None = None
+    boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
+    merge: MergeOptions | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
+        """Rename and match labels."""
+        if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
+            self.report["label_map"] = changed
+
+    def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
+        """Tidy the boundaries of spans that have been located, and merge annotators."""
+        report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+        if self.merge is not None:
+            self.report["merge"] = merge(clips, self.merge, findings)
+        if self.boundaries.join_gap_s is not None:
+            report.joined = join(clips, self.boundaries.join_gap_s)
+        if self.boundaries.asked_for:
+            self.report["boundaries"] = report.as_json(self.boundaries)
+
+
 def read_clips(
     sources: Sources,
     selection: Selection,
     findings: Findings,
     *,
     skip_bad: bool,
+    treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
 ) -> list[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
@@ -63,8 +99,11 @@ def read_clips(
     """
     clips = gather(_records(sources, findings), findings)
     select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     find_files(clips, sources.roots, sources.options.rule, findings, on_probed)
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     return clips
 
@@ -82,6 +121,7 @@ def export_frames(
     level: int | None = None,
     unit: str | None = None,
     splits: SplitOptions | None = None,
+    treatment: Treatment | None = None,
     command: Sequence[str] = (),
     on_clip: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
@@ -120,6 +160,7 @@ def export_frames(
         manifest = _manifest(clips, exported, sources, options, findings, command)
         manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
+        manifest |= treatment.report if treatment else {}
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish([*files, MANIFEST])
@@ -186,7 +227,12 @@ def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_una
 
 
 def span_records(
-    sources: Sources, selection: Selection | None, findings: Findings, *, skip_bad: bool
+    sources: Sources,
+    selection: Selection | None,
+    findings: Findings,
+    *,
+    skip_bad: bool,
+    treatment: Treatment | None = None,
 ) -> Iterator[Record]:
     """Every record of the exports: of each clip itself, then its annotations, each followed by its spans.
 
@@ -196,11 +242,14 @@ def span_records(
     clips = gather(_records(sources, findings), findings)
     if selection is not None:
         select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     lost = Findings()
     find_files(clips, sources.roots, sources.options.rule, lost)
     for _, reason in lost.faults:
         findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     for clip in clips:
         yield clip.clip
@@ -209,14 +258,19 @@ def span_records(
             yield from sorted(work.spans, key=_by_time)
 
 
-def write_spans(records: Iterable[Record], path: Path) -> int:
-    """Write `records` as JSON Lines into `path`, whole or not at all; returns their number."""
-    count = 0
+def span_lines(
+    records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
+) -> list[bytes]:
+    """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS. Raises ExportError, as `read_clips`."""
+    found = list(SPAN_WRITERS[file_format](records, separator, findings))
+    raise_faults(findings, f"spans as {file_format}", skip_bad=skip_bad)
+    return found
+
+
+def write_lines(lines: Iterable[bytes], path: Path) -> None:
+    """Write `lines` into `path`, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        for record in records:
-            file.write(to_json_line(record))
-            count += 1
-    return count
+        file.writelines(lines)
 
 
 def sha256(path: Path) -> str:
@@ -441,10 +495,12 @@ def _what(sources: Sources) -> str:
 
 
 def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
-    return (span.start_s or 0.0, span.end_s or 0.0, span.label)
+    if span.start_s is None or span.end_s is None:
+        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+    return (span.start_s, span.end_s, span.label)
 
 
 __all__ = [
-    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_records",
-    "write_spans",
+    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_lines",
+    "span_records", "write_lines",
 ]  # fmt: skip

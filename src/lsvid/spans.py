@@ -142,7 +142,9 @@ class Clip(_Record, kw_only=True, tag="clip"):
 class Annotation(_Record, kw_only=True, tag="annotation"):
     """That `annotator` has worked through a clip, whether or not there was anything to mark.
 
-    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it) choose among several.
+    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it; '#' and the place in the export
+    where it has none) choose among several. `part` names what of the clip was worked through, where that is not all of
+    it (a chunk, a region): parts stand beside one another, and each has its own versions.
     """
 
     annotator: str
@@ -152,6 +154,7 @@ class Annotation(_Record, kw_only=True, tag="annotation"):
     ground_truth: bool = False
     updated_at: str = ""
     score: float | None = None
+    part: str = ""
 
 
 class Span(_Record, kw_only=True, tag="span"):

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 from lsvid.writers import WRITERS
 
 
@@ -30,6 +30,10 @@ from lsvid.writers import WRITERS
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the splits: the same seed, the same splits.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
+@click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
+              help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
+              "--annotator.")  # fmt: skip
+@boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
     """Turn annotations into one label row per frame.
@@ -43,11 +47,13 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
       lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
+      lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
     """
     from lsvid.dataset import label_order
     from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
+    from lsvid.merge import MergeOptions
     from lsvid.splits import SplitOptions, parse_shares
     from lsvid.timebase import parse_rate
 
@@ -59,9 +65,17 @@ def export_frames(output: Output, /, **options: Any) -> None:
         raise click.UsageError("--split and --folds: one of the two")
     shares = parse_shares(options["shares"]) if options["shares"] is not None else None
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
+    if merge is not None:
+        merge.check()
+        if options["annotations"] == "all" or options["all_versions"]:
+            raise click.UsageError("--merge counts each annotator once: not with all their annotations")
+    with open_sources(output, options) as (sources, selection, treatment):
+        treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with output_folder(options["folder"]) as folder, output.progress("Writing frames", len(clips)) as step:
@@ -77,11 +91,13 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 level=options["level"],
                 unit=options["unit"],
                 splits=SplitOptions(shares, options["folds"], options["seed"]),
+                treatment=treatment,
                 command=_command_line(),
                 on_clip=step,
             )
     output.findings(findings)
     counts = manifest["counts"]
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], "manifest": manifest}
     what = f"{counts['rows']:,} rows" if "rows" in counts else f"{len(manifest['files'])} files"
     output.note(

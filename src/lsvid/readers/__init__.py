@@ -15,7 +15,7 @@ import msgspec
 
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
-from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, segments, spans
+from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, prodigy_database, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 from lsvid.spans import Record
 
@@ -39,6 +39,8 @@ class FileReader:
 
 
 FILE_READERS = [
+    # Label Studio's own database is not read: its tables change from version to version.
+    FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),

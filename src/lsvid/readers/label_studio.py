@@ -28,6 +28,9 @@ from lsvid.timebase import parse_rate
 
 SOURCE = "label-studio"
 
+META_KEY = "lsvid"
+"""In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
+
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
 
@@ -56,6 +59,7 @@ class _Work(msgspec.Struct):
     completed_by: Any = None
     user: Any = None
     was_cancelled: bool = False
+    unique_id: str | None = None
     ground_truth: bool = False
     updated_at: str | None = None
     created_at: str | None = None
@@ -63,8 +67,14 @@ class _Work(msgspec.Struct):
     score: float | None = None
 
 
+class _Carried(msgspec.Struct):
+    annotator: str
+    status: Status
+
+
 class _Task(msgspec.Struct):
     data: dict[str, Any] = {}
+    meta: dict[str, Any] | None = None
     id: int | str | None = None
     annotations: list[_Work | int] = []
     drafts: list[_Work | int] = []
@@ -191,6 +201,10 @@ class _TaskReader:
         if kind == "annotation":
             status = Status.SKIPPED if work.was_cancelled else Status.ACCEPTED
             annotator = self.options.annotator(_user(work.completed_by))
+            if carried := self._carried(work):
+                annotator = self.options.annotator(carried.annotator)
+                if (carried.status is Status.ACCEPTED) != work.was_cancelled:  # else somebody has changed it here
+                    status = carried.status
         elif kind == "draft":
             status, annotator = Status.DRAFT, self.options.annotator(_user(work.user))
         else:
@@ -207,6 +221,15 @@ class _TaskReader:
                 case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
                 annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
             )  # fmt: skip
+
+    def _carried(self, work: _Work) -> _Carried | None:
+        """What an import of spans noted down of `work` (label_studio.annotations), or None."""
+        noted = (self.task.meta or {}).get(META_KEY)
+        found = noted.get(work.unique_id) if isinstance(noted, dict) else None
+        try:
+            return msgspec.convert(found, _Carried) if found else None
+        except msgspec.ValidationError:
+            return None
 
     def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
         """(region id, label path, values) of every span in one annotation's results."""
