@@ -1,8 +1,9 @@
 """The records of one or more exports, put together by clip: which annotations count, in which file, on which frames."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 import msgspec
 
@@ -10,7 +11,7 @@ from lsvid.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natur
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels import LabelTree
-from lsvid.spans import Annotation, Clip, Record, Span, Status
+from lsvid.spans import Annotation, Clip, Proxy, Record, Span, Status
 from lsvid.timebase import OutsideClipError
 from lsvid.video import VideoInfo, probe_all
 
@@ -147,10 +148,16 @@ def find_files(
     for clip, info in zip(with_file, probe_all([str(clip.path) for clip in with_file], on_done), strict=True):
         if isinstance(info, ClipError):
             findings.fault(f"clip {clip.id}", info.message)
+        elif clip.clip.proxy is not None and info.fingerprint == clip.clip.proxy.fingerprint:
+            clip.info = info  # the same frames at the same times
+            findings.warn(
+                f"the original of clip {clip.id} is not on this machine: read from its proxy, {clip.path}",
+                "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
+            )
         elif clip.clip.fingerprint not in (None, info.fingerprint):
             findings.fault(f"clip {clip.id}", f"{clip.path} is not the video that was imported: its content differs")
         else:
-            clip.info = info
+            clip.info = _as_played(info, clip.clip.proxy)
             if clip.clip.n_frames not in (None, info.index.n_frames):
                 findings.warn(
                     f"clip {clip.id}: its annotations count {clip.clip.n_frames} frames, {clip.path} has "
@@ -164,7 +171,35 @@ def find_files(
         _place_in_case(members, findings)
 
 
+def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
+    """`info` of an original with the duration that players reported: the editor's last number follows from it."""
+    if proxy is None:
+        return info
+    duration_s = Fraction(proxy.duration_s).limit_denominator(1_000_000)
+    return replace(info, index=replace(info.index, duration_s=duration_s))
+
+
+def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
+    """The original `media` of a clip that was annotated on `proxy`; else the proxy; None where neither is found."""
+
+    def find(name: str) -> str | None:
+        try:
+            return finder.find(name)
+        except ClipError:
+            return None
+
+    found, copy = find(media), find(proxy.path)
+    if found is not None and found != copy:
+        return found
+    # What lies at the end of the same path below the folder of the proxies is the proxy.
+    return media if Path(media).is_file() else copy
+
+
 def _find(clip: AnnotatedClip, finder: ClipFinder, findings: Findings) -> None:
+    if clip.clip.proxy is not None:
+        clip.path = _find_original(clip.clip.media, clip.clip.proxy, finder)
+        if clip.path is not None:
+            return
     found: dict[str, None] = {}
     for media in clip.media:
         try:

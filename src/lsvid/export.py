@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +28,7 @@ from lsvid.dataset import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import TableOptions
+from lsvid.image_export import ExportedImages, ImageRequest
 from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.labels import LabelTree
 from lsvid.merge import MergeOptions, merge
@@ -34,9 +36,8 @@ from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.splits import Fold, SplitOptions, split
-from lsvid.writers import WRITERS, writer
+from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
-from lsvid.writers.records import SPAN_WRITERS
 
 MANIFEST = "manifest.json"
 
@@ -118,15 +119,18 @@ def export_frames(
     file_format: str = "csv",
     split_by_case: bool = False,
     include_unannotated: bool = False,
+    treatment: Treatment | None = None,
     level: int | None = None,
     unit: str | None = None,
     splits: SplitOptions | None = None,
-    treatment: Treatment | None = None,
     command: Sequence[str] = (),
+    images: ImageRequest | None = None,
     on_clip: Callable[[int], None] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write `clips` as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
+    With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
@@ -148,6 +152,11 @@ def export_frames(
     )
     if on_clip:
         export.on_clip = on_clip
+    if images:
+        _check_ours(folder)
+        export.pictures = partial(
+            ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
+        )
     check_options(export, unit=unit, splits=splits)
     if not chosen.annotators:
         export.check_one_annotator()
@@ -161,9 +170,13 @@ def export_frames(
         manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= treatment.report if treatment else {}
+        if export.made_pictures:
+            manifest["images"] = export.made_pictures.manifest()
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         publish([*files, MANIFEST])
+    if export.made_pictures:
+        export.made_pictures.clear_up()
     return manifest
 
 
@@ -178,6 +191,9 @@ def check_options(export: Export, *, unit: str | None, splits: SplitOptions | No
         "unit": unit is not None,
         "split": splits is not None and (splits.shares is not None or splits.folds is not None),
     }
+    if export.pictures is not None and not WRITERS[export.format].is_table:
+        tables = [name for name, known in WRITERS.items() if known.is_table]
+        raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
     for name, is_given in given.items():
         if is_given and name not in WRITERS[export.format].options:
             able = [other for other, known in WRITERS.items() if name in known.options]
@@ -262,7 +278,7 @@ def span_lines(
     records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
 ) -> list[bytes]:
     """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS. Raises ExportError, as `read_clips`."""
-    found = list(SPAN_WRITERS[file_format](records, separator, findings))
+    found = list(span_writer(file_format)(records, separator, findings))
     raise_faults(findings, f"spans as {file_format}", skip_bad=skip_bad)
     return found
 
@@ -353,17 +369,18 @@ def output_folder(target: str) -> Iterator[Path]:
         return
     prefix = storage.folder_uri(target)
     before = storage.read_bytes(prefix + MANIFEST)
-    if before is None:
-        _check_ours_in_s3(prefix)
+    old = _names_in_manifest(before or b"")
+    _check_free_in_s3(prefix, old, lambda name: name.startswith("frames"))
     with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
         local = Path(folder) / "out"
         yield local
         names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+        _check_free_in_s3(prefix, old, {name for name in names if "/" not in name}.__contains__)
         if before is not None:
             storage.remove(prefix + MANIFEST)
         for name in sorted(names, key=lambda name: name == MANIFEST):
             storage.upload(local / name, prefix + name)
-        for name in _names_in_manifest(before or b"") - set(names):
+        for name in old - set(names):
             storage.remove(prefix + name)
 
 
@@ -379,12 +396,12 @@ def output_file(target: str) -> Iterator[Path]:
         storage.upload(local, target)
 
 
-def _check_ours_in_s3(prefix: str) -> None:
+def _check_free_in_s3(prefix: str, old: Collection[str], would_be_written: Callable[[str], bool]) -> None:
     for uri, _ in storage.list_objects(prefix):
         name = uri.removeprefix(prefix)
-        if name.startswith("frames"):
+        if would_be_written(name) and name not in old and name != MANIFEST:
             raise SettingsError(
-                f"{prefix} holds {name}, but no {MANIFEST} of an earlier export: it would be overwritten",
+                f"{prefix} holds {name}, which no {MANIFEST} of an earlier export names: it would be overwritten",
                 "choose another prefix with -o, or remove the object",
             )
 
@@ -482,6 +499,18 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
         "case_frame": clip.case_frame,
         "case_time_s": float(clip.case_time_s),
         "exported": exported,
+    } | ({"proxy": proxy} if (proxy := _manifest_proxy(clip)) else {})
+
+
+def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
+    """What annotators saw instead of the clip, and whether this export was made from it too."""
+    proxy = clip.clip.proxy
+    if proxy is None or clip.info is None:
+        return None
+    return {
+        "path": proxy.path,
+        "fingerprint": proxy.fingerprint,
+        "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
 
 

@@ -127,6 +127,14 @@ class _Record(msgspec.Struct, kw_only=True, tag_field="record"):
         return f"{self.case}/{self.clip}"
 
 
+class Proxy(msgspec.Struct, frozen=True):
+    """The copy of a clip that annotators saw: the same pictures at the same times. Players report its duration."""
+
+    path: str
+    fingerprint: str
+    duration_s: float
+
+
 class Clip(_Record, kw_only=True, tag="clip"):
     """A video file of a case. `order` sorts the case's clips (a late one may lie between two); `rate` is exact."""
 
@@ -137,6 +145,7 @@ class Clip(_Record, kw_only=True, tag="clip"):
     duration_s: float | None = None
     fingerprint: str | None = None
     task_id: int | None = None
+    proxy: Proxy | None = None
 
 
 class Annotation(_Record, kw_only=True, tag="annotation"):

@@ -7,14 +7,13 @@ import click
 
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
-
-FORMATS = ("spans", "prodigy")
+from lsvid.writers import SPAN_WRITERS
 
 
 @click.command("export-spans")
 @source_options
 @click.option("-o", "--output", "file", metavar="FILE", help="File to write, also s3://…; default: standard output.")
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="spans", show_default=True,
+@click.option("--format", "file_format", type=click.Choice(SPAN_WRITERS), default="spans", show_default=True,
               help="spans: lsvid's own, lossless. prodigy: tasks for db-in or audio.manual.")  # fmt: skip
 @click.option(
     "--all", "everything", is_flag=True, help="Every annotation of whatever status, not only those that count."

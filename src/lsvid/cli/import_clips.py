@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @case_options
 @click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
               help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
+@click.option("--proxies", metavar="DIR",
+              help="Give annotators the copies in DIR, by make-proxies; exports go by the clips.")  # fmt: skip
 @click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
               help="Where the server sees a folder of this machine under another path, unless setup-project was told "
               "so already; repeatable.")  # fmt: skip
@@ -43,6 +45,7 @@ def import_clips(
     case: str | None,
     case_from: str | None,
     order: str,
+    proxies: str | None,
     storages: tuple[str, ...],
     document_root: str | None,
     spans_files: tuple[str, ...],
@@ -66,9 +69,12 @@ def import_clips(
       lsvid import-clips /data/clips --project Surgery
       lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
       lsvid import-clips s3://recordings/2026/ --project Surgery
+      lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
+    from pathlib import Path
+
     from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError
     from lsvid.findings import Findings
@@ -84,8 +90,9 @@ def import_clips(
     server = connect(url, api_key)
     findings = Findings()
     options = imports.ImportOptions(
-        mappings=mappings, root=document_root, by_recorded_time=order == "recorded", dry_run=dry_run
-    )
+        mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
+        proxies=Path(proxies) if proxies else None, dry_run=dry_run,
+    )  # fmt: skip
     with output.progress("reading clips", len(clips)) as on_probed:
         report = imports.import_clips(server, project, clips, options, findings, on_probed)
     counts: dict[str, int] = {}

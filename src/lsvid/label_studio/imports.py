@@ -2,8 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from lsvid.clip_advice import ProbedClip, advise
@@ -17,6 +18,7 @@ from lsvid.label_studio.media import check_served, local_files_url, path_on_serv
 from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks
+from lsvid.proxies import check_made_from, check_proxy, proxy_path
 from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
@@ -28,11 +30,13 @@ class ImportOptions:
 
     mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
     by_recorded_time: order the clips of a case by when they were recorded, not by name.
+    proxies: the folder of the copies that annotators are to see, where they are not to see the clips themselves.
     """
 
     mappings: Sequence[StorageFolder] = ()
     root: str | None = None
     by_recorded_time: bool = False
+    proxies: Path | None = None
     dry_run: bool = False
 
 
@@ -86,12 +90,13 @@ def import_clips(
             items[clip.id].error = result.message
         else:
             infos[clip.id] = result
-    readable = [clip for clip in clips if clip.id in infos]
+    played = _played([clip for clip in clips if clip.id in infos], infos, options.proxies, items)
+    readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
     existing = _imported(read_tasks(server, project.id), findings)
     fingerprints = {clip_id: info.fingerprint for clip_id, info in infos.items()}
-    unreadable = [clip for clip in clips if clip.id not in infos]
+    unreadable = [clip for clip in clips if clip.id not in played]
     plan = plan_import(existing, readable, fingerprints, findings, unreadable)
     there = {one.id: one for one in existing}
     for clip in plan.unchanged:
@@ -102,15 +107,41 @@ def import_clips(
     for clip in plan.new:
         items[clip.id].becomes("new", clip.order)
     if plan.new:
-        _warn(project, [ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in plan.new], findings)
-        urls = _served(server, project, plan.new, infos, options, findings)
+        _warn(project, [played[clip.id] for clip in plan.new], findings)
+        seen = [replace(clip, path=played[clip.id].path) for clip in plan.new]
+        shown = {clip_id: one.info for clip_id, one in played.items()}
+        urls = _served(server, project, seen, shown, options, findings)
         if not options.dry_run:
-            datas = [_task_data(clip, infos[clip.id], urls[clip.id]) for clip in plan.new]
+            datas = [_task_data(clip, infos[clip.id], urls[clip.id], played[clip.id]) for clip in plan.new]
             ids = import_tasks(server, project.id, datas)
             for clip, task_id in zip(plan.new, ids, strict=True):
                 items[clip.id].becomes("imported", clip.order, task_id)
             _verify(server, project, dict(zip((clip.id for clip in plan.new), ids, strict=True)), findings)
     return ImportReport(project, list(items.values()))
+
+
+def _played(
+    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], proxies: Path | None, items: dict[str, ImportItem]
+) -> dict[str, ProbedClip]:
+    """What annotators are to see of each clip: the clip itself, or its proxy, once that has been found to agree.
+
+    A clip whose proxy is missing, or is none, fails by itself.
+    """
+    if proxies is None:
+        return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
+    played = {}
+    paths = [str(proxy_path(proxies.resolve(), clip)) for clip in clips]
+    for clip, path, result in zip(clips, paths, probe_all(paths), strict=True):
+        try:
+            if isinstance(result, ClipError):
+                raise result
+            check_made_from(infos[clip.id], path)
+            check_proxy(infos[clip.id], result, path)
+        except ClipError as error:
+            items[clip.id].error = f"{clip.id} has no proxy to import: {error.message}"
+        else:
+            played[clip.id] = ProbedClip(clip.id, path, result)
+    return played
 
 
 def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) -> list[ClipFile]:
@@ -232,8 +263,14 @@ def _served_from_folders(
     return urls
 
 
-def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
+def _task_data(clip: ClipFile, info: VideoInfo, url: str, played: ProbedClip) -> dict[str, Any]:
+    """A task's data: all is the original's but `video`, and what tells of the proxy where there is one."""
     index = info.index
+    proxy = {
+        "proxy_path": played.path,
+        "proxy_fingerprint": played.info.fingerprint,
+        "proxy_duration_s": float(played.info.index.duration_s),
+    }
     order = clip.order or 0.0
     return {
         "video": url,
@@ -247,7 +284,7 @@ def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
         "order": int(order) if order.is_integer() else order,
         "fingerprint": info.fingerprint,
         "path": clip.path,
-    }
+    } | (proxy if played.path != clip.path else {})
 
 
 def _verify(server: Server, project: Project, task_ids: dict[str, int], findings: Findings) -> None:

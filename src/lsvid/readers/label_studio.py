@@ -8,7 +8,7 @@ used stands nowhere but in the task's own data.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -23,7 +23,7 @@ from lsvid.findings import Findings
 from lsvid.labeling_config import control_name
 from lsvid.labels import LabelTree
 from lsvid.readers.documents import Document, ReadOptions
-from lsvid.spans import Annotation, Basis, Clip, LsFrames, Record, Seconds, Span, Status
+from lsvid.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
 from lsvid.timebase import parse_rate
 
 SOURCE = "label-studio"
@@ -166,6 +166,7 @@ class _TaskReader:
             duration_s=float(duration_s) if isinstance(duration_s, int | float) else None,
             fingerprint=str(data["fingerprint"]) if data.get("fingerprint") else None,
             task_id=self.task.id if isinstance(self.task.id, int) else None,
+            proxy=_proxy(data),
         )
 
     def _media(self) -> str | None:
@@ -347,6 +348,14 @@ def _spellings(tree: LabelTree | None, name: str) -> set[tuple[str, ...]]:
 def _is_multiple(tree: LabelTree | None, name: str) -> bool:
     label = tree.find(_named(tree, (name,))) if tree else None
     return bool(label and label.multiple)
+
+
+def _proxy(data: Mapping[str, Any]) -> Proxy | None:
+    """What `lsvid import-clips --proxies` wrote into a task's data."""
+    path, fingerprint, duration_s = (data.get(f"proxy_{name}") for name in ("path", "fingerprint", "duration_s"))
+    if isinstance(path, str) and isinstance(fingerprint, str) and isinstance(duration_s, int | float):
+        return Proxy(path, fingerprint, float(duration_s))
+    return None
 
 
 def _user(value: Any) -> str:  # noqa: ANN401 - an id, or the user's record

@@ -1,4 +1,4 @@
-"""Writers: the labelled clips of an export become files of a format. One file a format.
+"""Writers: the labelled clips of an export become files of a format; spans become other tools' annotations.
 
 To add a format: write `writers/<name>.py` with `write(export)`, which writes into `export.folder` and returns the names
 of the files it wrote; add its line to WRITERS; and prove it by its own reader in `tests/test_writer_<name>.py`.
@@ -8,11 +8,13 @@ Importing this package is cheap: a writer is imported when it is used.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lsvid.findings import Findings
+    from lsvid.spans import Record
     from lsvid.writers.base import Export
 
 
@@ -125,3 +127,14 @@ def writer(name: str) -> "Callable[[Export], list[str]]":
     """The `write` of the format `name`."""
     write: Callable[[Export], list[str]] = importlib.import_module(f"lsvid.writers.{name}").write
     return write
+
+
+SPAN_WRITERS = ("spans", "prodigy")
+"""What `export-spans` writes: `writers/<name>.py` with `lines(records, separator, findings)`."""
+
+
+def span_writer(name: str) -> "Callable[[Iterable[Record], str, Findings], Iterator[bytes]]":
+    """The lines of a file for the records of an export, given what joins a label path that has to be one text."""
+    lines: Callable[[Iterable[Record], str, Findings], Iterator[bytes]]
+    lines = importlib.import_module(f"lsvid.writers.{name}").lines
+    return lines

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from lsvid.dataset import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
-from lsvid.frames import TableOptions
+from lsvid.frames import FrameTables, TableOptions
+from lsvid.image_export import ExportedImages
 from lsvid.naming import level_names, level_paths, safe_ids, tell_changed
 from lsvid.spans import LABEL_SEPARATOR
 from lsvid.splits import Fold
@@ -136,6 +137,7 @@ class Export:
     format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
     incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
     level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
+    pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
     counts, facts: filled by the writer for the manifest.
     """
 
@@ -150,6 +152,8 @@ class Export:
     folds: Sequence[Fold] = ()
     incomplete: frozenset[str] = frozenset()
     on_clip: Callable[[int], None] = lambda _done: None
+    pictures: Callable[[FrameTables], ExportedImages] | None = None
+    made_pictures: ExportedImages | None = None
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
 

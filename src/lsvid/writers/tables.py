@@ -19,17 +19,19 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schem
     `write_one` gets the tables one clip at a time, in their order, and must not hold them all.
     """
     frame_tables = FrameTables(export.clips, export.table)
+    pictures = export.made_pictures = export.pictures(frame_tables) if export.pictures else None
+    schema = pictures.schema if pictures else frame_tables.schema
 
     def tables(clips: Iterable[AnnotatedClip]) -> Iterator[pl.DataFrame]:
         for clip in clips:
             table = frame_tables.table(clip)
             export.counts["rows"] += len(table)
-            yield table
+            yield pictures.with_column(clip, table) if pictures else table
             export.on_clip(1)
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
-        write_one(tables(clips), frame_tables.schema, export.folder / name)
+        write_one(tables(clips), schema, export.folder / name)
     return list(files)
