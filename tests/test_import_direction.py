@@ -9,7 +9,8 @@ ORDER = [
     "errors", "findings", "pool", "timebase", "spans", "labels", "naming", "splits", "labeling_config",
     "config_changes", "instructions", "storage", "video", "clips", "proxies", "images", "clip_advice", "import_plan",
     "annotation_results", "readers", "dataset", "label_matching", "boundaries", "merge", "frames", "image_export",
-    "writers", "export", "contact_sheet", "label_studio", "checks", "cli", "__main__",
+    "writers", "export", "contact_sheet", "agreement", "timings", "comparison", "report",
+    "label_studio", "checks", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

@@ -34,6 +34,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Show the first, middle and last picture of every span on one page.",
     ),
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
+    "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
     "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
