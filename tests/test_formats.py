@@ -128,3 +128,28 @@ def test_splits_on_the_command_line(tmp_path: Path, videos: VideoFactory) -> Non
     table = run("export-frames", *source, "--folds", "2")
     assert table.exit_code == 2
     assert "--split means nothing to --format csv" in table.stderr
+
+
+def test_overlaps_and_annotators_are_settled_by_the_options_that_the_errors_name(
+    tmp_path: Path, videos: VideoFactory
+) -> None:
+    videos.make(tmp_path / "clips/op1/a.mp4", n_frames=30)
+    (tmp_path / "mine.csv").write_text(
+        "path,label,start_frame,stop_frame,annotator\n"
+        "clips/op1/a.mp4,A,0,20,x\nclips/op1/a.mp4,B,10,30,x\nclips/op1/a.mp4,A,0,20,y\n",
+        encoding="utf-8",
+    )
+    command = ["export-frames", tmp_path / "mine.csv", "--clips", tmp_path / "clips", "--format", "mstcn"]
+    several = run(*command, "-o", tmp_path / "out")
+    assert several.exit_code == 1
+    assert "make one with --merge" in several.stderr
+    overlapping = run(*command, "-o", tmp_path / "out", "--annotator", "x")
+    assert overlapping.exit_code == 1
+    assert "--overlap priority" in overlapping.stderr
+    settled = run(*command, "-o", tmp_path / "out", "--annotator", "x", "--overlap", "priority")
+    assert settled.exit_code == 0, settled.stderr
+    assert len((tmp_path / "out/groundTruth/op1.txt").read_text(encoding="utf-8").split()) == 30
+    merged = run(*command, "-o", tmp_path / "merged", "--merge", "intersection")
+    assert merged.exit_code == 0, merged.stderr
+    lines = (tmp_path / "merged/groundTruth/op1.txt").read_text(encoding="utf-8").split()
+    assert lines == ["A"] * 20 + ["background"] * 10

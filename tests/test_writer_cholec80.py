@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from hypothesis import given, settings
 
-from exports import LABELS, Labelled, clip, export, index, level_rows, placed, tilings
+from exports import LABELS, Labelled, clip, export, index, level_rows, placed, tilings, vfr_index
 
 
 def surgformer_phases(folder: Path, video: str, fps: int) -> dict[int, str]:
@@ -83,3 +83,9 @@ def test_rates_that_the_readers_cannot_sample_are_warned_about(tmp_path: Path) -
         tmp_path / "out30", placed(clip("video01/a", [("A", 0, 9)], index(9, Fraction(30)))), "cholec80"
     )
     assert any("30 frames a second; TMRNet's" in text for text, _ in findings.warnings)
+
+
+def test_variable_rate_has_the_first_frame_of_every_second(tmp_path: Path) -> None:
+    export(tmp_path / "out", placed(clip("video01/a", [("A", 0, 4)], vfr_index([400, 700, 900, 500]))), "cholec80")
+    _, tools = surgformer_tools(tmp_path / "out", "video01")
+    assert list(tools) == [0, 2, 3]  # at 0, 1.1 and 2.0 s

@@ -39,6 +39,8 @@ class FileReader:
 
 
 FILE_READERS = [
+    # Label Studio's own database is not read: its tables change from version to version.
+    FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
@@ -56,11 +58,8 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
     """The records of the export at `path` ('-' for standard input): by one of FILE_READERS, or whichever of READERS its
     first document belongs to.
 
-    A SQLite file is a Prodigy database. (Label Studio's own is not read: its tables change from version to version.)
     Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
     """
-    if prodigy_database.is_database(path):
-        return prodigy.read(prodigy_database.iter_documents(path, options.datasets), options, findings)
     if path != "-":
         head = _head(Path(path))
         for file_reader in FILE_READERS:

@@ -13,7 +13,10 @@ from pathlib import Path
 import msgspec
 
 from lsvid.errors import ExportError, SettingsError
-from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document
+from lsvid.findings import Findings
+from lsvid.readers import prodigy
+from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
+from lsvid.spans import Record
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -28,13 +31,23 @@ _DATASETS = """
 """
 
 
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file begins as a SQLite database does."""
+    return head.startswith(_MAGIC)
+
+
 def is_database(path: str) -> bool:
     """Whether the file at `path` is a SQLite database."""
     try:
         with Path(path).open("rb") as file:
-            return file.read(len(_MAGIC)) == _MAGIC
+            return recognises(Path(path), file.read(len(_MAGIC)))
     except OSError:
         return False  # '-', or what the reading of the export reports better
+
+
+def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
+    """The records of the tasks of `options.datasets`."""
+    return prodigy.read(iter_documents(str(path), options.datasets), options, findings)
 
 
 def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:

@@ -73,7 +73,7 @@ class Video:
         """The time that the pictures cover, in seconds."""
         return sum((index.length_s for index in self.indexes), Fraction(0))
 
-    @property
+    @cached_property
     def rate(self) -> Fraction | None:
         """The constant rate of all its clips, or None where there is none."""
         rates = {index.rate for index in self.indexes}

@@ -15,7 +15,11 @@ Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgforme
 Readers have lists of classes of their own, in two orders: names are written, never ids.
 """
 
+import math
 import re
+from fractions import Fraction
+
+import numpy as np
 
 from lsvid.naming import without_blanks
 from lsvid.writers.base import Export, Level, Video
@@ -81,22 +85,24 @@ def _check_rate(export: Export, video: Video) -> None:
 def _tools(export: Export, video: Video, level: Level) -> str:
     """Write 0/1 for every label of `level` at the first frame of every second; labels may hold at once."""
     names = without_blanks(level.names)
-    active: list[tuple[int, int, int]] = [
-        (segment.start, segment.stop, level.paths.index(segment.label)) for segment in video.segments(level.number)
-    ]
-    lines = ["\t".join(["Frame", *names.values()])]
-    for frame in _seconds(video):
-        now = {label for start, stop, label in active if start <= frame < stop}
-        lines.append("\t".join([str(frame), *("1" if k in now else "0" for k in range(len(level.paths)))]))
+    active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
+    for segment in video.segments(level.number):
+        active[level.paths.index(segment.label), segment.start : segment.stop] = 1
+    frames = _seconds(video)
+    rows = zip(frames, active[:, frames].T.tolist(), strict=True)
+    lines = ["\t".join(["Frame", *names.values()]), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
     return export.write_text(f"{level.folder}tool_annotations/{video.name}-tool.txt", lines)
 
 
 def _seconds(video: Video) -> list[int]:
     """The first frame of every second: of a whole rate, every rate-th; else by time."""
-    if video.rate is not None and video.rate.denominator == 1:
-        return list(range(0, video.n_frames, int(video.rate)))
-    frames: list[int] = []
-    for frame in range(video.n_frames):
-        if video.time_s(frame) >= len(frames):
-            frames.append(frame)
-    return frames
+    if video.rate is not None:
+        return [math.ceil(second * video.rate) for second in range(math.ceil((video.n_frames - 1) / video.rate) + 1)
+                if second * video.rate <= video.n_frames - 1]  # fmt: skip
+    times_s, passed = [], Fraction(0)
+    for index in video.indexes:
+        times_s.append(index.times_s() - float(index.start_s) + float(passed))
+        passed += index.length_s
+    times = np.concatenate(times_s)
+    wanted = np.arange(math.floor(times[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
+    return [int(frame) for frame in np.unique(np.searchsorted(times, wanted))]

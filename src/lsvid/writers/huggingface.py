@@ -9,23 +9,18 @@ With --split the same lies in train/, validation/ and test/, which are the loade
 (huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py): the column `file_name`, relative to the
 metadata file; every picture has a row, and the metadata lies beside or above it.
 
-Pictures are decoded in one pass a clip and told by their PTS, never by counting: one that cannot be decoded is left out
-with its row, and told.
+Pictures are those of lsvid.images: told by their PTS, never by counting. One that cannot be decoded is left out with
+its row, and told.
 """
 
-from collections.abc import Collection, Iterator
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from lsvid import storage
-from lsvid.errors import ClipError, DataError, SettingsError
-from lsvid.timebase import FrameIndex
+from lsvid.errors import LsvidError, SettingsError
+from lsvid.images import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.writers.base import Export, Video
 
-QUALITY = 95
 PARTS = {"train": "train", "val": "validation", "test": "test"}
 
 
@@ -39,14 +34,11 @@ def write(export: Export) -> list[str]:
     for part, cases in fold.items():
         folder = f"{PARTS[part]}/" if part else ""
         rows: list[dict[str, object]] = []
-        for video in videos:
-            if video.case not in cases:
-                continue
+        members = [video for video in videos if video.case in cases]
+        for video, written in zip(members, _write_pictures(export, members, folder), strict=True):
             labels = _labels(export, video, names)
-            written = set(_write_pictures(export, video, folder, export.sampled(video)))
-            rows += [row | {"labels": labels[int(str(row["frame"]))]} for row in _rows(video, sorted(written))]
-            files += [f"{folder}{_file_name(video, frame)}" for frame in sorted(written)]
-            export.on_clip(1)
+            rows += [row | {"labels": labels[frame]} for frame, row in zip(written, _rows(video, written), strict=True)]
+            files += [f"{folder}{_file_name(video, frame)}" for frame in written]
         name = f"{folder}metadata.parquet"
         pl.DataFrame(rows, schema=_SCHEMA).write_parquet(export.path(name))
         files.append(name)
@@ -62,7 +54,7 @@ _SCHEMA = {
 
 def _file_name(video: Video, frame: int) -> str:
     clip = video.clips[0].clip
-    return f"{clip.case}/{clip.clip}/{frame:06}.jpg"
+    return f"{clip.case}/{clip.clip}/{picture_name(frame, video.n_frames, 'jpg')}"
 
 
 def _rows(video: Video, frames: Collection[int]) -> Iterator[dict[str, object]]:
@@ -94,44 +86,19 @@ def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> 
     return labels
 
 
-def _write_pictures(export: Export, video: Video, folder: str, frames: npt.NDArray[np.int64]) -> Iterator[int]:
-    """Write the pictures of `frames`; yields the number of each that is written."""
-    import cv2  # noqa: PLC0415 - not needed by other formats
-
-    missing = set(frames.tolist())
-    for frame, picture in _pictures(str(video.clips[0].path), video.indexes[0], missing):
-        fine, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
-        if not fine:
-            raise DataError(f"picture {frame} of {video.title} cannot be written as JPEG")
-        export.path(f"{folder}{_file_name(video, frame)}").write_bytes(data.tobytes())
-        missing.discard(frame)
-        yield frame
-    for frame in sorted(missing):
-        export.findings.leave_out(f"clip {video.title}, frame {frame}", "pictures that cannot be decoded")
-
-
-def _pictures(path: str, index: FrameIndex, wanted: Collection[int]) -> Iterator[tuple[int, npt.NDArray[Any]]]:
-    """(number, picture in BGR as it is shown) of every wanted picture that can be decoded."""
-    import av  # noqa: PLC0415 - not needed by other formats
-
-    try:
-        container = av.open(storage.open_media(path), "r")
-    except (av.FFmpegError, OSError) as error:
-        raise ClipError(
-            f"{path} cannot be read: {error.strerror or error}", "check the path, then run it again"
-        ) from error
-    number_of = {int(pts): number for number, pts in enumerate(index.pts)}
-    with container:
-        stream = next(s for s in container.streams.video if not s.disposition & s.disposition.attached_pic)
-        stream.thread_type = "AUTO"
-        for packet in container.demux(stream):
-            try:
-                decoded = packet.decode()
-            except av.FFmpegError:
-                continue
-            for frame in decoded:
-                number = number_of.get(int(frame.pts)) if frame.pts is not None else None
-                if number is None or number not in wanted:
-                    continue
-                picture = frame.to_ndarray(format="bgr24")
-                yield number, np.ascontiguousarray(np.rot90(picture, frame.rotation // 90))
+def _write_pictures(export: Export, videos: Sequence[Video], folder: str) -> list[list[int]]:
+    """Write the pictures of `videos`; returns the numbers of those that are written, for each video."""
+    wanted = []
+    for video in videos:
+        clip = video.clips[0].clip
+        place = export.path(f"{folder}{clip.case}/{clip.clip}/")
+        wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
+    written = []
+    for video, one, pictures in zip(videos, wanted, write_pictures(wanted, PictureOptions()), strict=True):
+        if isinstance(pictures, LsvidError):
+            raise pictures
+        for frame in pictures.missing:
+            export.findings.leave_out(f"clip {video.title}, frame {frame}", "pictures that cannot be decoded")
+        written.append([int(frame) for frame in one.frames if frame not in pictures.missing])
+        export.on_clip(1)
+    return written
