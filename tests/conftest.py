@@ -4,8 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from factories import VideoFactory
+
+# How long one example takes says more of the machine than of the code.
+settings.register_profile("lsvid", deadline=None)
+settings.load_profile("lsvid")
 
 pytest_plugins = ["label_studio_server", "s3_server", "editor"]
 
