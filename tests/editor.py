@@ -60,22 +60,26 @@ window.lsvid = {
     return lsvid.number(context, 0, 0, 1);
   },
   // Waits for the canvas to show what the video holds; false where it goes on showing another picture.
-  settled: async () => {
-    const frame = () => new Promise(requestAnimationFrame), deadline = performance.now() + 2000;
+  settled: async (isReady = () => true) => {
+    const frame = () => new Promise(requestAnimationFrame), deadline = performance.now() + 3000;
     for (let same = 0; same < 2;) {
       await frame();
       if (performance.now() > deadline) return false;
-      same = lsvid.held() !== null && lsvid.held() === lsvid.shown() ? same + 1 : 0;
+      same = isReady() && lsvid.held() !== null && lsvid.held() === lsvid.shown() ? same + 1 : 0;
     }
     return true;
   },
   // The editor draws on the canvas once after a seek, now and then before Chromium has the new picture, and then shows
   // the one from before until it is sought again: so seek again, as a person would who comes back.
   show: async (seek, elsewhere) => {
+    const video = document.querySelector('video');
     for (let attempt = 0; attempt < 5; attempt++) {
+      // On a busy machine `seeked` comes before the picture: wait for the picture itself.
+      let presented = false;
+      video.requestVideoFrameCallback(() => presented = true);
       seek();  // has begun when this returns
-      if (await lsvid.settled()) return lsvid.shown();
-      lsvid.stale = (lsvid.stale || 0) + 1;
+      if (!video.seeking) presented = true;  // it is there already
+      if (await lsvid.settled(() => presented)) return lsvid.shown();
       elsewhere();
       await lsvid.settled();
     }
