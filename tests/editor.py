@@ -127,10 +127,10 @@ class Editor:
     def open_task(self, project: int, task: int) -> None:
         """Open a task, and wait until its first picture is on the canvas and everything stands where it will stay."""
         self.page.goto(f"{self._server.url}/projects/{project}/data?task={task}")
-        # Appears only once the video has loaded: never on a wrong codec or address.
         self.page.wait_for_selector(".lsf-video-canvas canvas", timeout=60_000)
         self.page.wait_for_function("() => window.Htx?.annotationStore?.selected?.names.get('video')?.ref.current")
         self.page.evaluate(_SCRIPT)
+        # Only once the video has loaded: never on a wrong codec or address.
         self.page.wait_for_function("() => lsvid.video().length > 1")
         self.page.evaluate("() => lsvid.settled()")
         # Late controls shift the strips down: a drag begun before that lands in the wrong place.

@@ -1,16 +1,19 @@
 """A clip in S3 plays in the editor and is annotated there, by signed addresses and through Label Studio; and the export
-labels the pictures that were shown.
+labels the pictures that were shown. Where the bucket denies it, the editor shows nothing, and `lsvid check` says why.
 """
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from editor import Editor
 from editor_project import lsvid
 from embedded_label_studio import LabelStudio
 from factories import NTSC, VideoFactory
+from lsvid.cli import cli
 from s3_server import Bucket
 
 pytestmark = pytest.mark.browser
@@ -55,3 +58,34 @@ def test_a_clip_in_s3_is_annotated(
     with (tmp_path / "frames" / "frames.csv").open(newline="", encoding="utf-8") as file:
         labelled = [int(row["frame"]) for row in csv.DictReader(file) if row["label"] == "Dissection"]
     assert labelled == list(range(2, 12))
+
+
+def test_a_bucket_that_denies_the_editor(
+    label_studio: LabelStudio, bucket: Bucket, videos: VideoFactory, editor: Editor, tmp_path: Path
+) -> None:
+    bucket.allow("https://elsewhere.example.org")
+    clip = bucket.put(KEY, videos.make(n_frames=30))
+    labels = tmp_path / "labels.txt"
+    labels.write_text("Dissection\n")
+    title = "Editor S3 denied"
+    lsvid(label_studio, "setup-project", str(labels), "--title", title, "--storage", bucket.uri, "--presign")
+    imported = lsvid(label_studio, "import-clips", bucket.uri, "--project", title)
+    project, task = imported["project"]["id"], imported["items"][0]["task"]
+
+    loaded = editor.page.locator("video, .lsf-timeline-frames")  # the canvas is there all along, empty
+    with editor.page.expect_console_message(lambda message: "blocked by CORS policy" in message.text):
+        editor.page.goto(f"{label_studio.url}/projects/{project}/data?task={task}")
+    editor.page.wait_for_function("() => window.Htx?.annotationStore?.selected?.names.get('video')")
+    editor.page.wait_for_timeout(2000)  # it does not come later either
+    assert loaded.count() == 0
+
+    command = ["check", bucket.uri, "--project", title, "--json"]
+    checked = CliRunner().invoke(cli, command, env=label_studio.environment)
+    assert checked.exit_code == 3
+    (cors,) = [check for check in json.loads(checked.stdout)["checks"] if check["name"] == "CORS"]
+    assert cors["status"] == "fail"
+    assert f"the bucket of {clip} does not allow pages of {label_studio.url}" in cors["message"]
+    document = json.loads(cors["remedy"].partition("'")[2].rpartition("'")[0])
+    bucket.server.client.put_bucket_cors(Bucket=bucket.name, CORSConfiguration=document)
+    editor.open_task(project, task)
+    assert (loaded.count(), editor.length) == (2, 30)
