@@ -65,8 +65,7 @@ def import_clips(
     options = imports.ImportOptions(
         mappings=mappings, root=document_root, by_recorded_time=order == "recorded", dry_run=dry_run
     )
-    with output.progress("reading clips", len(clips)) as on_probed:
-        report = imports.import_clips(server, project, clips, options, findings, on_probed)
+    report = imports.import_clips(server, project, clips, options, findings, output.progress)
     address = server.project_url(report.project.id)
     output.document = {
         "version": 1,

@@ -257,9 +257,13 @@ def document_root(server: Server, project_id: int, given: str | None = None) -> 
     if given:
         return given.rstrip("/") or given
     said = ""
-    try:
+
+    def ask() -> None:
         with server.errors("asking for the document root"):
             server.sdk.import_storage.local.validate(project=project_id, path=PROBE_PATH, use_blob_urls=True)
+
+    try:
+        server.repeated(ask)
     except ServerError as error:
         said = error.message
     root = document_root_in(said) or os.environ.get("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
