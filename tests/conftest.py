@@ -7,7 +7,7 @@ import pytest
 
 from factories import VideoFactory
 
-pytest_plugins = ["label_studio_server", "editor"]
+pytest_plugins = ["label_studio_server", "s3_server", "editor"]
 
 
 @pytest.fixture(scope="session")

@@ -65,9 +65,9 @@ def test_pictures_shown_inside_a_region_are_labelled_so(
 
     drawn = [r["value"]["ranges"][0] for r in editor.result() if r["type"] == "timelinelabels"]
     assert [(r["start"], r["end"]) for r in drawn] == list(ranges.values())
-    editor.submit()
 
     pictures = {number: clip.frame(editor.picture_at(number)) for number in range(1, last + 1)}
+    editor.submit()
     last_number = {frame: number for number, frame in pictures.items()}
     assert set(last_number) == set(range(len(clip.burnt))), "the editor can show every picture of the clip"
 
@@ -76,4 +76,6 @@ def test_pictures_shown_inside_a_region_are_labelled_so(
         for label, (start, end) in ranges.items()
     }
     expected[""] = {frame for frame, number in last_number.items() if number < 3}
+    # In the late clip the first picture is all that the first region showed, and the second region showed it last.
+    expected = {label: frames for label, frames in expected.items() if frames}
     assert project.exported(name, tmp_path / "frames") == expected

@@ -6,9 +6,9 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "errors", "findings", "timebase", "spans", "labels", "labeling_config", "config_changes", "instructions", "video",
-    "clips", "clip_advice", "import_plan", "readers", "dataset", "frames", "writers", "export", "label_studio", "cli",
-    "__main__",
+    "errors", "findings", "timebase", "spans", "labels", "labeling_config", "config_changes", "instructions",
+    "storage", "video", "clips", "clip_advice", "import_plan", "readers", "dataset", "frames", "writers", "export",
+    "label_studio", "checks", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

@@ -316,7 +316,7 @@ def test_killed_at_fifty_random_points(
     server_environment: LabelStudio, media_folder: Path, videos: VideoFactory
 ) -> None:
     """The same command again, at once: the server may still be at work on what the killed process sent."""
-    n_clips = 15
+    n_clips = 9
     make_clips(media_folder, videos, n_clips)
     clips = [f"op1/clip_{number}" for number in range(1, n_clips + 1)]
     with subprocess.Popen(
@@ -344,7 +344,9 @@ def test_killed_at_fifty_random_points(
         while killed < KILLS:
             project = make_project(server_environment, media_folder, f"Killed {killed}")
             for _ in range(5):
-                killed += run(project, chance.uniform(0, whole["seconds"]))["exit_code"] is None
+                if run(project, chance.uniform(0, min(whole["seconds"], 1)))["exit_code"] is not None:
+                    break  # through before it was killed
+                killed += 1
             killed_amid += 0 < len(clips_of(server_environment, project)) < n_clips
             assert run(project, None)["exit_code"] == 0
             assert clips_of(server_environment, project) == clips

@@ -142,7 +142,7 @@ def tags(xml: str, name: str) -> list[dict[str, str]]:
 
 
 def test_sub_labels_show_for_their_label_exactly() -> None:
-    """With `visibleWhen` the editor would cut `whenLabelValue` at its commas. With an alias, that is the label's value."""
+    """`whenLabelValue` stands alone: with `visibleWhen` the editor would cut it at commas. An alias is the value."""
     first, second = tags(labeling_config(TREE), "Choices")
     assert first == {
         "name": control_name(("diss",)), "toName": "video", "perRegion": "true", "whenLabelValue": "diss",

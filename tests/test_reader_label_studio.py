@@ -1,10 +1,14 @@
 """Label Studio's JSON: every form that a task, an annotation and a region can take."""
 
 import json
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lsvid.clips import CaseRule
 from lsvid.errors import ExportError
@@ -14,6 +18,7 @@ from lsvid.labels import Label, LabelTree
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.spans import Annotation, Clip, LsFrames, Record, Seconds, Span, Status
+from lsvid.timebase import FrameIndex, format_rate, parse_rate, range_of_frames, seconds_of_frames
 
 DATA = {"video": "/data/local-files/?d=op1/clip_1.mp4", "fps": "25"}
 
@@ -288,3 +293,36 @@ def test_a_line_that_was_cut_off_is_named(tmp_path: Path) -> None:
     file.write_text(json.dumps(task()) + "\n" + json.dumps(task())[:40])
     with pytest.raises(ExportError, match=r"export\.jsonl:2 is not JSON"):
         list(read_export(str(file), ReadOptions(), Findings()))
+
+
+# --- there and back ---
+
+
+@given(
+    st.lists(st.integers(5, 200), min_size=1, max_size=40),
+    st.booleans(),
+    st.data(),
+)
+def test_spans_to_label_studio_and_back_keep_every_frame(
+    tmp_path_factory: pytest.TempPathFactory, gaps_ms: list[int], even: bool, data: st.DataObject
+) -> None:
+    """A clip of constant or variable rate; its spans as ranges and, in a second region, as seconds."""
+    pts = np.cumsum([0, *(gaps_ms[:1] * len(gaps_ms) if even else gaps_ms)]).astype(np.int64)
+    # The last picture stays, so that the editor's last number, which is rounded, does not come before it.
+    index = FrameIndex(pts, Fraction(1, 1000), 500, Fraction(int(pts[-1]) + 500, 1000))
+    start = data.draw(st.integers(0, index.n_frames - 1))
+    stop = data.draw(st.integers(start + 1, index.n_frames))
+    fps = format_rate(index.editor_rate)
+    regions = []
+    if min(gaps_ms) >= 10:  # the editor has a number for each of these pictures
+        numbers = range_of_frames(index, parse_rate(fps), start, stop)
+        assert numbers is not None
+        regions.append(region(*numbers, "A"))
+    start_s, end_s = seconds_of_frames(index, start, stop)
+    regions.append({"id": "s", "type": "labels", "value": {"start": start_s, "end": end_s, "labels": ["A"]}})
+    folder = tmp_path_factory.mktemp("export")
+    records, findings = read(folder, task(*regions, data=DATA | {"fps": fps}))
+    assert not findings.faults
+    for span in spans(records):
+        span.locate(index)
+        assert (span.start_frame, span.stop_frame) == (start, stop)

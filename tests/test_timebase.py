@@ -219,6 +219,24 @@ def test_the_editor_rate_of_a_variable_clip_is_its_shortest_gap_up_to_120() -> N
 
 
 @given(indexes())
+def test_at_the_editor_rate_every_picture_within_its_duration_has_a_number(index: FrameIndex) -> None:
+    """Unless one follows another by less than 10 ms, for which 120 a second are too few."""
+    if index.n_frames == 1 or int(np.diff(index.pts).min()) * index.time_base < Fraction(1, 100):
+        return
+    numbers = range(1, last_number(index, index.editor_rate) + 1)
+    seen = {shown(index, index.editor_rate, number) for number in numbers}
+    margin_s = Fraction(3, 2) / index.editor_rate  # the last number is rounded, and may come early
+    within = {k for k in range(index.n_frames - 1) if index.time_s(k) + margin_s <= index.duration_s}
+    assert within <= seen
+
+
+def test_the_editor_rate_lies_on_the_editors_grid_of_2_ms() -> None:
+    thirds = np.array([0, 33333, 66666, 166666], dtype=np.int64)
+    index = FrameIndex(thirds, Fraction(1, 1_000_000), 33333, Fraction(1, 5))
+    assert index.editor_rate == Fraction(1000, 32)
+
+
+@given(indexes())
 def test_at_a_constant_rate_every_picture_is_near_its_place(index: FrameIndex) -> None:
     if index.rate is not None and index.n_frames > 1:
         k = range(index.n_frames)

@@ -8,12 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
 import natsort
 
+from lsvid import storage
 from lsvid.errors import ClipError, DataError, SettingsError
 
 VIDEO_SUFFIXES = frozenset(
@@ -73,7 +74,7 @@ class CaseRule:
                 raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
             return _checked_case(match["case"], f"--case-from on {path}")
         parts = PurePosixPath(posix).parts[:-1]
-        if len(parts) < self.parents or parts[-self.parents] == "/":
+        if len(parts) < self.parents or parts[-self.parents] in ("/", "s3:"):
             raise ClipError(f"{path} has no folder to name its case", "name the case: --case NAME")
         return parts[-self.parents]
 
@@ -92,10 +93,11 @@ def _checked_case(case: str, source: str) -> str:
 
 
 def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
-    """The clips in `sources` (folders, files, globs, CSV or JSONL manifests), by case, then clip, in natural order.
+    """The clips in `sources`, by case, then clip, in natural order.
 
+    A source is a folder, file or glob, a prefix or object in S3 (`s3://…`), or a CSV or JSONL manifest of files.
     A manifest's own order goes before the names'. Each clip's `order` counts from 1 in its case.
-    Raises DataError where a source holds no video, or two different files would be the same clip.
+    Raises DataError where a source holds no video, or two different files would be the same clip; and ServerError.
     """
     found: dict[str, ClipFile] = {}
     for source in sources:
@@ -140,9 +142,10 @@ def _place(clip: ClipFile) -> tuple[object, ...]:
 
 def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
     path = Path(source)
-    if path.is_dir():
-        for file in _videos_under(path):
-            yield _clip(file, rule)
+    if storage.is_s3(source):
+        yield from (_clip(uri, rule) for uri in _videos_in_s3(source))
+    elif path.is_dir():
+        yield from (_clip(file, rule) for file in _videos_under(path))
     elif path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
         yield from _manifest(path, rule)
     elif path.is_file():
@@ -165,9 +168,21 @@ def _videos_under(folder: Path) -> Iterator[Path]:
                 yield Path(root, name)
 
 
-def _clip(file: Path, rule: CaseRule) -> ClipFile:
-    path = str(file.resolve())
-    return ClipFile(case=rule.case_of(path), name=file.stem, path=path)
+def _videos_in_s3(uri: str) -> Iterator[str]:
+    """The object of this name; else the videos below the prefix."""
+    if not uri.endswith("/") and PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES and storage.exists(uri):
+        yield uri
+        return
+    folder = storage.folder_uri(uri)
+    for found, _ in storage.list_objects(folder):
+        below = PurePosixPath(found.removeprefix(folder))
+        if below.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in below.parts):
+            yield found
+
+
+def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
+    path = file if isinstance(file, str) else str(file.resolve())  # a URI stands as it is
+    return ClipFile(case=rule.case_of(path), name=PurePath(path).stem, path=path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -197,12 +212,12 @@ def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
             except (msgspec.ValidationError, msgspec.DecodeError) as error:
                 faults.append(f"{file}:{number}: {error}")
                 continue
-            video = (file.parent / entry.path).resolve()
-            if not video.is_file():
+            video = entry.path if storage.is_s3(entry.path) else str((file.parent / entry.path).resolve())
+            if not storage.is_s3(video) and not Path(video).is_file():
                 faults.append(f"{file}:{number}: there is no {video}")
                 continue
-            case = entry.case or rule.case_of(str(video))
-            clips.append(ClipFile(case, entry.clip or video.stem, str(video), entry.order))
+            case = entry.case or rule.case_of(video)
+            clips.append(ClipFile(case, entry.clip or PurePosixPath(video).stem, video, entry.order))
     if faults:
         raise DataError(
             "\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]),
@@ -243,29 +258,30 @@ def media_path(media: str) -> str:
         return parse_qs(parts.query).get("d", [""])[0]
     if parts.scheme in ("http", "https"):
         return unquote(parts.path)
+    if storage.is_s3(media):
+        return media
     return media.replace("\\", "/") if "/" not in media else media
 
 
 class ClipFinder:
-    """Finds the file for what an export names as its video, among the videos under `roots` (folders and files)."""
+    """Finds the file for what an export names as its video, among the videos under `roots` (folders, files, S3)."""
 
     def __init__(self, roots: Sequence[str]) -> None:
         self._roots = list(roots)
         self._by_name: defaultdict[str, list[str]] = defaultdict(list)
         for root in roots:
-            path = Path(root)
-            if not path.exists():
-                raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
-            for file in [path] if path.is_file() else _videos_under(path):
-                found = str(file.resolve())
-                if found not in self._by_name[file.name]:
-                    self._by_name[file.name].append(found)
+            for found in _videos_of_root(root):
+                same_name = self._by_name[PurePath(found).name]
+                if found not in same_name:
+                    same_name.append(found)
 
     def find(self, media: str) -> str:
         """The path of the file whose path shares the longest end with `media`. Raises ClipError: none, or a tie."""
         wanted = PurePosixPath(media_path(media))
         candidates = self._by_name.get(wanted.name, [])
         if not candidates:
+            if not self._roots and storage.is_s3(media):
+                return media
             if not self._roots and Path(wanted).is_file():
                 return str(Path(wanted).resolve())
             where = ", ".join(self._roots) if self._roots else f"{wanted} itself"
@@ -278,6 +294,17 @@ class ClipFinder:
                 "name a narrower folder with --clips",
             )
         return best[0]
+
+
+def _videos_of_root(root: str) -> Iterator[str]:
+    if storage.is_s3(root):
+        yield from _videos_in_s3(root)
+        return
+    path = Path(root)
+    if not path.exists():
+        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
+    for file in [path] if path.is_file() else _videos_under(path):
+        yield str(file.resolve())
 
 
 def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:

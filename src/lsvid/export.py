@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lsvid import __version__
+from lsvid import __version__, storage
 from lsvid.clips import natural_key
 from lsvid.dataset import (
     AnnotatedClip,
@@ -223,6 +223,54 @@ def _whole_folder(folder: Path) -> Iterator[tuple[Path, Callable[[Sequence[str]]
         shutil.rmtree(staging, ignore_errors=True)
 
 
+@contextmanager
+def output_folder(target: str) -> Iterator[Path]:
+    """The folder to write results into. For an `s3://` prefix it is a temporary one, which is uploaded at the end.
+
+    The manifest goes last, and an earlier one first away, so that it never describes files that are not there. Raises
+    SettingsError where the prefix holds tables that are not lsvid's, and ServerError.
+    """
+    if not storage.is_s3(target):
+        yield Path(target)
+        return
+    prefix = storage.folder_uri(target)
+    before = storage.read_bytes(prefix + MANIFEST)
+    if before is None:
+        _check_ours_in_s3(prefix)
+    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
+        local = Path(folder) / "out"
+        yield local
+        names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+        if before is not None:
+            storage.remove(prefix + MANIFEST)
+        for name in sorted(names, key=lambda name: name == MANIFEST):
+            storage.upload(local / name, prefix + name)
+        for name in _names_in_manifest(before or b"") - set(names):
+            storage.remove(prefix + name)
+
+
+@contextmanager
+def output_file(target: str) -> Iterator[Path]:
+    """The file to write to. For an `s3://` URI it is a temporary one, which is uploaded at the end."""
+    if not storage.is_s3(target):
+        yield Path(target)
+        return
+    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
+        local = Path(folder) / "out"
+        yield local
+        storage.upload(local, target)
+
+
+def _check_ours_in_s3(prefix: str) -> None:
+    for uri, _ in storage.list_objects(prefix):
+        name = uri.removeprefix(prefix)
+        if name.startswith("frames"):
+            raise SettingsError(
+                f"{prefix} holds {name}, but no {MANIFEST} of an earlier export: it would be overwritten",
+                "choose another prefix with -o, or remove the object",
+            )
+
+
 def _check_ours(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise SettingsError(f"{folder} is a file", "give -o a folder")
@@ -236,9 +284,16 @@ def _check_ours(folder: Path) -> None:
 
 def _files_of_manifest(folder: Path) -> set[str]:
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        return {Path(file["name"]).name for file in manifest["files"]}
-    except (OSError, ValueError, KeyError, TypeError):
+        return _names_in_manifest((folder / MANIFEST).read_bytes())
+    except OSError:
+        return set()
+
+
+def _names_in_manifest(manifest: bytes) -> set[str]:
+    """The names of the files that a manifest describes; none where it is no manifest."""
+    try:
+        return {Path(file["name"]).name for file in json.loads(manifest)["files"]}
+    except (ValueError, KeyError, TypeError):
         return set()
 
 
@@ -307,4 +362,7 @@ def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
     return (span.start_s or 0.0, span.end_s or 0.0, span.label)
 
 
-__all__ = ["Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_records", "write_spans"]
+__all__ = [
+    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_records",
+    "write_spans",
+]  # fmt: skip

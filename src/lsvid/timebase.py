@@ -26,6 +26,9 @@ CENTISECONDS_TOLERANCE = Fraction(6, 1000)
 OUTSIDE_TOLERANCE_S = Fraction(1)
 """How far outside its clip a boundary may lie: players report phantom last frames."""
 
+EDITOR_STEP_S = Fraction(2, 1000)
+"""The editor rounds the times that it seeks to, to multiples of this."""
+
 MAX_EDITOR_RATE = Fraction(120)
 """The highest rate that lsvid gives the editor for a clip of variable rate."""
 
@@ -80,12 +83,17 @@ class FrameIndex:
 
     @cached_property
     def editor_rate(self) -> Fraction:
-        """The rate to give the editor: the constant rate, or for a variable one 1 / the shortest gap, at most 120."""
+        """The rate to give the editor: the constant rate, or for a variable one 1 / the shortest gap, at most 120.
+
+        The shortest gap counts in whole steps of the 2 ms to which the editor rounds its times: a number for every
+        picture needs numbers that lie evenly, and at a gap of 33.3 ms they would lie 32 to 34 ms apart.
+        """
         if self.rate is not None:
             return self.rate
         gaps = np.diff(self.pts)
         shortest = int(gaps[gaps > 0].min(initial=np.iinfo(np.int64).max)) * self.time_base
-        return min(1 / shortest, MAX_EDITOR_RATE)
+        steps = shortest // EDITOR_STEP_S
+        return min(1 / (steps * EDITOR_STEP_S), MAX_EDITOR_RATE) if steps else MAX_EDITOR_RATE
 
     def time_s(self, frame: int) -> Fraction:
         """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from lsvid import storage
 from lsvid.errors import ClipError
 from lsvid.timebase import FrameIndex
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 _CACHE_VERSION = 2
+_S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
 
@@ -50,27 +52,27 @@ class VideoInfo:
 
 
 def probe(path: str | Path) -> VideoInfo:
-    """The frame index and format of the video at `path`; remembered by path, size and modification time.
+    """The frame index and format of the video at `path` (of a file, or an `s3://` URI).
 
-    Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times.
+    Remembered by path, size and modification time or ETag. From S3 only the parts that hold the index are read.
+    Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times, and
+    ServerError.
     """
-    path = Path(path)
-    try:
-        stat = path.stat()
-    except OSError as error:
-        raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
+    path = os.fspath(path)
+    stat = storage.stat(path)
     cached = _cache_file(path)
-    signature = f"{stat.st_size}-{stat.st_mtime_ns}"
+    signature = f"{stat.size}-{stat.signature}"
     known = _from_cache(cached, signature)
     if known is not None:
         return known
-    if stat.st_size == 0:
+    if stat.size == 0:
         raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
+    media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
     try:
-        with av.open(str(path)) as container:
-            info = _read(container, str(path), stat.st_size)
+        with av.open(media, "r") as container:
+            info = _read(container, path, stat.size)
     except (av.FFmpegError, OSError) as error:
         raise ClipError(
             f"{path} cannot be read as a video: {error.strerror or error}",
@@ -95,8 +97,9 @@ def probe_all(
             return error
 
     results = []
-    # Threads: FFmpeg reads packets without holding Python's lock, and the rest is waiting for the disk.
-    with ThreadPoolExecutor(max_workers=jobs or max(2, os.cpu_count() or 1)) as pool:
+    # Threads: FFmpeg reads packets without holding Python's lock, and the rest is waiting for the disk, or for S3.
+    waiting = any(storage.is_s3(path) for path in paths)
+    with ThreadPoolExecutor(max_workers=jobs or (_S3_JOBS if waiting else max(2, os.cpu_count() or 1))) as pool:
         for result in pool.map(one, paths):
             results.append(result)
             if on_done:
@@ -194,8 +197,9 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lsvid"
 
 
-def _cache_file(path: Path) -> Path:
-    name = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:32]
+def _cache_file(path: str) -> Path:
+    where = path if storage.is_s3(path) else Path(path).resolve()
+    name = hashlib.sha256(os.fsencode(where)).hexdigest()[:32]
     return cache_dir() / "frame-index" / f"{name}.msgpack"
 
 

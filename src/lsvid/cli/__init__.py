@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import-clips": ("lsvid.cli.import_clips:import_clips", "Put video clips into a project, in ascending order."),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
+    "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
+    "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
 

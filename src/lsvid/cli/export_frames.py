@@ -1,7 +1,6 @@
 """`lsvid export-frames`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -14,10 +13,11 @@ FORMATS = ("csv", "jsonl", "parquet")
 
 @click.command("export-frames")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
 @click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
-              help="long: a row per frame and active label. wide: a row per frame, a 0/1 column per label.")  # fmt: skip
+              help="long: a row per frame and active label. wide: a row per frame, 0/1 columns of labels.")  # fmt: skip
 @click.option("--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip.")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
@@ -36,7 +36,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
     """
     from lsvid.dataset import label_order
-    from lsvid.export import export_frames, read_clips
+    from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
     from lsvid.timebase import parse_rate
@@ -51,10 +51,10 @@ def export_frames(output: Output, /, **options: Any) -> None:
             clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
-        with output.progress("Writing frames", len(clips)) as step:
+        with output_folder(options["folder"]) as folder, output.progress("Writing frames", len(clips)) as step:
             manifest = export_frames(
                 clips,
-                Path(options["folder"]),
+                folder,
                 sources,
                 table,
                 findings,

@@ -1,7 +1,6 @@
 """`lsvid export-spans`."""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import click
@@ -12,7 +11,7 @@ from lsvid.cli.sources import open_sources, source_options
 
 @click.command("export-spans")
 @source_options
-@click.option("-o", "--output", "file", metavar="FILE", help="File to write; default: standard output.")
+@click.option("-o", "--output", "file", metavar="FILE", help="File to write, also s3://…; default: standard output.")
 @click.option(
     "--all", "everything", is_flag=True, help="Every annotation of whatever status, not only those that count."
 )
@@ -27,7 +26,7 @@ def export_spans(output: Output, /, **options: Any) -> None:
       lsvid export-spans --project Surgery -o spans.jsonl
       lsvid export-spans annotated.jsonl --clips /data/clips | head
     """
-    from lsvid.export import span_records, write_spans
+    from lsvid.export import output_file, span_records, write_spans
     from lsvid.findings import Findings
     from lsvid.spans import to_json_line
 
@@ -38,7 +37,8 @@ def export_spans(output: Output, /, **options: Any) -> None:
         chosen = None if options["everything"] else selection
         records = span_records(sources, chosen, findings, skip_bad=options["skip_bad"])
         if options["file"]:
-            count = write_spans(records, Path(options["file"]))
+            with output_file(options["file"]) as path:
+                count = write_spans(records, path)
             output.document = {"file": options["file"], "records": count}
         else:
             count = 0

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsvid.cli.options import case_options, document_root_option, server_options
+from lsvid.cli.options import case_options, document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
               "so already; repeatable.")  # fmt: skip
 @document_root_option
 @click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
+@s3_options
 @server_options
 @output_options
 def import_clips(
@@ -41,14 +42,15 @@ def import_clips(
 ) -> None:
     """Put video clips into a project, in ascending order.
 
-    A SOURCE is a folder, a file, a glob, or a manifest (CSV or JSONL with the columns path, and if you like case, clip
-    and order). Clips are ordered by case, then by name, and annotators get them in this order. Run it again when clips
-    have come: only new ones are added.
+    A SOURCE is a folder, a file, a glob, s3://BUCKET/PREFIX, or a manifest (CSV or JSONL with the columns path, and if
+    you like case, clip and order). Clips are ordered by case, then by name, and annotators get them in this order. Run
+    it again when clips have come: only new ones are added.
 
     \b
     Examples:
       lsvid import-clips /data/clips --project Surgery
       lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
+      lsvid import-clips s3://recordings/2026/ --project Surgery
       lsvid import-clips manifest.csv --project Surgery --dry-run
     """
     from lsvid.clips import CaseRule, find_clips

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -33,3 +34,23 @@ def case_options(command: Command) -> Command:
                            help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression "
                            "with a group 'case', searched in the path.")(command)  # fmt: skip
     return click.option("--case", metavar="NAME", help="One case for all clips.")(command)
+
+
+def s3_options(command: Command) -> Command:
+    """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
+
+    def set_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+        from lsvid.storage import configure_s3
+
+        configure_s3(**{str(param.name).removeprefix("s3_"): value})
+
+    option = functools.partial(click.option, expose_value=False, callback=set_option)
+    for add in (
+        option("--s3-secret-env", metavar="NAME", help="The environment variable that holds the secret of that key."),
+        option("--s3-key-env", metavar="NAME",
+               help="The environment variable that holds the access key, unless boto3 finds it by itself."),
+        option("--s3-region", metavar="REGION", help="Region of the buckets, unless boto3 finds it by itself."),
+        option("--s3-endpoint", metavar="URL", help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
+    ):  # fmt: skip
+        command = add(command)
+    return command

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsvid.cli.options import document_root_option, server_options
+from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -22,12 +22,20 @@ if TYPE_CHECKING:
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
               help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
               "spans of minutes.")  # fmt: skip
-@click.option("--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]",
+@click.option("--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]|s3://...",
               help="Folder of clips, strictly below the server's document root; SERVER_DIR where the server sees it "
-              "under another path (a container). Repeatable.")  # fmt: skip
+              "under another path (a container); or s3://BUCKET/PREFIX. Repeatable.")  # fmt: skip
+@click.option("--presign/--no-presign", default=True, show_default=True,
+              help="With s3://: let browsers read clips from S3 itself, by signed addresses, or pass them on through "
+              "Label Studio.")  # fmt: skip
+@click.option("--presign-minutes", type=int, default=480, show_default=True, metavar="N",
+              help="How long a signed address works.")  # fmt: skip
 @document_root_option
+@click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
+              help="How many people are to annotate each clip.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Update even where annotations use labels that are removed.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
+@s3_options
 @server_options
 @output_options
 def setup_project(
@@ -38,7 +46,10 @@ def setup_project(
     project: str | None,
     timeline: "Timeline | None",
     storages: tuple[str, ...],
+    presign: bool,
+    presign_minutes: int,
     document_root: str | None,
+    annotations_per_clip: int | None,
     force: bool,
     dry_run: bool,
     url: str,
@@ -53,22 +64,32 @@ def setup_project(
     Examples:
       lsvid setup-project labels.txt --title Surgery --storage /data/clips
       lsvid setup-project labels.yaml --title Surgery --timeline waveform --dry-run
+      lsvid setup-project labels.txt --title Surgery --storage s3://recordings/2026
       lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
     """
     from lsvid.findings import Findings
     from lsvid.label_studio import setup
     from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
+    from lsvid.label_studio.s3 import parse_s3_storage
     from lsvid.labels import read_labels
+    from lsvid.storage import is_s3
 
     tree = read_labels(labels)
     if title is None and project is None:
         title = Path(labels).stem
-    folders = [parse_storage(text) for text in storages]
+    folders = [parse_storage(text) for text in storages if not is_s3(text)]
+    prefixes = [parse_s3_storage(text, presign=presign, minutes=presign_minutes) for text in storages if is_s3(text)]
     if document_root:
         for folder in folders:
             check_below_root(folder, document_root)
-    settings = setup.Settings(tree, checked_title(title) if title is not None else None, timeline, folders)
+    settings = setup.Settings(
+        tree,
+        checked_title(title) if title is not None else None,
+        timeline,
+        [*folders, *prefixes],
+        annotations_per_clip,
+    )
     server = connect(url, api_key)
     findings = Findings()
     report = setup.setup_project(server, settings, findings, project, force=force, dry_run=dry_run)

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from lsvid.cli.options import case_options, server_options
+from lsvid.cli.options import case_options, s3_options, server_options
 from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
 
@@ -23,7 +23,8 @@ def source_options(command: Command) -> Command:
             click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
             click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
             click.option("--clips", "roots", multiple=True, metavar="DIR",
-                         help="Where the clips are; repeatable. Default: the project's storage."),
+                         help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the "
+                         "project's storage."),
             click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
             click.option("--annotator", "annotators", multiple=True, metavar="A",
                          help="Only this annotator; repeatable."),
@@ -40,7 +41,7 @@ def source_options(command: Command) -> Command:
         ]
     ):  # fmt: skip
         command = option(command)
-    return server_options(case_options(command))
+    return server_options(s3_options(case_options(command)))
 
 
 @contextmanager
@@ -52,6 +53,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     from lsvid.labels import read_labels
     from lsvid.readers.documents import ReadOptions
     from lsvid.spans import Status
+    from lsvid.storage import is_s3
     from lsvid.timebase import parse_rate
 
     exports, project = options["exports"], options["project"]
@@ -84,7 +86,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             exports, names = (str(download.path),), (f"{download.url}/projects/{download.id}",)
             label_config = download.label_config
             annotators = {str(user): email for user, email in download.annotators.items()}
-            roots = roots or [folder for folder in download.storages if Path(folder).is_dir()]
+            roots = roots or [folder for folder in download.storages if is_s3(folder) or Path(folder).is_dir()]
             if not roots:
                 raise DataError(
                     f"cannot find the clips of project {download.id}; looked in its storages: "

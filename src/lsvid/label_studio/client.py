@@ -121,8 +121,9 @@ class Server:
         headers: Mapping[str, str] | None = None,
         *,
         stream: bool = False,
+        follow: bool = True,
     ) -> requests.Response:
-        """The answer to GET `path`, whatever its status."""
+        """The answer to GET `path`, whatever its status; without `follow` a redirect is an answer too."""
         with self.errors(doing):
             response = None
             for attempt in range(1, _READ_ATTEMPTS + 1):
@@ -133,6 +134,7 @@ class Server:
                         headers=headers,
                         auth=self._sign,
                         stream=stream,
+                        allow_redirects=follow,
                         timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
                     )
                 except requests.exceptions.ChunkedEncodingError:  # broken off halfway: not for Retry, which is done

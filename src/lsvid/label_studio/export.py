@@ -12,6 +12,7 @@ import msgspec
 
 from lsvid.label_studio import project as projects
 from lsvid.label_studio.client import Server
+from lsvid.label_studio.s3 import s3_storages
 from lsvid.label_studio.tasks import task_ids
 
 _TASKS_PER_REQUEST = 300
@@ -22,7 +23,8 @@ _TASKS_PER_REQUEST = 300
 class ProjectExport:
     """A project's tasks with annotations and drafts in full, as Label Studio exports them, one a line in `path`.
 
-    annotators: e-mail by user id. storages: the local folders of its storages, as this machine sees them.
+    annotators: e-mail by user id. storages: the folders of its storages as this
+    machine sees them, and its prefixes in S3.
     document_root: below which the server serves files, where it says so.
     """
 
@@ -72,7 +74,10 @@ def download_export(
             n_tasks=len(ids),
             label_config=project.label_config,
             annotators=projects.annotators(server),
-            storages=[folder.local for folder in projects.storage_folders(server, project.id)],
+            storages=[
+                *(folder.local for folder in projects.storage_folders(server, project.id)),
+                *(one.uri for one in s3_storages(server, project.id)),
+            ],
         )
 
 

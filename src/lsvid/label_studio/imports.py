@@ -10,13 +10,16 @@ from typing import Any
 from lsvid.clip_advice import ProbedClip, advise
 from lsvid.clips import ClipFile, natural_key, number_clips
 from lsvid.config_changes import reads_rate, timeline_of
-from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.errors import ClipError, DataError, ServerError, SettingsError
 from lsvid.findings import Findings
 from lsvid.import_plan import Imported, plan_import
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
 from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
+from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
+from lsvid.label_studio.views import update_case_views
+from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
 
@@ -108,7 +111,7 @@ def import_clips(
         items[clip.id].becomes("new", clip.order)
     if plan.new:
         _warn(project, [ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in plan.new], findings)
-        urls = _served(server, project, plan.new, infos, options)
+        urls = _served(server, project, plan.new, infos, options, findings)
         if not options.dry_run:
             datas = [_task_data(clip, infos[clip.id], urls[clip.id]) for clip in plan.new]
             with progress("importing clips", len(datas)) as on_done:
@@ -116,6 +119,8 @@ def import_clips(
             arrived = _verified(server, project, [clip.id for clip in plan.new], findings)
             for clip in plan.new:
                 items[clip.id].becomes("imported", clip.order, arrived.get(clip.id))
+    if not options.dry_run:
+        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], findings)
     return ImportReport(project, list(items.values()))
 
 
@@ -175,9 +180,53 @@ def _warn(project: Project, clips: Sequence[ProbedClip], findings: Findings) -> 
 
 
 def _served(
-    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions
+    server: Server,
+    project: Project,
+    clips: Sequence[ClipFile],
+    infos: dict[str, VideoInfo],
+    options: ImportOptions,
+    findings: Findings,
 ) -> dict[str, str]:
     """The address of each clip, after one clip of each folder that serves them has answered."""
+    in_s3 = [clip for clip in clips if is_s3(clip.path)]
+    local = [clip for clip in clips if not is_s3(clip.path)]
+    urls = _served_from_s3(server, project, in_s3, infos, findings) if in_s3 else {}
+    return urls | (_served_from_folders(server, project, local, infos, options) if local else {})
+
+
+def _served_from_s3(
+    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], findings: Findings
+) -> dict[str, str]:
+    """A clip's address is its URI: Label Studio signs it anew for everybody who opens the task."""
+    storages = s3_storages(server, project.id)
+    samples: dict[str, ClipFile] = {}
+    outside = []
+    for clip in clips:
+        holder = storage_of(clip.path, storages)
+        if holder is None:
+            outside.append(clip.path)
+        else:
+            samples.setdefault(holder.uri, clip)
+    if outside:
+        known = ", ".join(one.uri for one in storages) or "it has none"
+        raise SettingsError(
+            "\n".join(
+                [
+                    f"{len(outside)} clips lie outside the S3 storages of project {project.id} ({known}):",
+                    *(f"  {path}" for path in outside),
+                ]
+            ),
+            "connect their prefix: lsvid setup-project LABELS --storage s3://BUCKET/PREFIX",
+        )
+    for clip in samples.values():
+        if fault := check_resolved(server, project.id, clip.path, infos[clip.id].size):
+            findings.warn(fault, cors_hint(server, clip.path))
+    return {clip.id: clip.path for clip in clips}
+
+
+def _served_from_folders(
+    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions
+) -> dict[str, str]:
     folders = with_mappings(storage_folders(server, project.id), options.mappings)
     paths = {clip.id: path_on_server(clip.path, folders) for clip in clips}
     outside = [clip.path for clip in clips if paths[clip.id] is None]
@@ -221,6 +270,16 @@ def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
         "fingerprint": info.fingerprint,
         "path": clip.path,
     }
+
+
+def _show_cases(server: Server, project: Project, cases: Sequence[str], findings: Findings) -> None:
+    try:
+        update_case_views(server, project.id, sorted(set(cases), key=natural_key))
+    except ServerError as error:  # the clips are there: a tab is a convenience
+        findings.warn(
+            f"not every case has its tab in the Data Manager: {error.message}",
+            "run the same command again: it makes those that are missing",
+        )
 
 
 def _without_doubles(server: Server, project: Project, tasks: list[Task], findings: Findings) -> list[Task]:

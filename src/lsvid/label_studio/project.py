@@ -30,6 +30,7 @@ class Project:
     sampling: str
     n_tasks: int
     n_predictions: int
+    annotations_per_clip: int = 1
 
 
 # What of the server's answers is read here. Reading does without the SDK: importing it alone takes two seconds.
@@ -44,6 +45,7 @@ class _ProjectAnswer(msgspec.Struct):
     sampling: str | None = None
     task_number: int | None = None
     total_predictions_number: int | None = None
+    maximum_annotations: int | None = None
 
 
 class _ProjectPage(msgspec.Struct):
@@ -112,6 +114,7 @@ def get_project(server: Server, project_id: int) -> Project:
         sampling=found.sampling or "",
         n_tasks=found.task_number or 0,
         n_predictions=found.total_predictions_number or 0,
+        annotations_per_clip=found.maximum_annotations or 1,
     )
 
 
@@ -228,7 +231,10 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
 def parse_storage(text: str) -> StorageFolder:
     """The folder in `DIR` or `DIR=SERVER_DIR`, DIR made absolute. Raises SettingsError."""
     if text.startswith("s3://"):
-        raise SettingsError(f"--storage {text}: this version connects local folders only", "give a folder")
+        raise SettingsError(
+            f"--storage {text}: what lies in S3 has the same name everywhere",
+            "leave it out; lsvid setup-project LABELS --storage s3://BUCKET/PREFIX connects it",
+        )
     local, equals, path = text, "", ""
     if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name; this asks about the text as given
         local, equals, path = text.rpartition("=")

@@ -5,7 +5,7 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Any
 
@@ -27,6 +27,18 @@ from lsvid.label_studio.project import (
     find_project,
     storage_folders,
 )
+from lsvid.label_studio.s3 import (
+    S3Storage,
+    check_cors,
+    check_resolved,
+    check_s3,
+    connect_s3,
+    cors_hint,
+    first_clip,
+    origin,
+    s3_storages,
+    storage_of,
+)
 from lsvid.labeling_config import Timeline, labeling_config, tree_from_config
 from lsvid.labels import LabelTree
 
@@ -46,13 +58,22 @@ class Settings:
     """What a project is to be.
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one.
+    is "frames" for a new one. annotations_per_clip: None leaves Label Studio's own 1, or what was set.
+
+    What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
+    once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens one
+    holds it for a day, also after leaving) and to nobody once it has N annotations; a skip does not count, and the clip
+    is offered to others. A further annotation that somebody submits all the same is taken. A change reaches every task
+    there is. With N above 1 the second person's clips come in random order, the first person's by id.
+    "Label Tasks As Displayed" follows the tab's order for everybody, but knows no holding: two people in one tab get
+    the same clip, even with N = 1. So one person takes one case (its tab).
     """
 
     tree: LabelTree
     title: str | None
     timeline: Timeline | None = None
-    storages: Sequence[StorageFolder] = ()
+    storages: Sequence[StorageFolder | S3Storage] = ()
+    annotations_per_clip: int | None = None
 
 
 @dataclass
@@ -87,6 +108,7 @@ def setup_project(
     where several projects have the title.
     """
     project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
+    _check_clips_in_s3(server, settings, findings)
     if project is None:
         report = _create(server, settings, findings, dry_run=dry_run)
     else:
@@ -111,6 +133,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
                 expert_instruction=_page(settings.tree, timeline),
                 show_instruction=True,
                 sampling=SAMPLING,
+                maximum_annotations=settings.annotations_per_clip or 1,
             )
         report.project_id = made.id
     except UnclearError:
@@ -134,6 +157,8 @@ def _update(
         wanted["title"] = report.title
     if project.sampling != SAMPLING:
         wanted["sampling"] = SAMPLING
+    if settings.annotations_per_clip not in (None, project.annotations_per_clip):
+        wanted["maximum_annotations"] = settings.annotations_per_clip
     if project.label_config.strip() != config.strip():
         report.changes = label_changes(_tree(project.label_config), settings.tree)
         report.diff = _diff(project.label_config, config)
@@ -266,19 +291,35 @@ class _TextReader(HTMLParser):
 # --- Storage folders --------------------------------------------------------------------------------------------------
 
 
-def _connect_storages(server: Server, report: SetupReport, storages: Sequence[StorageFolder], *, dry_run: bool) -> None:
-    there = storage_folders(server, report.project_id) if report.project_id is not None and storages else []
-    for folder in storages:
-        path = as_pure_path(folder.path)
-        present = any(path.is_relative_to(as_pure_path(other.path)) for other in there)
-        report.storages.append((folder.path, present))
+def _check_clips_in_s3(server: Server, settings: Settings, findings: Findings) -> None:
+    """Before anything is made: whether the prefixes can be read from here, hold clips, and let a browser read them."""
+    for wanted in settings.storages:
+        if isinstance(wanted, S3Storage):
+            uri, _ = first_clip(wanted.uri)
+            fault = check_cors(uri, origin(server)) if wanted.presign else None
+            if fault:
+                findings.warn(fault, cors_hint(server, uri))
+
+
+def _connect_storages(
+    server: Server, report: SetupReport, storages: Sequence[StorageFolder | S3Storage], *, dry_run: bool
+) -> None:
+    folders = storage_folders(server, report.project_id) if report.project_id is not None and storages else []
+    in_s3 = s3_storages(server, report.project_id) if report.project_id is not None and storages else []
+    for wanted in storages:
+        if isinstance(wanted, S3Storage):
+            there = storage_of(wanted.uri, in_s3)
+            if there is not None and there.uri == wanted.uri:
+                wanted = replace(wanted, id=there.id)  # noqa: PLW2901 - the same one, now known to be there
+            present = there == wanted and _still_works(server, report.project_id, wanted)
+        else:
+            path = as_pure_path(wanted.path)
+            present = any(path.is_relative_to(as_pure_path(other.path)) for other in folders)
+        report.storages.append((wanted.path, present))
         if present or report.project_id is None:
             continue
         try:
-            if dry_run:
-                check_storage(server, report.project_id, folder)
-            else:
-                add_storage(server, report.project_id, folder)
+            _connect(server, report.project_id, wanted, dry_run=dry_run)
         except ServerError as error:
             if report.status == "unchanged" or dry_run:
                 raise
@@ -288,3 +329,20 @@ def _connect_storages(server: Server, report: SetupReport, storages: Sequence[St
             ) from error
         if report.status == "unchanged":
             report.status = "updated"
+
+
+def _connect(server: Server, project_id: int, wanted: StorageFolder | S3Storage, *, dry_run: bool) -> None:
+    if isinstance(wanted, S3Storage):
+        (check_s3 if dry_run else connect_s3)(server, project_id, wanted)
+    else:
+        (check_storage if dry_run else add_storage)(server, project_id, wanted)
+
+
+def _still_works(server: Server, project_id: int | None, there: S3Storage) -> bool:
+    """Whether the server's own credentials for a storage it has still give out a clip; new ones are sent otherwise."""
+    uri, size = first_clip(there.uri)
+    try:
+        check_resolved(server, project_id or 0, uri, size)
+    except ServerError:
+        return False
+    return True
