@@ -61,10 +61,10 @@ class Settings:
     is "frames" for a new one. annotations_per_clip: None leaves Label Studio's own 1, or what was set.
 
     What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
-    once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens one
-    holds it for a day, also after leaving) and to nobody once it has N annotations; a skip does not count, and the clip
-    is offered to others. A further annotation that somebody submits all the same is taken. A change reaches every task
-    there is. With N above 1 the second person's clips come in random order, the first person's by id.
+    once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens
+    one holds it for a day, also after leaving) and to nobody once it has N annotations; a skip does not count, and the
+    clip is offered to others. A further annotation that somebody submits all the same is taken. A change reaches every
+    task there is. With N above 1 the second person's clips come in random order, the first person's by id.
     "Label Tasks As Displayed" follows the tab's order for everybody, but knows no holding: two people in one tab get
     the same clip, even with N = 1. So one person takes one case (its tab).
     """
