@@ -45,10 +45,11 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{self.command} {urlsplit(self.path).path}"
         self.proxy.requests.append(name)
         action = next(self.proxy.mischief, None) if self.proxy.when(name) else None
-        if action:
-            action(self)
-        else:
-            self.answer(*self.pass_on())
+        with suppress(ConnectionError):  # whoever asked has been killed, or the server stopped
+            if action:
+                action(self)
+            else:
+                self.answer(*self.pass_on())
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
 

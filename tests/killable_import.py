@@ -1,14 +1,12 @@
-"""Runs lsvid commands in processes that start at once, and kills them when told: for tests that kill many.
+"""Runs lsvid commands in processes that start at once, for tests that kill many of them.
 
-Reads a JSON line {"arguments": [...], "kill_after_s": seconds or null}, answers {"exit_code": …, "seconds": …};
-the exit code is null where it was killed. Everything is imported once; each command runs in a fork.
+Reads the arguments of a command as a JSON line, answers with the process's id, and, when that has ended, with its exit
+code, null where it was killed. Everything is imported once; each command runs in a fork.
 """
 
 import json
 import os
-import signal
 import sys
-import time
 
 import httpx  # noqa: F401 - so that a fork need not
 import label_studio_sdk
@@ -21,8 +19,7 @@ from lsvid.label_studio import tasks
 tasks._BATCH_SIZE = 3
 
 
-def run(arguments: list[str], kill_after_s: float | None) -> dict[str, object]:
-    begin = time.monotonic()
+def run(arguments: list[str]) -> None:
     child = os.fork()
     if child == 0:
         code = 99
@@ -33,14 +30,15 @@ def run(arguments: list[str], kill_after_s: float | None) -> dict[str, object]:
             code = int(error.code or 0)
         finally:
             os._exit(code)
-    if kill_after_s is not None:
-        time.sleep(kill_after_s)
-        os.kill(child, signal.SIGKILL)
+    tell(child)
     _, status = os.waitpid(child, 0)
-    ended = None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return {"exit_code": ended, "seconds": time.monotonic() - begin}
+    tell(None if os.WIFSIGNALED(status) else os.WEXITSTATUS(status))
+
+
+def tell(number: int | None) -> None:
+    print(json.dumps(number), flush=True)  # noqa: T201 - it speaks over its standard output
 
 
 if __name__ == "__main__":
     for line in sys.stdin:
-        print(json.dumps(run(**json.loads(line))), flush=True)  # noqa: T201 - it speaks over its standard output
+        run(json.loads(line))

@@ -6,8 +6,10 @@ the same command again completes. Either way every clip is there once, ids ascen
 
 import itertools
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -16,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -310,6 +311,45 @@ def _ignore_errors(function: Callable[[], object]) -> None:
 # --- kill -9 ----------------------------------------------------------------------------------------------------------
 
 KILLS = 50
+_JITTER_S = 0.05
+
+
+class Killable:
+    """Runs imports through `proxy`, and kills them when one of their requests has come there."""
+
+    def __init__(self, proxy: BadProxy, folder: Path, helper: "subprocess.Popen[str]") -> None:
+        self.proxy, self.folder, self.helper = proxy, folder, helper
+
+    def run(self, project: int, kill_at: int = 0, delay_s: float = 0) -> int | None:
+        """The exit code, None where it was killed: `delay_s` after its request number `kill_at` (0: never)."""
+        arguments = ["import-clips", str(self.folder), "--project", str(project), "--url", self.proxy.url]
+        self.proxy.requests.clear()
+        self.proxy.when = lambda _: False
+        started, pid = threading.Event(), 0
+        timers: list[threading.Timer] = []
+
+        def kill() -> None:
+            started.wait(10)
+            os.kill(pid, signal.SIGKILL)
+
+        def when(_: str) -> bool:
+            if len(self.proxy.requests) == kill_at and not timers:
+                timers.append(threading.Timer(delay_s, kill))
+                timers[0].start()
+            return False
+
+        self.proxy.when = when
+        assert self.helper.stdin
+        assert self.helper.stdout
+        self.helper.stdin.write(json.dumps(arguments) + "\n")
+        self.helper.stdin.flush()
+        pid = json.loads(self.helper.stdout.readline())
+        started.set()
+        code: int | None = json.loads(self.helper.stdout.readline())
+        for timer in timers:
+            timer.cancel()
+            timer.join()
+        return code
 
 
 def test_killed_at_fifty_random_points(
@@ -319,36 +359,27 @@ def test_killed_at_fifty_random_points(
     n_clips = 9
     make_clips(media_folder, videos, n_clips)
     clips = [f"op1/clip_{number}" for number in range(1, n_clips + 1)]
-    with subprocess.Popen(
-        [sys.executable, Path(__file__).with_name("killable_import.py")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as helper:
-        assert helper.stdin
-        assert helper.stdout
-
-        def run(project: int, kill_after_s: float | None) -> dict[str, Any]:
-            assert helper.stdin
-            assert helper.stdout
-            arguments = ["import-clips", str(media_folder), "--project", str(project)]
-            helper.stdin.write(json.dumps({"arguments": arguments, "kill_after_s": kill_after_s}) + "\n")
-            helper.stdin.flush()
-            return dict(json.loads(helper.stdout.readline()))
-
-        whole = run(make_project(server_environment, media_folder, "Killed never"), None)
-        assert whole["exit_code"] == 0
-        chance = random.Random(3)
-        killed = killed_amid = 0
+    command = [sys.executable, str(Path(__file__).with_name("killable_import.py"))]
+    chance = random.Random(3)
+    killed = killed_amid = 0
+    with (
+        bad_proxy.bad_proxy(server_environment.url) as proxy,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as helper,
+    ):
+        imports = Killable(proxy, media_folder, helper)
+        assert imports.run(make_project(server_environment, media_folder, "Killed never")) == 0
+        n_requests = len(proxy.requests)
         while killed < KILLS:
             project = make_project(server_environment, media_folder, f"Killed {killed}")
             for _ in range(5):
-                if run(project, chance.uniform(0, min(whole["seconds"], 1)))["exit_code"] is not None:
+                if imports.run(project, chance.randint(1, n_requests), chance.uniform(0, _JITTER_S)) is not None:
                     break  # through before it was killed
                 killed += 1
-            killed_amid += 0 < len(clips_of(server_environment, project)) < n_clips
-            assert run(project, None)["exit_code"] == 0
+                killed_amid += 0 < len(clips_of(server_environment, project)) < n_clips
+            assert imports.run(project) == 0
             assert clips_of(server_environment, project) == clips
+        assert helper.stdin
         helper.stdin.close()
     assert killed_amid

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,8 @@ from lsvid.label_studio.views import update_case_views
 from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
+
+_PROBED_AT_ONCE = 200
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""
@@ -127,11 +129,13 @@ def import_clips(
 def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress) -> dict[str, VideoInfo]:
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
-        for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done), strict=True):
-            if isinstance(result, ClipError):
-                items[clip.id].error = result.message
-            else:
-                infos[clip.id] = result
+        for start in range(0, len(clips), _PROBED_AT_ONCE):
+            some = clips[start : start + _PROBED_AT_ONCE]
+            for clip, result in zip(some, probe_all([clip.path for clip in some], on_done), strict=True):
+                if isinstance(result, ClipError):
+                    items[clip.id].error = result.message
+                else:  # of 10,000 clips the whole indexes would take over a gigabyte
+                    infos[clip.id] = replace(result, index=result.index.summary())
     return infos
 
 
