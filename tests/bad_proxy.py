@@ -45,11 +45,10 @@ class Handler(BaseHTTPRequestHandler):
         name = f"{self.command} {urlsplit(self.path).path}"
         self.proxy.requests.append(name)
         action = next(self.proxy.mischief, None) if self.proxy.when(name) else None
-        with suppress(ConnectionError):  # whoever asked has been killed, or the server stopped
-            if action:
-                action(self)
-            else:
-                self.answer(*self.pass_on())
+        if action:
+            action(self)
+        else:
+            self.answer(*self.pass_on())
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815 - the names that http.server calls
 
@@ -86,6 +85,10 @@ class Handler(BaseHTTPRequestHandler):
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
         self.close_connection = True
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # whoever asked has been killed, or the server stopped
+            super().handle()
 
     def finish(self) -> None:
         with suppress(OSError):  # the client has gone, or was reset

@@ -10,11 +10,15 @@ import sys
 
 import httpx  # noqa: F401 - so that a fork need not
 import label_studio_sdk
-import label_studio_sdk.core.api_error  # noqa: F401
+import label_studio_sdk.core.api_error
 
 import lsvid.label_studio.imports  # noqa: F401
 from lsvid.cli import cli
 from lsvid.label_studio import tasks
+
+_client = label_studio_sdk.LabelStudio(base_url="http://127.0.0.1:1", api_key="none")
+for _part in (_client.projects, _client.tasks, _client.views, _client.import_storage.local):
+    assert _part  # the SDK imports its parts, with all their types, when they are first used
 
 tasks._BATCH_SIZE = 3
 
