@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
 from embedded_label_studio import ROOT, LabelStudio
 
@@ -98,6 +98,11 @@ window.lsvid = {
   },
 };
 """
+
+_CARET_AT = """place => {
+  const box = document.activeElement, caret = box.selectionStart;
+  return box.tagName === 'INPUT' && (caret === place || box.value[caret] === ':' && caret + 1 === place);
+}"""
 
 
 class Editor:
@@ -194,9 +199,7 @@ class Editor:
 
     def type_frames(self, start: int, end: int) -> None:
         """Give the selected region its first and last number in the Info panel."""
-        boxes = self.page.locator("[class*=region-editor] input")
-        # The editor keeps start <= end at every moment, so the end goes first.
-        for box, value in ((boxes.nth(1), end), (boxes.nth(0), start)):
+        for box, value in self._boxes(start, end, "lsvid.annotation().selectedRegions[0].ranges[0].end"):
             box.click()
             self.press("ControlOrMeta+a")
             self.page.keyboard.type(str(value))
@@ -209,13 +212,15 @@ class Editor:
 
     def type_seconds(self, start_ms: int, end_ms: int) -> None:
         """Give the selected region of the waveform its times in the Info panel."""
-        boxes = self.page.locator("[class*=region-editor] input")
-        for box, value in ((boxes.nth(1), end_ms), (boxes.nth(0), start_ms)):
+        for box, value in self._boxes(start_ms, end_ms, "lsvid.annotation().selectedRegions[0].end * 1000"):
             seconds, milliseconds = divmod(value, 1000)
             digits = f"{seconds // 3600:02}{seconds // 60 % 60:02}{seconds % 60:02}{milliseconds:03}"
             box.click(position={"x": 2, "y": 8})  # the box overwrites from the caret on
-            # As fast as a person: the box moves the caret on after each digit, a little later.
-            self.page.keyboard.type(digits, delay=50)
+            # The box moves the caret on a little after each digit; the next one, if too early, would land at its end.
+            for digit, place in zip(digits, (0, 1, 3, 4, 6, 7, 9, 10, 11), strict=True):  # of HH:MM:SS:mmm
+                self.page.wait_for_function(_CARET_AT, arg=place)
+                self.press(digit)
+            self.page.wait_for_function(_CARET_AT, arg=12)
             self.press("Enter")
         self.page.wait_for_function(
             "typed => { const r = lsvid.annotation().selectedRegions[0];"
@@ -223,11 +228,32 @@ class Editor:
             arg=[start_ms / 1000, end_ms / 1000],
         )
 
+    def _boxes(self, start: int, end: int, present_end: str) -> list[tuple[Locator, int]]:
+        """The Info panel's boxes and what to type into them, in an order in which the start stays before the end."""
+        boxes = self.page.locator("[class*=region-editor] input")
+        in_order = [(boxes.nth(0), start), (boxes.nth(1), end)]
+        return in_order if start < self.page.evaluate(f"() => {present_end}") else in_order[::-1]
+
     def choose(self, name: str) -> None:
         """Tick a sub label of the selected region."""
         before = len(self.result())
         self.page.locator(".lsf-choice", has_text=name).locator("visible=true").last.click()
         self.page.wait_for_function("n => lsvid.serialized().length > n", arg=before)
+
+    def pick_in_tree(self, search: str, path: str) -> None:
+        """Give the selected region the label at `path` (as the tree shows it), found by searching for `search`."""
+        self.page.locator(".lsvid-sub .ant-select-selector").click()
+        tree = self.page.locator(".ant-select-dropdown")
+        tree.wait_for()
+        self.page.wait_for_function(  # else the first letter goes astray
+            "() => document.querySelector('.ant-select-dropdown').contains(document.activeElement)"
+        )
+        self.page.keyboard.type(search, delay=50)
+        tree.get_by_text(search, exact=True).last.wait_for()
+        self.screenshot("pass-2-tree")
+        tree.get_by_text(search, exact=True).last.click()
+        self.page.keyboard.press("Escape")
+        self.page.locator(".lsvid-sub .ant-select-selection-item", has_text=path).wait_for()
 
     def unselect(self) -> None:
         """Unselect the region, so that the next label does not go to it."""

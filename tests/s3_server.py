@@ -161,12 +161,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 @pytest.fixture
 def s3(s3_server: S3Server, clean_environment: None, monkeypatch: pytest.MonkeyPatch) -> S3Server:
     """The S3 service, with the environment set so that boto3 finds it."""
-    from lsvid import storage
-
     for name, value in s3_server.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(storage, "_settings", storage.S3Settings())
-    storage._client.cache_clear()  # of another test's keys
     return s3_server
 
 

@@ -32,7 +32,7 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(name: str
 
 
 def test_help_lists_the_commands_and_the_version_is_said() -> None:
-    shown = CliRunner().invoke(cli, ["--help"]).stdout
+    shown = " ".join(CliRunner().invoke(cli, ["--help"]).stdout.split())
     assert all(name in shown and text in shown for name, (_, text) in COMMANDS.items())
     assert CliRunner().invoke(cli, ["--version"]).stdout == f"lsvid {__version__}\n"
 

@@ -63,10 +63,9 @@ def test_pictures_that_begin_inside_a_region_are_labelled_so(
     assert [round(time * 1000) for time in (*intervals["Suturing / Knot / Surgeon"], *intervals["Clipping"])] == [
         border[0], border[1], border[1], border[2],
     ]  # fmt: skip
-    editor.submit()
-
     for frame, (begin, end) in enumerate(pairwise(clip.times_s)):
         assert clip.frame(editor.picture_at_time((begin + end) / 2)) == frame
+    editor.submit()
 
     frames = range(len(clip.burnt))
     expected = {

@@ -20,7 +20,6 @@ import lsvid.export
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.cli import cli
 from lsvid.spans import Span, from_json_line
-from lsvid.writers import WRITERS, Writer
 
 TASK = dict[str, Any]
 
@@ -355,7 +354,7 @@ def test_a_full_disk_is_one_clear_error(clips: Path, tmp_path: Path, monkeypatch
         raise OSError(28, os.strerror(28))
 
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5)))
-    monkeypatch.setitem(WRITERS, "csv", Writer(".csv", full))
+    monkeypatch.setattr("lsvid.writers.csv.write", full)
     result = run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out")
     assert result.exit_code == 1
     assert "No space left on device" in result.stderr

@@ -359,9 +359,9 @@ def test_a_project_without_storage(server_environment: LabelStudio, videos: Vide
 
 def test_no_such_project(server_environment: LabelStudio, videos: VideoFactory, tmp_path: Path) -> None:
     clip = videos.make(tmp_path / "op1" / "clip_1.mp4")
-    result = CliRunner().invoke(cli, ["import-clips", str(clip), "--project", "Nowhere at all"])
+    result = CliRunner().invoke(cli, ["import-clips", str(clip), "--project", "0987654x"])
     assert result.exit_code == 3
-    assert f"error: Label Studio at {server_environment.url} has no project titled 'Nowhere at all'\n" in result.stderr
+    assert f"error: Label Studio at {server_environment.url} has no project titled '0987654x'\n" in result.stderr
 
 
 def test_no_such_source(server_environment: LabelStudio, tmp_path: Path) -> None:

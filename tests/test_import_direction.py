@@ -6,8 +6,10 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "errors", "findings", "timebase", "spans", "labels", "labeling_config", "config_changes", "instructions",
-    "storage", "video", "clips", "clip_advice", "import_plan", "readers", "dataset", "frames", "writers", "export",
+    "errors", "findings", "pool", "timebase", "spans", "labels", "naming", "splits", "labeling_config",
+    "config_changes", "instructions", "passes", "storage", "video", "clips", "proxies", "images", "clip_advice",
+    "import_plan", "annotation_results", "readers", "dataset", "label_matching", "boundaries", "merge", "frames",
+    "image_export", "writers", "export", "contact_sheet", "agreement", "timings", "comparison", "report",
     "label_studio", "checks", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""

@@ -272,7 +272,7 @@ def test_the_only_value_that_names_a_video_is_the_video(tmp_path: Path) -> None:
         ("", "holds nothing"),
         ("[]", "holds nothing"),
         ("[1, 2]", "item 1 is not a JSON object"),
-        ('{"a": 1}', "is none of the exports that lsvid reads (lsvid spans, Label Studio JSON, Prodigy JSONL)"),
+        ('{"a": 1}', "is none of the exports that lsvid reads (lsvid spans, Label Studio JSON, Prodigy JSONL, "),
         ('[{"id": 1, "data"', "is not whole JSON"),
         ("\x00\x01\x02", "export.json:1 is not JSON"),
         ('[{"id":1,"annotation_id":1,"annotator":1,"lead_time":2.0,"video":"x"}]', "is Label Studio's JSON_MIN"),

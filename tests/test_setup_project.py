@@ -344,7 +344,7 @@ def test_a_folder_that_the_server_does_not_see(setup_run: Setup, tmp_path: Path)
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("s3://bucket/prefix", "error: --storage s3://bucket/prefix: this version connects local folders only\n"),
+        ("s3://", "error: s3:// names no bucket\n"),
         ("/nowhere/at/all", "error: --storage /nowhere/at/all: there is no folder /nowhere/at/all\n"),
         ("=/media", "error: --storage =/media: neither DIR nor DIR=SERVER_DIR\n"),
         ("/media=", "error: --storage /media=: neither DIR nor DIR=SERVER_DIR\n"),

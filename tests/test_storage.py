@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from factories import NTSC, VFR_GAPS, VideoFactory
+from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid import storage
 from lsvid.cli import cli
 from lsvid.clips import CaseRule, ClipFinder, find_clips
@@ -122,6 +124,7 @@ def test_the_frame_index_is_the_same_as_from_a_file(
     assert there.fingerprint == here.fingerprint
     assert there.index.pts.tolist() == here.index.pts.tolist()
     assert (there.index.duration_s, there.index.last_duration) == (here.index.duration_s, here.index.last_duration)
+    assert there.key_pts.tolist() == here.key_pts.tolist()
     assert (there.codec, there.pixel_format, there.size) == (here.codec, here.pixel_format, here.size)
 
 
@@ -247,13 +250,38 @@ def test_results_go_to_s3_and_replace_earlier_ones(bucket: Bucket, videos: Video
     assert b'"Cut"' in bucket.get("spans.jsonl")
 
 
+def test_pictures_come_from_s3(bucket: Bucket, videos: VideoFactory, tmp_path: Path) -> None:
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(export_of(bucket.put("op/c1.mp4", videos.make(n_frames=30)))))
+    target = f"{bucket.uri}/results"
+    for _ in range(2):
+        result = run("export-frames", str(export), "-o", target, "--images", "--jobs", "1")
+        assert result.exit_code == 0, result.output
+    keys = bucket.keys()
+    pictures = [key for key in keys if key.endswith(".jpg")]
+    assert pictures == [f"results/images/op/c1/{frame:06d}.jpg" for frame in range(2, 12)]
+    encoded = np.frombuffer(bucket.get(pictures[3]), np.uint8)
+    picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+    assert picture is not None
+    assert read_burnt_number(picture) == 5
+
+
+def test_proxies_are_made_of_clips_in_s3(bucket: Bucket, videos: VideoFactory, tmp_path: Path) -> None:
+    uri = bucket.put("op/c1 ü.mp4", videos.make(n_frames=30))
+    result = run("make-proxies", bucket.uri, "-o", str(tmp_path / "proxies"), "--jobs", "1")
+    assert result.exit_code == 0, result.output
+    proxy = tmp_path / "proxies" / "op" / "c1 ü.mp4"
+    assert probe(proxy).index.n_frames == probe(uri).index.n_frames == 30
+    assert [path.name for path in proxy.parent.iterdir()] == ["c1 ü.mp4"]
+
+
 def test_foreign_tables_in_s3_are_not_overwritten(bucket: Bucket, videos: VideoFactory, tmp_path: Path) -> None:
     export = tmp_path / "export.json"
     export.write_text(json.dumps(export_of(bucket.put("op/c1.mp4", videos.make(n_frames=30)))))
     bucket.put("results/frames.csv", b"mine")
     result = run("export-frames", str(export), "-o", f"{bucket.uri}/results/")
     assert result.exit_code == 2
-    assert "holds frames.csv, but no manifest.json of an earlier export" in result.stderr
+    assert "holds frames.csv, which no manifest.json of an earlier export names" in result.stderr
     assert bucket.get("results/frames.csv") == b"mine"
 
 
@@ -278,7 +306,6 @@ def test_wrong_credentials(
     uri = bucket.put("op/a.mp4", b"x")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    storage._client.cache_clear()
     for ask in (
         lambda: list(storage.list_objects(bucket.uri)),
         lambda: storage.stat(uri),
@@ -295,7 +322,6 @@ def test_no_credentials_at_all(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    storage._client.cache_clear()
     with pytest.raises(AuthError, match="no credentials for S3 were found while listing"):
         list(storage.list_objects(bucket.uri))
     with pytest.raises(AuthError, match="no credentials for S3 were found"):
@@ -321,10 +347,10 @@ def test_names_that_cannot_be(s3: S3Server) -> None:
         list(storage.list_objects("s3://no bucket/x"))
 
 
-def test_a_service_that_is_not_there(bucket: Bucket) -> None:
+def test_a_service_that_is_not_there(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        storage.configure_s3(endpoint=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{unused.getsockname()[1]}")
         with pytest.raises(ServerError, match="cannot reach S3 while listing") as caught:
             list(storage.list_objects(bucket.uri))
     assert "is the service at 127.0.0.1 running" in caught.value.hint

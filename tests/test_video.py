@@ -78,7 +78,8 @@ def test_a_second_look_comes_from_the_cache(videos: VideoFactory, monkeypatch: p
     second = probe(clip)
     assert second.index.pts.tolist() == first.index.pts.tolist()
     assert (second.index.time_base, second.index.duration_s) == (first.index.time_base, first.index.duration_s)
-    plain = [name for name in VideoInfo.__dataclass_fields__ if name != "index"]
+    assert second.key_pts.tolist() == first.key_pts.tolist()
+    plain = [name for name in VideoInfo.__dataclass_fields__ if name not in ("index", "key_pts")]
     assert [getattr(second, name) for name in plain] == [getattr(first, name) for name in plain]
 
 

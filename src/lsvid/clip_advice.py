@@ -33,18 +33,9 @@ class ProbedClip:
 
 
 def proxy_command(path: str) -> str:
-    """The ffmpeg command that makes a small copy of `path` with the same frames at the same times (measured).
-
-    The copy keeps the clip's name and folder name, and so its id, below a folder PROXIES.
-    """
-    source = PurePath(path)
-    folder = shlex.quote(str(PurePath("PROXIES", source.parent.name)))
-    proxy = shlex.quote(str(PurePath("PROXIES", source.parent.name, f"{source.stem}.mp4")))
-    return (
-        f"mkdir -p {folder} && ffmpeg -i {shlex.quote(path)} -map 0:v:0 -vf scale=1280:-2 -c:v libx264 "
-        "-preset veryfast -crf 26 -profile:v main -pix_fmt yuv420p -g 25 -fps_mode passthrough -enc_time_base -1 "
-        f"-copyts -movflags +faststart {proxy}"
-    )
+    """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
+    folder = shlex.quote(str(PurePath(path).parent))
+    return f"lsvid make-proxies {folder} -o PROXIES, then lsvid import-clips {folder} --proxies PROXIES"
 
 
 def plays_in_browsers(path: str, info: VideoInfo) -> bool:
@@ -68,17 +59,19 @@ def advise(clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Fin
     warn(
         lambda clip: not plays_in_browsers(clip.path, clip.info),
         "hold video that browsers may not play (they play 8-bit H.264 in MP4, and VP8, VP9 or AV1 in WebM)",
-        lambda clip: f"{_describe(clip.info)}; import copies with the same frames: {proxy_command(clip.path)}",
+        lambda clip: f"{_describe(clip.info)}; give annotators copies with the same frames: {proxy_command(clip.path)}",
     )
     warn(
         lambda clip: clip.info.size > BIG_BYTES,
         "are over 1 GB, which Label Studio reads whole from a local folder for every seek",
-        lambda clip: f"import small copies with the same frames: {proxy_command(clip.path)}",
+        lambda clip: f"give annotators small copies with the same frames: {proxy_command(clip.path)}",
     )
     warn(
         lambda clip: clip.info.size <= BIG_BYTES and _bits_per_s(clip.info) > MAX_BITS_PER_S,
         "have over 10 Mbit/s, which stalls on slow networks",
-        lambda clip: f"where that happens, import small copies with the same frames: {proxy_command(clip.path)}",
+        lambda clip: (
+            f"where that happens, give annotators small copies with the same frames: {proxy_command(clip.path)}"
+        ),
     )
     warn(
         lambda clip: clip.info.index.rate is None,

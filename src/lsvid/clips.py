@@ -279,6 +279,9 @@ class ClipFinder:
         """The path of the file whose path shares the longest end with `media`. Raises ClipError: none, or a tie."""
         wanted = PurePosixPath(media_path(media))
         candidates = self._by_name.get(wanted.name, [])
+        if not candidates and wanted.suffix.lower() not in VIDEO_SUFFIXES:  # label formats leave the ending out
+            stems = {name: paths for name, paths in self._by_name.items() if PurePosixPath(name).stem == wanted.name}
+            candidates = [path for paths in stems.values() for path in paths]
         if not candidates:
             if not self._roots and storage.is_s3(media):
                 return media
@@ -286,7 +289,8 @@ class ClipFinder:
                 return str(Path(wanted).resolve())
             where = ", ".join(self._roots) if self._roots else f"{wanted} itself"
             raise ClipError(f"cannot find the clip {media} (looked in: {where})", "name its folder: --clips DIR")
-        lengths = {path: _shared_end(PurePosixPath(path), wanted) for path in candidates}
+        names = {path: PurePosixPath(path) for path in candidates}
+        lengths = {path: _shared_end(parts, wanted.with_name(parts.name)) for path, parts in names.items()}
         best = [path for path in candidates if lengths[path] == max(lengths.values())]
         if len(best) > 1:
             raise ClipError(

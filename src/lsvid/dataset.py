@@ -1,14 +1,17 @@
 """The records of one or more exports, put together by clip: which annotations count, in which file, on which frames."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
+
+import msgspec
 
 from lsvid.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels import LabelTree
-from lsvid.spans import Annotation, Clip, Record, Span, Status
+from lsvid.spans import Annotation, Clip, Proxy, Record, Span, Status
 from lsvid.timebase import OutsideClipError
 from lsvid.video import VideoInfo, probe_all
 
@@ -119,7 +122,7 @@ def select(clips: Iterable[AnnotatedClip], selection: Selection, findings: Findi
                 if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
                     why = "annotations by annotators not asked for"
                 findings.leave_out(_where(clip, work), why)
-        _name_annotators(kept)
+        kept = _named(kept, join_parts=selection.annotations != "all")
         clip.works = sorted(kept, key=lambda w: natural_key(w.annotator))
 
 
@@ -145,10 +148,22 @@ def find_files(
     for clip, info in zip(with_file, probe_all([str(clip.path) for clip in with_file], on_done), strict=True):
         if isinstance(info, ClipError):
             findings.fault(f"clip {clip.id}", info.message)
+        elif clip.clip.proxy is not None and info.fingerprint == clip.clip.proxy.fingerprint:
+            clip.info = info  # the same frames at the same times
+            findings.warn(
+                f"the original of clip {clip.id} is not on this machine: read from its proxy, {clip.path}",
+                "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
+            )
         elif clip.clip.fingerprint not in (None, info.fingerprint):
             findings.fault(f"clip {clip.id}", f"{clip.path} is not the video that was imported: its content differs")
         else:
-            clip.info = info
+            clip.info = _as_played(info, clip.clip.proxy)
+            if clip.clip.n_frames not in (None, info.index.n_frames):
+                findings.warn(
+                    f"clip {clip.id}: its annotations count {clip.clip.n_frames} frames, {clip.path} has "
+                    f"{info.index.n_frames}",
+                    "check that they were made on this very file: a copy at another rate shifts every label",
+                )
             rate = info.index.rate
             clip.clip.n_frames, clip.clip.rate = info.index.n_frames, None if rate is None else str(rate)
             clip.clip.duration_s, clip.clip.fingerprint = float(info.index.length_s), info.fingerprint
@@ -156,7 +171,35 @@ def find_files(
         _place_in_case(members, findings)
 
 
+def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
+    """`info` of an original with the duration that players reported: the editor's last number follows from it."""
+    if proxy is None:
+        return info
+    duration_s = Fraction(proxy.duration_s).limit_denominator(1_000_000)
+    return replace(info, index=replace(info.index, duration_s=duration_s))
+
+
+def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
+    """The original `media` of a clip that was annotated on `proxy`; else the proxy; None where neither is found."""
+
+    def find(name: str) -> str | None:
+        try:
+            return finder.find(name)
+        except ClipError:
+            return None
+
+    found, copy = find(media), find(proxy.path)
+    if found is not None and found != copy:
+        return found
+    # What lies at the end of the same path below the folder of the proxies is the proxy.
+    return media if Path(media).is_file() else copy
+
+
 def _find(clip: AnnotatedClip, finder: ClipFinder, findings: Findings) -> None:
+    if clip.clip.proxy is not None:
+        clip.path = _find_original(clip.clip.media, clip.clip.proxy, finder)
+        if clip.path is not None:
+            return
     found: dict[str, None] = {}
     for media in clip.media:
         try:
@@ -282,14 +325,32 @@ def _asked_for(work: Work, selection: Selection) -> bool:
     return status in selection.statuses or status in _SUBMITTED
 
 
-def _by_annotator(works: Iterable[Work]) -> dict[tuple[str, str], list[Work]]:
-    """Drafts and predictions stand beside what was submitted: they do not replace it."""
-    groups: dict[tuple[str, str], list[Work]] = {}
+def _by_annotator(works: Iterable[Work]) -> dict[tuple[str, str, str], list[Work]]:
+    """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
+    groups: dict[tuple[str, str, str], list[Work]] = {}
     for work in works:
-        status = work.annotation.status
+        status, part = work.annotation.status, work.annotation.part
         kind = "submitted" if status in _SUBMITTED else str(status)
-        groups.setdefault((work.annotation.annotator, kind), []).append(work)
+        groups.setdefault((work.annotation.annotator, kind, part), []).append(work)
     return groups
+
+
+def _join_parts(works: Iterable[Work]) -> list[Work]:
+    """`works`, where those that cover parts of a clip, by one annotator and of one status, have become one."""
+    joined: dict[tuple[str, Status], Work] = {}
+    whole = []
+    for work in works:
+        annotation = work.annotation
+        if not annotation.part:
+            whole.append(work)
+            continue
+        one = joined.setdefault(
+            (annotation.annotator, annotation.status), Work(msgspec.structs.replace(annotation, part=""))
+        )
+        for span in work.spans:
+            span.annotation_id = one.annotation.annotation_id
+        one.spans += work.spans
+    return whole + list(joined.values())
 
 
 def _choose(group: Sequence[Work], which: str) -> list[Work]:
@@ -301,8 +362,9 @@ def _choose(group: Sequence[Work], which: str) -> list[Work]:
     return [ordered[0] if which == "first" else ordered[-1]]
 
 
-def _name_annotators(works: Collection[Work]) -> None:
-    """Give each work a name of its own: the annotator's, with what tells it apart where one has several."""
+def _named(works: Collection[Work], *, join_parts: bool) -> list[Work]:
+    """The works, each with a name of its own: the annotator's, with what tells it apart where one has several."""
+    works = _join_parts(works) if join_parts else list(works)
     for work in works:
         annotation = work.annotation
         alike = [other.annotation for other in works if other.annotation.annotator == annotation.annotator]
@@ -310,6 +372,7 @@ def _name_annotators(works: Collection[Work]) -> None:
         if len(alike) > 1:
             tag = str(annotation.status) if annotation.status not in _SUBMITTED else annotation.annotation_id
             work.annotator = f"{annotation.annotator} #{tag}"
+    return works
 
 
 def check_selection(selection: Selection) -> None:

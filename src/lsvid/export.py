@@ -5,30 +5,39 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from lsvid import __version__, storage
+from lsvid.boundaries import BoundaryOptions, join, tidy
 from lsvid.clips import natural_key
 from lsvid.dataset import (
     AnnotatedClip,
     Selection,
     find_files,
     gather,
+    label_order,
     locate,
     raise_faults,
     select,
 )
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
-from lsvid.frames import FrameTables, TableOptions
+from lsvid.frames import TableOptions
+from lsvid.image_export import ExportedImages, ImageRequest
+from lsvid.label_matching import LabelMatcher, match_labels
+from lsvid.labels import LabelTree
+from lsvid.merge import MergeOptions, merge
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span, to_json_line
-from lsvid.writers import WRITERS
+from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
+from lsvid.splits import Fold, SplitOptions, split
+from lsvid.writers import WRITERS, span_writer, writer
+from lsvid.writers.base import Export
 
 MANIFEST = "manifest.json"
 
@@ -47,12 +56,42 @@ class Sources:
     names: Sequence[str] = ()
 
 
+@dataclass
+class Treatment:
+    """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
+
+    matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
+    merge: how the annotators of a clip become one.
+    """
+
+    matcher: LabelMatcher | None = None
+    boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
+    merge: MergeOptions | None = None
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
+        """Rename and match labels."""
+        if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
+            self.report["label_map"] = changed
+
+    def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
+        """Tidy the boundaries of spans that have been located, and merge annotators."""
+        report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+        if self.merge is not None:
+            self.report["merge"] = merge(clips, self.merge, findings)
+        if self.boundaries.join_gap_s is not None:
+            report.joined = join(clips, self.boundaries.join_gap_s)
+        if self.boundaries.asked_for:
+            self.report["boundaries"] = report.as_json(self.boundaries)
+
+
 def read_clips(
     sources: Sources,
     selection: Selection,
     findings: Findings,
     *,
     skip_bad: bool,
+    treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
 ) -> list[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
@@ -61,8 +100,11 @@ def read_clips(
     """
     clips = gather(_records(sources, findings), findings)
     select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     find_files(clips, sources.roots, sources.options.rule, findings, on_probed)
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     return clips
 
@@ -77,44 +119,110 @@ def export_frames(
     file_format: str = "csv",
     split_by_case: bool = False,
     include_unannotated: bool = False,
+    treatment: Treatment | None = None,
+    level: int | None = None,
+    unit: str | None = None,
+    splits: SplitOptions | None = None,
     command: Sequence[str] = (),
+    images: ImageRequest | None = None,
     on_clip: Callable[[int], None] | None = None,
+    on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the frame table of `clips` into `folder`, with `manifest.json`; returns the manifest.
+    """Write `clips` as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
+    With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
+    unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
-    all. Raises DataError where nothing is left to write, or `folder` holds files that are not lsvid's.
+    all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
+    `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
     exported = _exported(clips, findings, include_unannotated=include_unannotated)
-    writer = WRITERS[file_format]
-    frame_tables = FrameTables(exported, options)
-    rows = 0
-
-    def tables(members: Iterable[AnnotatedClip]) -> Iterator[Any]:
-        nonlocal rows
-        for clip in members:
-            table = frame_tables.table(clip)
-            rows += len(table)
-            yield table
-            if on_clip:
-                on_clip(1)
-
+    chosen = WRITERS[file_format]
+    there = {clip.id for clip in exported}
+    export = Export(
+        folder=folder,
+        format=file_format,
+        clips=exported,
+        table=options,
+        findings=findings,
+        unit=unit or chosen.unit,
+        level=level,
+        split_by="case" if split_by_case else None,
+        incomplete=frozenset(clip.clip.case for clip in clips if clip.id not in there),
+    )
+    if on_clip:
+        export.on_clip = on_clip
+    if images:
+        _check_ours(folder)
+        export.pictures = partial(
+            ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
+        )
+    check_options(export, unit=unit, splits=splits)
+    if not chosen.annotators:
+        export.check_one_annotator()
+    export.folds = _folds(export, splits or SplitOptions())
     with _whole_folder(folder) as (staging, publish):
-        if split_by_case:
-            cases: dict[str, list[AnnotatedClip]] = {}
-            for clip in exported:
-                cases.setdefault(clip.clip.case, []).append(clip)
-            parts = {f"frames_{case}{writer.suffix}": members for case, members in cases.items()}
-        else:
-            parts = {f"frames{writer.suffix}": exported}
-        for name, members in parts.items():
-            writer.write(tables(members), frame_tables.schema, staging / name)
+        export.folder = staging
+        files = writer(file_format)(export)
+        if export.folds:
+            files.append(_write_splits(export))
         manifest = _manifest(clips, exported, sources, options, findings, command)
-        manifest["counts"] |= {"rows": rows}
-        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in parts]
+        manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
+        manifest["counts"] |= export.counts
+        manifest |= treatment.report if treatment else {}
+        if export.made_pictures:
+            manifest["images"] = export.made_pictures.manifest()
+        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
         (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish([*parts, MANIFEST])
+        publish([*files, MANIFEST])
+    if export.made_pictures:
+        export.made_pictures.clear_up()
     return manifest
+
+
+def check_options(export: Export, *, unit: str | None, splits: SplitOptions | None) -> None:
+    """Raise SettingsError where an option is given that means nothing to the format."""
+    given = {
+        "layout": export.table.wide,
+        "sample_fps": export.table.sample_fps is not None,
+        "split_by": export.split_by is not None,
+        "background": export.table.background is not None,
+        "level": export.level is not None,
+        "unit": unit is not None,
+        "split": splits is not None and (splits.shares is not None or splits.folds is not None),
+    }
+    if export.pictures is not None and not WRITERS[export.format].is_table:
+        tables = [name for name, known in WRITERS.items() if known.is_table]
+        raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
+    for name, is_given in given.items():
+        if is_given and name not in WRITERS[export.format].options:
+            able = [other for other, known in WRITERS.items() if name in known.options]
+            raise SettingsError(
+                f"--{name.replace('_', '-')} means nothing to --format {export.format}", f"it does to {', '.join(able)}"
+            )
+
+
+def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
+    weights: dict[str, dict[object, float]] = {}
+    for clip in export.clips:
+        if export.unit == "case" and clip.clip.case in export.incomplete:
+            continue
+        times = weights.setdefault(clip.clip.case, {})
+        for work in clip.works:
+            for span in work.spans:
+                label = span.label[: export.level]
+                times[label] = times.get(label, 0.0) + (span.end_s or 0.0) - (span.start_s or 0.0)
+    return split(weights, splits)
+
+
+def _write_splits(export: Export) -> str:
+    rows = [
+        (number, part, case)
+        for number, fold in enumerate(export.folds, start=1)
+        for part, cases in fold.items()
+        for case in cases
+    ]
+    return export.write_csv("splits.csv", ("split", "part", "case"), rows)
 
 
 def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
@@ -135,7 +243,12 @@ def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_una
 
 
 def span_records(
-    sources: Sources, selection: Selection | None, findings: Findings, *, skip_bad: bool
+    sources: Sources,
+    selection: Selection | None,
+    findings: Findings,
+    *,
+    skip_bad: bool,
+    treatment: Treatment | None = None,
 ) -> Iterator[Record]:
     """Every record of the exports: of each clip itself, then its annotations, each followed by its spans.
 
@@ -145,11 +258,14 @@ def span_records(
     clips = gather(_records(sources, findings), findings)
     if selection is not None:
         select(clips, selection, findings)
+    treatment = treatment or Treatment()
+    treatment.of_labels(clips, findings)
     lost = Findings()
     find_files(clips, sources.roots, sources.options.rule, lost)
     for _, reason in lost.faults:
         findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
     locate(clips, findings)
+    treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     for clip in clips:
         yield clip.clip
@@ -158,20 +274,35 @@ def span_records(
             yield from sorted(work.spans, key=_by_time)
 
 
-def write_spans(records: Iterable[Record], path: Path) -> int:
-    """Write `records` as JSON Lines into `path`, whole or not at all; returns their number."""
-    count = 0
+def span_lines(
+    records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
+) -> list[bytes]:
+    """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS. Raises ExportError, as `read_clips`."""
+    found = list(span_writer(file_format)(records, separator, findings))
+    raise_faults(findings, f"spans as {file_format}", skip_bad=skip_bad)
+    return found
+
+
+def write_lines(lines: Iterable[bytes], path: Path) -> None:
+    """Write `lines` into `path`, whole or not at all."""
     with whole_file(path) as temporary, temporary.open("wb") as file:
-        for record in records:
-            file.write(to_json_line(record))
-            count += 1
-    return count
+        file.writelines(lines)
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of(path: Path) -> str:
+    """`sha256` of a file; of a folder, of its files' names and hashes, so that any change shows."""
+    if not path.is_dir():
+        return sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
+    return digest.hexdigest()
 
 
 @contextmanager
@@ -206,12 +337,15 @@ def _whole_folder(folder: Path) -> Iterator[tuple[Path, Callable[[Sequence[str]]
 
     def publish(names: Sequence[str]) -> None:
         old = _files_of_manifest(folder)
+        _check_free(folder, set(names) - old - {MANIFEST})
         folder.mkdir(exist_ok=True)
         (folder / MANIFEST).unlink(missing_ok=True)  # so that it never describes files that are not there yet
         for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (staging / name).replace(folder / name)
         for name in old - set(names):
             (folder / name).unlink(missing_ok=True)
+            _remove_empty((folder / name).parent, folder)
 
     try:
         yield staging, publish
@@ -235,17 +369,18 @@ def output_folder(target: str) -> Iterator[Path]:
         return
     prefix = storage.folder_uri(target)
     before = storage.read_bytes(prefix + MANIFEST)
-    if before is None:
-        _check_ours_in_s3(prefix)
+    old = _names_in_manifest(before or b"")
+    _check_free_in_s3(prefix, old, lambda name: name.startswith("frames"))
     with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
         local = Path(folder) / "out"
         yield local
         names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
+        _check_free_in_s3(prefix, old, {name for name in names if "/" not in name}.__contains__)
         if before is not None:
             storage.remove(prefix + MANIFEST)
         for name in sorted(names, key=lambda name: name == MANIFEST):
             storage.upload(local / name, prefix + name)
-        for name in _names_in_manifest(before or b"") - set(names):
+        for name in old - set(names):
             storage.remove(prefix + name)
 
 
@@ -261,12 +396,12 @@ def output_file(target: str) -> Iterator[Path]:
         storage.upload(local, target)
 
 
-def _check_ours_in_s3(prefix: str) -> None:
+def _check_free_in_s3(prefix: str, old: Collection[str], would_be_written: Callable[[str], bool]) -> None:
     for uri, _ in storage.list_objects(prefix):
         name = uri.removeprefix(prefix)
-        if name.startswith("frames"):
+        if would_be_written(name) and name not in old and name != MANIFEST:
             raise SettingsError(
-                f"{prefix} holds {name}, but no {MANIFEST} of an earlier export: it would be overwritten",
+                f"{prefix} holds {name}, which no {MANIFEST} of an earlier export names: it would be overwritten",
                 "choose another prefix with -o, or remove the object",
             )
 
@@ -282,6 +417,23 @@ def _check_ours(folder: Path) -> None:
         )
 
 
+def _check_free(folder: Path, names: Collection[str]) -> None:
+    """Raise SettingsError where one of `names` is there already and no earlier export wrote it."""
+    taken = sorted(name for name in names if (folder / name).exists())
+    if taken:
+        raise SettingsError(
+            f"{folder} holds {taken[0]}, which no earlier export wrote: it would be overwritten",
+            "choose another folder with -o, or remove the file",
+        )
+
+
+def _remove_empty(inner: Path, folder: Path) -> None:
+    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it."""
+    while inner != folder and inner.is_dir() and not any(inner.iterdir()):
+        inner.rmdir()
+        inner = inner.parent
+
+
 def _files_of_manifest(folder: Path) -> set[str]:
     try:
         return _names_in_manifest((folder / MANIFEST).read_bytes())
@@ -292,7 +444,8 @@ def _files_of_manifest(folder: Path) -> set[str]:
 def _names_in_manifest(manifest: bytes) -> set[str]:
     """The names of the files that a manifest describes; none where it is no manifest."""
     try:
-        return {Path(file["name"]).name for file in json.loads(manifest)["files"]}
+        names = {PurePosixPath(file["name"]) for file in json.loads(manifest)["files"]}
+        return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
     except (ValueError, KeyError, TypeError):
         return set()
 
@@ -312,7 +465,7 @@ def _manifest(
         "span_schema": SCHEMA_VERSION,
         "command": list(command),
         "exports": [
-            {"name": name} | ({"sha256": sha256(Path(path))} if path != "-" else {})
+            {"name": name} | ({"sha256": _sha256_of(Path(path))} if path != "-" else {})
             for name, path in zip(names, sources.exports, strict=True)
         ],
         "labels": [LABEL_SEPARATOR.join(path) for path in options.labels],
@@ -346,6 +499,18 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
         "case_frame": clip.case_frame,
         "case_time_s": float(clip.case_time_s),
         "exported": exported,
+    } | ({"proxy": proxy} if (proxy := _manifest_proxy(clip)) else {})
+
+
+def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
+    """What annotators saw instead of the clip, and whether this export was made from it too."""
+    proxy = clip.clip.proxy
+    if proxy is None or clip.info is None:
+        return None
+    return {
+        "path": proxy.path,
+        "fingerprint": proxy.fingerprint,
+        "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
 
 
@@ -359,10 +524,12 @@ def _what(sources: Sources) -> str:
 
 
 def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
-    return (span.start_s or 0.0, span.end_s or 0.0, span.label)
+    if span.start_s is None or span.end_s is None:
+        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+    return (span.start_s, span.end_s, span.label)
 
 
 __all__ = [
-    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_records",
-    "write_spans",
+    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_lines",
+    "span_records", "write_lines",
 ]  # fmt: skip

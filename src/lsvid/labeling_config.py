@@ -17,7 +17,7 @@ from typing import Literal
 from xml.etree import ElementTree as ET
 
 from lsvid.errors import DataError, SettingsError
-from lsvid.labels import Label, LabelTree
+from lsvid.labels import REGION_OF_INTEREST, Label, LabelTree
 
 Timeline = Literal["frames", "waveform", "both"]
 """What annotators draw on: the video's frames, the waveform strip, or some labels on each."""
@@ -225,6 +225,8 @@ def tree_from_config(xml: str) -> LabelTree:
             if has_both and control.tag == "TimelineLabels":
                 label = replace(label, timeline="frames")
             labels.setdefault(label.name, label)
+    if list(labels) == [REGION_OF_INTEREST] and labels[REGION_OF_INTEREST].children:
+        return LabelTree(labels[REGION_OF_INTEREST].children)  # a second pass: what its regions can be
     return LabelTree(tuple(labels.values()))
 
 

@@ -35,6 +35,9 @@ TimelineKind = Literal["frames", "waveform"]
 EDITOR_KEYS = frozenset("uhvboemkwpr") | {"shift+r", "shift+f", "shift+1", "shift+2"}
 """Keys that a label cannot have: the editor's own (Label Studio 1.23.2, Hotkeys/defaults.js), and the filter box's."""
 
+REGION_OF_INTEREST = "REGION_OF_INTEREST"
+"""The one label of a first pass, in which regions are marked and nothing is chosen; the second pass names them."""
+
 _FIELDS = ("name", "children", "id", "color", "hotkey", "hint", "multiple", "timeline")
 _MAX_DEPTH = 16  # a YAML file can hold itself (anchors), and an editor's tree that deep is of no use
 

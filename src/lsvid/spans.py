@@ -127,6 +127,14 @@ class _Record(msgspec.Struct, kw_only=True, tag_field="record"):
         return f"{self.case}/{self.clip}"
 
 
+class Proxy(msgspec.Struct, frozen=True):
+    """The copy of a clip that annotators saw: the same pictures at the same times. Players report its duration."""
+
+    path: str
+    fingerprint: str
+    duration_s: float
+
+
 class Clip(_Record, kw_only=True, tag="clip"):
     """A video file of a case. `order` sorts the case's clips (a late one may lie between two); `rate` is exact."""
 
@@ -137,12 +145,15 @@ class Clip(_Record, kw_only=True, tag="clip"):
     duration_s: float | None = None
     fingerprint: str | None = None
     task_id: int | None = None
+    proxy: Proxy | None = None
 
 
 class Annotation(_Record, kw_only=True, tag="annotation"):
     """That `annotator` has worked through a clip, whether or not there was anything to mark.
 
-    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it) choose among several.
+    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it; '#' and the place in the export
+    where it has none) choose among several. `part` names what of the clip was worked through, where that is not all of
+    it (a chunk, a region): parts stand beside one another, and each has its own versions.
     """
 
     annotator: str
@@ -152,6 +163,7 @@ class Annotation(_Record, kw_only=True, tag="annotation"):
     ground_truth: bool = False
     updated_at: str = ""
     score: float | None = None
+    part: str = ""
 
 
 class Span(_Record, kw_only=True, tag="span"):

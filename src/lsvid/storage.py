@@ -1,18 +1,18 @@
 """Files on this machine and objects in S3 behind one small interface: list, stat, read at any place, write whole.
 
 An object is named `s3://BUCKET/KEY`, the key as it is: nothing in it is quoted. Credentials and region come by boto3's
-ordinary chain (variables AWS_…, profiles, instance roles), unless `configure_s3` says otherwise. No message holds a
-key, a secret or a signed address.
+ordinary chain (variables AWS_…, profiles, instance roles). No message holds a key, a secret or a signed address.
 """
 
 import contextlib
 import io
 import os
+import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,35 +32,33 @@ _CREDENTIALS_HINT = (
 )
 
 
-@dataclass(frozen=True)
-class S3Settings:
-    """How to reach S3; None leaves it to boto3's ordinary chain."""
+def configure_s3(
+    endpoint: str | None = None, region: str | None = None, key_env: str | None = None, secret_env: str | None = None
+) -> None:
+    """Set boto3's own variables to what is given, for this process and those it starts; the others stay.
 
-    endpoint: str | None = None
-    region: str | None = None
-    key_env: str | None = None
-    secret_env: str | None = None
-
-
-_settings = S3Settings()
-
-
-def configure_s3(**changes: str | None) -> None:
-    """Change how this process reaches S3: the fields of S3Settings. Raises SettingsError where one cannot be right."""
-    global _settings  # noqa: PLW0603 - one S3 service a process, as boto3's own variables have it
-    endpoint = changes.get("endpoint")
+    key_env, secret_env: the names of the variables that hold an access key and its secret. Raises SettingsError.
+    """
     if endpoint is not None:
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise SettingsError(
                 "--s3-endpoint is not the address of an S3 service", "such as --s3-endpoint https://s3.example.org:9000"
             )
-    _settings = replace(_settings, **changes)
-
-
-def s3_settings() -> S3Settings:
-    """How this process reaches S3."""
-    return _settings
+        os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
+    if region is not None:
+        os.environ["AWS_DEFAULT_REGION"] = region
+    if (key_env is None) != (secret_env is None):
+        raise SettingsError("--s3-key-env and --s3-secret-env go together", "name both variables, or neither")
+    if key_env is not None and secret_env is not None:
+        for name in (key_env, secret_env):
+            if not os.environ.get(name):
+                raise SettingsError(
+                    f"the environment variable {name} is not set", "it is to hold an access key of S3, or its secret"
+                )
+        os.environ["AWS_ACCESS_KEY_ID"] = os.environ[key_env]
+        os.environ["AWS_SECRET_ACCESS_KEY"] = os.environ[secret_env]
+        os.environ.pop("AWS_SESSION_TOKEN", None)  # it belongs to another key
 
 
 @dataclass(frozen=True)
@@ -153,6 +151,20 @@ def exists(path: str) -> bool:
 def open_media(path: str) -> "str | S3File":
     """What PyAV opens to read the video at `path`: the path itself, or a seekable file over ranged GETs."""
     return S3File(path, stat(path)) if is_s3(path) else path
+
+
+@contextlib.contextmanager
+def local_file(path: str, folder: Path) -> Iterator[str]:
+    """A file with the content of `path`: itself, or for an object a copy in `folder`, which is gone afterwards."""
+    if not is_s3(path):
+        yield path
+        return
+    bucket, key = _object(path)
+    with tempfile.TemporaryDirectory(prefix=".lsvid-", dir=folder) as temporary:
+        copy = Path(temporary) / ("clip" + PurePosixPath(key).suffix)
+        with s3_errors(f"reading {path}", path):
+            client().download_file(bucket, key, str(copy))
+        yield str(copy)
 
 
 class S3File(io.RawIOBase):
@@ -331,18 +343,21 @@ def cors_document(origin: str) -> dict[str, Any]:
 
 
 def client() -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
-    """boto3's client for the settings that hold now; threads may share it."""
+    """boto3's client for the variables as they are now; threads may share it."""
     with s3_errors("connecting to S3"):
-        return _client(_settings, _given_keys(_settings), os.environ.get("AWS_PROFILE"))
+        return _client(tuple(os.environ.get(name) for name in _VARIABLES))
+
+
+_VARIABLES = (
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
 
 
 def _session() -> Any:  # noqa: ANN401 - the same
     import boto3  # noqa: PLC0415 - 0.4 s that only S3 needs
 
-    key, secret = _given_keys(_settings)
-    return boto3.session.Session(
-        aws_access_key_id=key, aws_secret_access_key=secret, region_name=_settings.region or None
-    )
+    return boto3.session.Session()
 
 
 def endpoint() -> str | None:
@@ -353,7 +368,8 @@ def endpoint() -> str | None:
 
 def region() -> str | None:
     """The region that is set; None where none is."""
-    return _settings.region or _session().region_name
+    found = _session().region_name
+    return str(found) if found else None
 
 
 def _is_aws(url: str) -> bool:
@@ -361,7 +377,7 @@ def _is_aws(url: str) -> bool:
 
 
 @cache
-def _client(settings: S3Settings, keys: tuple[str | None, str | None], profile: str | None) -> Any:  # noqa: ANN401 - the same
+def _client(variables: tuple[str | None, ...]) -> Any:  # noqa: ANN401 - the same
     from botocore.config import Config  # noqa: PLC0415 - 0.4 s that only S3 needs
 
     config = Config(
@@ -375,28 +391,12 @@ def _client(settings: S3Settings, keys: tuple[str | None, str | None], profile: 
         response_checksum_validation="when_required",
     )
     session = _session()
-    made = session.client("s3", endpoint_url=settings.endpoint, config=config)
+    made = session.client("s3", config=config)
     if _is_aws(made.meta.endpoint_url):
         return made
     # A service of one's own has no host name for each bucket.
     by_path = config.merge(Config(s3={"addressing_style": "path"}))
-    return session.client("s3", endpoint_url=settings.endpoint, config=by_path)
-
-
-def _given_keys(settings: S3Settings) -> tuple[str | None, str | None]:
-    """The values of the variables that --s3-key-env and --s3-secret-env name: both, or neither."""
-    names = (settings.key_env, settings.secret_env)
-    if names == (None, None):
-        return (None, None)
-    if None in names:
-        raise SettingsError("--s3-key-env and --s3-secret-env go together", "name both variables, or neither")
-    values = [os.environ.get(str(name)) for name in names]
-    for name, value in zip(names, values, strict=True):
-        if not value:
-            raise SettingsError(
-                f"the environment variable {name} is not set", "it is to hold a key of S3, or its secret"
-            )
-    return (values[0], values[1])
+    return session.client("s3", config=by_path)
 
 
 def _object(uri: str) -> tuple[str, str]:
@@ -455,7 +455,7 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
 
 
 def _where() -> str:
-    endpoint = _settings.endpoint or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
         return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (--s3-endpoint)?"
     return "for a service other than AWS give its address: --s3-endpoint URL or AWS_ENDPOINT_URL_S3"

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +16,12 @@ import numpy as np
 
 from lsvid import storage
 from lsvid.errors import ClipError
-from lsvid.timebase import FrameIndex
+from lsvid.timebase import FrameIndex, PtsArray
 
 if TYPE_CHECKING:
     from av.container import InputContainer
 
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
@@ -36,6 +36,7 @@ class VideoInfo:
     fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
     n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
+    key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
 
     index: FrameIndex
@@ -49,9 +50,10 @@ class VideoInfo:
     fingerprint: str
     recorded_at: str | None
     n_lost: int = 0
+    key_pts: PtsArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
 
 
-def probe(path: str | Path) -> VideoInfo:
+def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
     """The frame index and format of the video at `path` (of a file, or an `s3://` URI).
 
     Remembered by path, size and modification time or ETag. From S3 only the parts that hold the index are read.
@@ -72,13 +74,14 @@ def probe(path: str | Path) -> VideoInfo:
     media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
     try:
         with av.open(media, "r") as container:
-            info = _read(container, path, stat.size)
+            info = _read(container, path, stat.size, hollow=bool(getattr(media, "hollow", False)))
     except (av.FFmpegError, OSError) as error:
         raise ClipError(
             f"{path} cannot be read as a video: {error.strerror or error}",
             f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
         ) from error
-    _to_cache(cached, signature, info)
+    if remember:
+        _to_cache(cached, signature, info)
     return info
 
 
@@ -107,7 +110,8 @@ def probe_all(
     return results
 
 
-def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
+def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) -> VideoInfo:
+    """What the packets tell; with `hollow` their contents are zeros, which make no key picture to FFmpeg's parser."""
     stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
     if stream is None:
         raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
@@ -116,7 +120,11 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
     sizes: list[int] = []
     durations: list[int] = []
     n_hidden = 0
+    keys: list[int] = []
+    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
     for packet in container.demux(stream):
+        if (packet.is_keyframe or packet.dts in listed) and packet.pts is not None:
+            keys.append(packet.pts)
         if packet.size == 0:  # the flush at the end
             continue
         if packet.is_discard:  # a picture that an edit list cuts away
@@ -164,6 +172,7 @@ def _read(container: "InputContainer", path: str, size: int) -> VideoInfo:
         fingerprint=digest.hexdigest()[:32],
         recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
         or container.metadata.get("creation_time"),
+        key_pts=np.unique(np.array(keys, dtype=np.int64)),
         n_lost=max(0, stream.frames - n_hidden - len(pts)) if "mp4" in container.format.name else 0,
     )
 
@@ -175,6 +184,7 @@ class _Entry(msgspec.Struct, array_like=True):
     version: int
     signature: str
     pts_deltas: bytes
+    key_deltas: bytes
     time_base: tuple[int, int]
     last_duration: int
     duration_s: tuple[int, int]
@@ -208,13 +218,22 @@ def _from_cache(file: Path, signature: str) -> VideoInfo | None:
         entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
         if entry.version != _CACHE_VERSION or entry.signature != signature:
             return None
-        pts = np.cumsum(np.frombuffer(zlib.decompress(entry.pts_deltas), dtype="<i8"), dtype=np.int64)
+        pts, key_pts = _unpacked(entry.pts_deltas), _unpacked(entry.key_deltas)
     except (OSError, msgspec.DecodeError, zlib.error, ValueError):
         return None  # absent, or left by another version or by a full disk
     return VideoInfo(
         index=FrameIndex(pts, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)),
+        key_pts=key_pts,
         **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
     )
+
+
+def _packed(pts: PtsArray) -> bytes:
+    return zlib.compress(np.diff(pts, prepend=0).astype("<i8").tobytes(), level=1)
+
+
+def _unpacked(deltas: bytes) -> PtsArray:
+    return np.cumsum(np.frombuffer(zlib.decompress(deltas), dtype="<i8"), dtype=np.int64)
 
 
 def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
@@ -222,7 +241,8 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
     entry = _Entry(
         version=_CACHE_VERSION,
         signature=signature,
-        pts_deltas=zlib.compress(np.diff(index.pts, prepend=0).astype("<i8").tobytes(), level=1),
+        pts_deltas=_packed(index.pts),
+        key_deltas=_packed(info.key_pts),
         time_base=index.time_base.as_integer_ratio(),
         last_duration=index.last_duration,
         duration_s=index.duration_s.as_integer_ratio(),
@@ -238,4 +258,4 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
             temporary.unlink()
 
 
-_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field != "index"]
+_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field not in ("index", "key_pts")]

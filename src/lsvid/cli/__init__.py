@@ -23,9 +23,23 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make or update a Label Studio project from a label file.",
     ),
     "import-clips": ("lsvid.cli.import_clips:import_clips", "Put video clips into a project, in ascending order."),
+    "second-pass": (
+        "lsvid.cli.second_pass:second_pass",
+        "Bring the regions of a first pass to the project of a second.",
+    ),
+    "make-proxies": (
+        "lsvid.cli.make_proxies:make_proxies",
+        "Make small copies of clips for annotators: the same frames, fast to seek.",
+    ),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
     "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
+    "contact-sheet": (
+        "lsvid.cli.contact_sheet:contact_sheet",
+        "Show the first, middle and last picture of every span on one page.",
+    ),
+    "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
+    "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
     "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }

@@ -34,7 +34,6 @@ def check(
 
     \b
     Examples:
-      lsvid check
       lsvid check /data/clips --project Surgery
       lsvid check s3://recordings/2026 --project Surgery --s3-endpoint https://s3.example.org
     """

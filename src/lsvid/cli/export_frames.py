@@ -1,27 +1,48 @@
 """`lsvid export-frames`."""
 
+import re
 import sys
 from typing import Any
 
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
-
-FORMATS = ("csv", "jsonl", "parquet")
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
+from lsvid.writers import WRITERS
 
 
 @click.command("export-frames")
 @source_options
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
-@click.option("--format", "file_format", type=click.Choice(FORMATS), default="csv", show_default=True)
+@click.option("--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
+              help="'lsvid formats' tells what each holds.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
-              help="long: a row per frame and active label. wide: a row per frame, 0/1 columns of labels.")  # fmt: skip
+              help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label.")  # fmt: skip
 @click.option("--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip.")
 @click.option("--split-by", type=click.Choice(["case"]), help="One file a case.")
+@click.option("--level", type=click.IntRange(min=1), metavar="N",
+              help="Only this level of the labels, from 1; by default all, in folders of their own.")  # fmt: skip
+@click.option("--unit", type=click.Choice(["clip", "case"]),
+              help="What is one video in the output: a clip, or a case with its clips stitched.")  # fmt: skip
+@click.option("--split", "shares", metavar="SHARES",
+              help="Split by case, label times spread alike: train=0.7,val=0.1,test=0.2.")  # fmt: skip
+@click.option("--folds", type=click.IntRange(min=2), metavar="K", help="K splits by case for cross-validation.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the splits: the same seed, the same splits.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
+@click.option("--images", is_flag=True, help="Write the picture of every labelled frame, too.")
+@click.option("--all-frames", is_flag=True, help="Pictures of frames without a label, too.")
+@click.option("--image-format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
+@click.option("--quality", type=click.IntRange(1, 100), help="Of jpg and webp.  [default: 95, and 90]")
+@click.option("--size", metavar="N|WxH", help="Stretch pictures to N x N, or W x H.")
+@click.option("--short-side", type=click.IntRange(min=1), metavar="N", help="Bring their shorter side to N.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Clips to take pictures from at a time. Default: one for every core.")  # fmt: skip
+@click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
+              help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
+              "--annotator.")  # fmt: skip
+@boundary_options
 @output_options
 def export_frames(output: Output, /, **options: Any) -> None:
     """Turn annotations into one label row per frame.
@@ -29,29 +50,53 @@ def export_frames(output: Output, /, **options: Any) -> None:
     Every frame of every annotated clip is there, labelled or not. Columns: case, clip, frame, case_frame, time_s,
     case_time_s, annotator, region, label, level_1 and on. Frames count from 0.
 
+    With --images, pictures lie in DIR/images as CASE/CLIP/000123.jpg, 000123 being the frame; the column image names
+    them. Run the same command again after an interruption: it writes only the pictures that are missing.
+
     \b
     Examples:
       lsvid export-frames --project Surgery -o frames/
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
+      lsvid export-frames --project 3 -o frames/ --images --sample-fps 1 --short-side 256
+      lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
+      lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
     """
     from lsvid.dataset import label_order
+    from lsvid.errors import DataError
     from lsvid.export import export_frames, output_folder, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
+    from lsvid.merge import MergeOptions
+    from lsvid.splits import SplitOptions, parse_shares
     from lsvid.timebase import parse_rate
 
     try:
         sample_fps = parse_rate(options["sample_fps"]) if options["sample_fps"] is not None else None
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--sample-fps") from error
+    images = _image_request(options)
+    if options["shares"] is not None and options["folds"] is not None:
+        raise click.UsageError("--split and --folds: one of the two")
+    shares = parse_shares(options["shares"]) if options["shares"] is not None else None
     findings = Findings()
-    with open_sources(output, options) as (sources, selection):
+    merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
+    if merge is not None:
+        merge.check()
+        if options["annotations"] == "all" or options["all_versions"]:
+            raise click.UsageError("--merge counts each annotator once: not with all their annotations")
+    with open_sources(output, options) as (sources, selection, treatment):
+        treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step)
+            clips = read_clips(
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
+            )
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
-        with output_folder(options["folder"]) as folder, output.progress("Writing frames", len(clips)) as step:
+        with (
+            output_folder(options["folder"]) as folder,
+            output.progress("Writing pictures" if images else "Writing frames", 0 if images else len(clips)) as step,
+        ):
             manifest = export_frames(
                 clips,
                 folder,
@@ -61,16 +106,52 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 file_format=options["file_format"],
                 split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
+                treatment=treatment,
+                level=options["level"],
+                unit=options["unit"],
+                splits=SplitOptions(shares, options["folds"], options["seed"]),
                 command=_command_line(),
-                on_clip=step,
+                images=images,
+                on_clip=None if images else step,
+                on_image=step,
             )
     output.findings(findings)
     counts = manifest["counts"]
+    note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], "manifest": manifest}
+    what = f"{counts['rows']:,} rows" if "rows" in counts else f"{len(manifest['files'])} files"
     output.note(
-        f"{counts['rows']:,} rows for {counts['frames']:,} frames of {counts['clips']} clips, "
-        f"{counts['spans']:,} spans, {len(manifest['annotators'])} annotators -> {options['folder']}"
+        f"{what} for {counts['frames']:,} frames of {counts['clips']} clips, "
+        f"{counts['spans']:,} spans, {len(manifest['annotators'])} annotators"
+        + (f", {manifest['images']['count']:,} pictures" if images else "")
+        + f" -> {options['folder']}"
     )
+    failed = manifest["images"]["failed"] if images else []
+    if failed:
+        raise DataError(
+            "\n".join(
+                [f"no pictures of {len(failed)} clips:", *(f"  {one['clip']}: {one['error']}" for one in failed)]
+            ),
+            "everything else is there; run the same command again when they are mended",
+        )
+
+
+def _image_request(options: dict[str, Any]) -> Any:
+    """The ImageRequest of the options, None without --images."""
+    from lsvid.image_export import ImageRequest
+    from lsvid.images import PictureOptions
+
+    if not options["images"]:
+        given = [name for name in ("all_frames", "quality", "size", "short_side", "jobs") if options[name]]
+        if given:
+            raise click.UsageError(f"--{given[0].replace('_', '-')} is about pictures: it needs --images")
+        return None
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
+    if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
+        raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")
+    size = (int(match[1]), int(match[2] or match[1])) if match else None
+    picture = PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
+    return ImageRequest(picture, options["all_frames"], options["jobs"])
 
 
 def _command_line() -> list[str]:

@@ -1,12 +1,13 @@
 """`lsvid import-clips`."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from lsvid.cli.options import case_options, document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
+from lsvid.cli.sources import flat_label_options, read_renames
 
 if TYPE_CHECKING:
     from lsvid.label_studio.imports import ImportReport
@@ -18,10 +19,20 @@ if TYPE_CHECKING:
 @case_options
 @click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
               help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
+@click.option("--proxies", metavar="DIR",
+              help="Give annotators the copies in DIR, by make-proxies; exports go by the clips.")  # fmt: skip
 @click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
               help="Where the server sees a folder of this machine under another path, unless setup-project was told "
               "so already; repeatable.")  # fmt: skip
 @document_root_option
+@click.option("--spans", "spans_files", multiple=True, metavar="FILE",
+              help="Bring annotations of the clips along: lsvid spans, a Prodigy or a Label Studio export; "
+              "repeatable.")  # fmt: skip
+@click.option("--as", "kind", type=click.Choice(["predictions", "annotations"]), default="predictions",
+              show_default=True, help="What becomes of --spans: what annotators start from, or their finished "
+              "work.")  # fmt: skip
+@flat_label_options
+@click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
 @s3_options
 @server_options
@@ -34,8 +45,15 @@ def import_clips(
     case: str | None,
     case_from: str | None,
     order: str,
+    proxies: str | None,
     storages: tuple[str, ...],
     document_root: str | None,
+    spans_files: tuple[str, ...],
+    kind: Literal["predictions", "annotations"],
+    renames: tuple[str, ...],
+    label_separator: str,
+    datasets: tuple[str, ...],
+    skip_bad: bool,
     dry_run: bool,
     url: str,
     api_key: str | None,
@@ -51,23 +69,42 @@ def import_clips(
       lsvid import-clips /data/clips --project Surgery
       lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
       lsvid import-clips s3://recordings/2026/ --project Surgery
+      lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
       lsvid import-clips manifest.csv --project Surgery --dry-run
+      lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
+    from pathlib import Path
+
     from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError
     from lsvid.findings import Findings
     from lsvid.label_studio import imports
+    from lsvid.label_studio.annotations import SpanImport, import_spans
     from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import parse_storage
+    from lsvid.readers.documents import ReadOptions
 
+    new_names = read_renames(renames)
     mappings = [parse_storage(text) for text in storages]
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
     server = connect(url, api_key)
     findings = Findings()
     options = imports.ImportOptions(
-        mappings=mappings, root=document_root, by_recorded_time=order == "recorded", dry_run=dry_run
-    )
+        mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
+        proxies=Path(proxies) if proxies else None, dry_run=dry_run,
+    )  # fmt: skip
     report = imports.import_clips(server, project, clips, options, findings, output.progress)
+    counts: dict[str, int] = {}
+    if spans_files:
+        rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
+        wanted = SpanImport(
+            spans_files, ReadOptions(rule, datasets=datasets), kind, new_names, label_separator, skip_bad, dry_run
+        )
+        usable = [
+            clip for clip, item in zip(clips, report.items, strict=True) if item.task is not None and not item.error
+        ]
+        with output.progress(f"importing {kind}") as on_done:
+            counts = import_spans(server, str(report.project.id), usable, wanted, findings, on_done)
     address = server.project_url(report.project.id)
     output.document = {
         "version": 1,
@@ -75,9 +112,13 @@ def import_clips(
         "dry_run": dry_run,
         "project": {"id": report.project.id, "title": report.project.title, "url": address},
         "items": [asdict(item) for item in report.items],
+        "spans": {"as": kind, **counts} if spans_files else None,
     }
     output.findings(findings)
     output.note(_summary(report, address))
+    if spans_files:
+        verb = "would add" if dry_run else "added"
+        output.note(f"{kind}: {verb} {counts.get('added', 0)}, there already: {counts.get('unchanged', 0)}")
     bad = [item for item in report.items if item.error]
     if bad:
         raise DataError(

@@ -39,18 +39,29 @@ def case_options(command: Command) -> Command:
 def s3_options(command: Command) -> Command:
     """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
 
-    def set_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    @functools.wraps(command)
+    def configured(
+        *arguments: Any,
+        s3_endpoint: str | None,
+        s3_region: str | None,
+        s3_key_env: str | None,
+        s3_secret_env: str | None,
+        **options: Any,
+    ) -> Any:
         from lsvid.storage import configure_s3
 
-        configure_s3(**{str(param.name).removeprefix("s3_"): value})
+        configure_s3(s3_endpoint, s3_region, s3_key_env, s3_secret_env)
+        return command(*arguments, **options)
 
-    option = functools.partial(click.option, expose_value=False, callback=set_option)
     for add in (
-        option("--s3-secret-env", metavar="NAME", help="The environment variable that holds the secret of that key."),
-        option("--s3-key-env", metavar="NAME",
-               help="The environment variable that holds the access key, unless boto3 finds it by itself."),
-        option("--s3-region", metavar="REGION", help="Region of the buckets, unless boto3 finds it by itself."),
-        option("--s3-endpoint", metavar="URL", help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
+        click.option("--s3-secret-env", metavar="NAME",
+                     help="The environment variable that holds the secret of that key."),
+        click.option("--s3-key-env", metavar="NAME",
+                     help="The environment variable that holds the access key, unless boto3 finds it by itself."),
+        click.option("--s3-region", metavar="REGION",
+                     help="Region of the buckets, unless boto3 finds it by itself."),
+        click.option("--s3-endpoint", metavar="URL",
+                     help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
     ):  # fmt: skip
-        command = add(command)
-    return command
+        configured = add(configured)
+    return configured  # type: ignore[return-value]

@@ -68,13 +68,14 @@ class Output:
 
     @contextmanager
     def progress(self, label: str, total: int = 0) -> Iterator[Callable[..., None]]:
-        """A bar on standard error; call what it yields with the steps done since the last call, and a new total."""
+        """A bar on standard error; call what it yields with the steps done since the last call, a new total, a note."""
         hidden = self.quiet or not sys.stderr.isatty()
         bar: ProgressBar[int]
         with click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
 
-            def step(done: int, total: int = 0) -> None:
+            def step(done: int, total: int = 0, note: str = "") -> None:
                 bar.length = total or bar.length
+                bar.label = f"{label} {note}".rstrip()
                 bar.update(done)
 
             yield step

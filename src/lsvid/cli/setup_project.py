@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("setup-project")
-@click.argument("labels", metavar="LABELS")
+@click.argument("labels", metavar="LABELS", required=False)
 @click.option(
     "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."
 )
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
               help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
               "spans of minutes.")  # fmt: skip
+@click.option("--pass", "stage", type=click.Choice(["regions", "labels"]),
+              help="Label in two passes. regions: one label, REGION_OF_INTEREST, and nothing to choose; LABELS is not "
+              "needed. labels: pick the label of each region, which lsvid second-pass brings.")  # fmt: skip
 @click.option("--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]|s3://...",
               help="Folder of clips, strictly below the server's document root; SERVER_DIR where the server sees it "
               "under another path (a container); or s3://BUCKET/PREFIX. Repeatable.")  # fmt: skip
@@ -41,10 +44,11 @@ if TYPE_CHECKING:
 def setup_project(
     output: Output,
     /,
-    labels: str,
+    labels: str | None,
     title: str | None,
     project: str | None,
     timeline: "Timeline | None",
+    stage: str | None,
     storages: tuple[str, ...],
     presign: bool,
     presign_minutes: int,
@@ -65,6 +69,7 @@ def setup_project(
       lsvid setup-project labels.txt --title Surgery --storage /data/clips
       lsvid setup-project labels.yaml --title Surgery --timeline waveform --dry-run
       lsvid setup-project labels.txt --title Surgery --storage s3://recordings/2026
+      lsvid setup-project --pass regions --title Regions --storage /data/clips
       lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
     """
     from lsvid.findings import Findings
@@ -73,11 +78,18 @@ def setup_project(
     from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
     from lsvid.label_studio.s3 import parse_s3_storage
     from lsvid.labels import read_labels
+    from lsvid.passes import FIRST_PASS
     from lsvid.storage import is_s3
 
-    tree = read_labels(labels)
-    if title is None and project is None:
-        title = Path(labels).stem
+    if stage == "regions":
+        if labels is not None or (title is None and project is None):
+            raise click.UsageError("--pass regions takes no LABELS, and needs a --title (or --project)")
+        tree = FIRST_PASS
+    elif labels is None:
+        raise click.UsageError("Missing argument 'LABELS'.")
+    else:
+        tree = read_labels(labels)
+        title = Path(labels).stem if title is None and project is None else title
     folders = [parse_storage(text) for text in storages if not is_s3(text)]
     prefixes = [parse_s3_storage(text, presign=presign, minutes=presign_minutes) for text in storages if is_s3(text)]
     if document_root:
@@ -88,7 +100,8 @@ def setup_project(
         checked_title(title) if title is not None else None,
         timeline,
         [*folders, *prefixes],
-        annotations_per_clip,
+        is_second_pass=stage == "labels",
+        annotations_per_clip=annotations_per_clip,
     )
     server = connect(url, api_key)
     findings = Findings()

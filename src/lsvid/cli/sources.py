@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +34,7 @@ def source_options(command: Command) -> Command:
             click.option("--annotations", default="latest", show_default=True,
                          type=click.Choice(["latest", "first", "ground-truth", "all"]),
                          help="Which of several annotations of a clip by one annotator."),
+            click.option("--all-versions", is_flag=True, help="The same as --annotations all."),
             click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
                          show_default=True, help="Annotations of this status; repeatable."),
             click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
@@ -41,17 +43,70 @@ def source_options(command: Command) -> Command:
         ]
     ):  # fmt: skip
         command = option(command)
-    return server_options(s3_options(case_options(command)))
+    return server_options(s3_options(case_options(flat_label_options(command))))
+
+
+def flat_label_options(command: Command) -> Command:
+    """--rename, --label-separator and --dataset: for labels, and data, that come from elsewhere."""
+    for option in reversed(
+        [
+            click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
+                         help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
+            click.option("--label-separator", default=" - ", show_default=True, metavar="TEXT",
+                         help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
+            click.option("--dataset", "datasets", multiple=True, metavar="NAME",
+                         help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
+    """Seconds, exactly; at least 0."""
+    if value is None:
+        return None
+    try:
+        seconds = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        seconds = Fraction(-1)
+    if seconds < 0:
+        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
+    return seconds
+
+
+def boundary_options(command: Command) -> Command:
+    """--snap, --overlap, --priority and --join-gap, which `open_sources` understands."""
+    for option in reversed(
+        [
+            click.option("--snap", "snap_s", callback=_seconds, metavar="S",
+                         help="Where a span ends and another begins within S seconds, move both to the middle."),
+            click.option("--overlap", type=click.Choice(["keep", "error", "priority"]), default="keep",
+                         show_default=True, help="Spans of different labels that overlap: keep both, stop and list "
+                         "them, or let one win. A label and its sub labels do not conflict."),
+            click.option("--priority", type=click.Choice(["label-order", "longest"]), default="label-order",
+                         show_default=True, help="Which wins with --overlap priority: the first in the label file, or "
+                         "the longest."),
+            click.option("--join-gap", "join_gap_s", callback=_seconds, metavar="S",
+                         help="Make spans of one label at most S seconds apart one, also across the end of a clip, "
+                         "where they get one region id. 0: those that touch."),
+        ]
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @contextmanager
-def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """(Sources, Selection) from the options of `source_options`; a project is downloaded into a temporary file."""
+def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
+    """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
+    file.
+    """
     from lsvid.clips import CaseRule
     from lsvid.dataset import Selection
     from lsvid.export import Sources
     from lsvid.labels import read_labels
     from lsvid.readers.documents import ReadOptions
+    from lsvid.readers.prodigy_database import is_database
     from lsvid.spans import Status
     from lsvid.storage import is_s3
     from lsvid.timebase import parse_rate
@@ -59,6 +114,8 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     exports, project = options["exports"], options["project"]
     if bool(exports) == bool(project):
         raise click.UsageError("name export files, or a project with --project: one of the two")
+    if options["datasets"] and not any(is_database(export) for export in exports):
+        raise click.UsageError("--dataset is for a Prodigy database, and none of the exports is one")
     if options["ls_fps"] is not None:
         try:
             parse_rate(options["ls_fps"])
@@ -68,10 +125,11 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     rule = CaseRule.parse(options["case"], options["case_from"] or "parent") if explicit_rule else None
     tree = read_labels(options["labels"]) if options["labels"] else None
     selection = Selection(
-        annotations=options["annotations"],
+        annotations="all" if options["all_versions"] else options["annotations"],
         statuses=frozenset(Status(status) for status in options["statuses"]),
         annotators=frozenset(options["annotators"]) or None,
     )
+    treatment = _treatment(options, tree)
     with ExitStack() as stack:
         names: tuple[str, ...] = ()
         roots, label_config = list(options["roots"]), None
@@ -98,20 +156,65 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
 
                 tree = tree_from_config(label_config)
         if options["annotator_map"]:
-            annotators = annotators | _read_map(options["annotator_map"])
-        read_options = ReadOptions(rule, tree, label_config, options["ls_fps"], annotators)
-        yield Sources(exports, read_options, roots, names), selection
+            annotators = annotators | _read_map(options["annotator_map"], "annotator as exported, name to write")
+        read_options = ReadOptions(
+            rule, tree, label_config, options["ls_fps"], annotators, options["datasets"], decode_media=not roots
+        )
+        yield Sources(exports, read_options, roots, names), selection, treatment
 
 
-def _read_map(path: str) -> dict[str, str]:
+def _treatment(options: dict[str, Any], tree: Any) -> Any:
+    """The Treatment that `options` ask for. `tree` is the label file's: what labels must be found in.
+
+    (A project's own tree holds every label of the project already.)
+    """
+    from lsvid.boundaries import BoundaryOptions
+    from lsvid.export import Treatment
+    from lsvid.label_matching import LabelMatcher
+
+    renames = read_renames(options["renames"])
+    matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
+    boundaries = BoundaryOptions(options["snap_s"], options["overlap"], options["priority"], options["join_gap_s"])
+    return Treatment(matcher, boundaries)
+
+
+def note_treatment(output: Output, report: dict[str, Any]) -> None:
+    """Say what was done to spans on their way."""
+    done = report.get("boundaries", {})
+    if snap := done.get("snap"):
+        output.note(f"moved {snap['moved']} boundaries by up to {snap['largest_move_s']:.3f} s")
+    if overlap := done.get("overlap"):
+        output.note(f"resolved {overlap['resolved']} overlaps; {overlap['spans_vanished']} spans vanished")
+    if joined := done.get("join"):
+        output.note(f"joined {joined['joined']} pairs of spans")
+
+
+def read_renames(values: tuple[str, ...]) -> dict[str, str]:
+    """Old label -> new, from what --rename was given. Raises SettingsError."""
+    renames: dict[str, str] = {}
+    for value in values:
+        if Path(value).is_file():
+            renames |= _read_map(value, "old label, new label")
+            continue
+        old, equals, new = value.partition("=")
+        if not (equals and old.strip() and new.strip()):
+            raise SettingsError(
+                f"--rename {value!r} is neither OLD=NEW nor a file",
+                "write --rename 'old label=new label', or name a CSV file of two columns",
+            )
+        renames[old] = new
+    return renames
+
+
+def _read_map(path: str, columns: str) -> dict[str, str]:
     import csv
 
     try:
         with Path(path).open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row]
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", "it is a CSV file: annotator as exported, name") from error
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
     bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
     if bad:
-        raise SettingsError(f"{path}:{bad[0]}: not two columns", "each line: annotator as exported, name to write")
+        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
     return {old.strip(): new.strip() for old, new in rows}

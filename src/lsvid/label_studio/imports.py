@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from lsvid.clip_advice import ProbedClip, advise
@@ -19,6 +20,7 @@ from lsvid.label_studio.project import Project, StorageFolder, document_root, fi
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views
+from lsvid.proxies import check_made_from, check_proxy, proxy_path
 from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
@@ -40,11 +42,13 @@ class ImportOptions:
 
     mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
     by_recorded_time: order the clips of a case by when they were recorded, not by name.
+    proxies: the folder of the copies that annotators are to see, where they are not to see the clips themselves.
     """
 
     mappings: Sequence[StorageFolder] = ()
     root: str | None = None
     by_recorded_time: bool = False
+    proxies: Path | None = None
     dry_run: bool = False
 
 
@@ -92,8 +96,9 @@ def import_clips(
     """
     project = find_project(server, wanted)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos = _probed(clips, items, progress)
-    readable = [clip for clip in clips if clip.id in infos]
+    infos = _probed(clips, items, progress, whole=options.proxies is not None)
+    played = _played([clip for clip in clips if clip.id in infos], infos, options.proxies, items)
+    readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
     tasks = read_tasks(server, project.id)
@@ -101,7 +106,7 @@ def import_clips(
         tasks = _without_doubles(server, project, tasks, findings)
     existing = _imported(tasks, findings)
     fingerprints = {clip_id: info.fingerprint for clip_id, info in infos.items()}
-    unreadable = [clip for clip in clips if clip.id not in infos]
+    unreadable = [clip for clip in clips if clip.id not in played]
     plan = plan_import(existing, readable, fingerprints, findings, unreadable)
     there = {one.id: one for one in existing}
     for clip in plan.unchanged:
@@ -112,10 +117,12 @@ def import_clips(
     for clip in plan.new:
         items[clip.id].becomes("new", clip.order)
     if plan.new:
-        _warn(project, [ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in plan.new], findings)
-        urls = _served(server, project, plan.new, infos, options, findings)
+        _warn(project, [played[clip.id] for clip in plan.new], findings)
+        seen = [replace(clip, path=played[clip.id].path) for clip in plan.new]
+        shown = {clip_id: one.info for clip_id, one in played.items()}
+        urls = _served(server, project, seen, shown, options, findings)
         if not options.dry_run:
-            datas = [_task_data(clip, infos[clip.id], urls[clip.id]) for clip in plan.new]
+            datas = [_task_data(clip, infos[clip.id], urls[clip.id], played[clip.id]) for clip in plan.new]
             with progress("importing clips", len(datas)) as on_done:
                 import_tasks(server, project.id, datas, on_done)
             arrived = _verified(server, project, [clip.id for clip in plan.new], findings)
@@ -126,7 +133,10 @@ def import_clips(
     return ImportReport(project, list(items.values()))
 
 
-def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress) -> dict[str, VideoInfo]:
+def _probed(
+    clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress, *, whole: bool
+) -> dict[str, VideoInfo]:
+    """What the clips hold; without `whole` their indexes are summaries: those of 10,000 take over a gigabyte."""
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
         for start in range(0, len(clips), _PROBED_AT_ONCE):
@@ -134,9 +144,33 @@ def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: P
             for clip, result in zip(some, probe_all([clip.path for clip in some], on_done), strict=True):
                 if isinstance(result, ClipError):
                     items[clip.id].error = result.message
-                else:  # of 10,000 clips the whole indexes would take over a gigabyte
-                    infos[clip.id] = replace(result, index=result.index.summary())
+                else:
+                    infos[clip.id] = result if whole else replace(result, index=result.index.summary())
     return infos
+
+
+def _played(
+    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], proxies: Path | None, items: dict[str, ImportItem]
+) -> dict[str, ProbedClip]:
+    """What annotators are to see of each clip: the clip itself, or its proxy, once that has been found to agree.
+
+    A clip whose proxy is missing, or is none, fails by itself.
+    """
+    if proxies is None:
+        return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
+    played = {}
+    paths = [str(proxy_path(proxies.resolve(), clip)) for clip in clips]
+    for clip, path, result in zip(clips, paths, probe_all(paths), strict=True):
+        try:
+            if isinstance(result, ClipError):
+                raise result
+            check_made_from(infos[clip.id], path)
+            check_proxy(infos[clip.id], result, path)
+        except ClipError as error:
+            items[clip.id].error = f"{clip.id} has no proxy to import: {error.message}"
+        else:
+            played[clip.id] = ProbedClip(clip.id, path, result)
+    return played
 
 
 def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) -> list[ClipFile]:
@@ -258,8 +292,14 @@ def _served_from_folders(
     return urls
 
 
-def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
+def _task_data(clip: ClipFile, info: VideoInfo, url: str, played: ProbedClip) -> dict[str, Any]:
+    """A task's data: all is the original's but `video`, and what tells of the proxy where there is one."""
     index = info.index
+    proxy = {
+        "proxy_path": played.path,
+        "proxy_fingerprint": played.info.fingerprint,
+        "proxy_duration_s": float(played.info.index.duration_s),
+    }
     order = clip.order or 0.0
     return {
         "video": url,
@@ -273,7 +313,7 @@ def _task_data(clip: ClipFile, info: VideoInfo, url: str) -> dict[str, Any]:
         "order": int(order) if order.is_integer() else order,
         "fingerprint": info.fingerprint,
         "path": clip.path,
-    }
+    } | (proxy if played.path != clip.path else {})
 
 
 def _show_cases(server: Server, project: Project, cases: Sequence[str], findings: Findings) -> None:

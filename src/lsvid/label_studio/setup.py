@@ -41,6 +41,7 @@ from lsvid.label_studio.s3 import (
 )
 from lsvid.labeling_config import Timeline, labeling_config, tree_from_config
 from lsvid.labels import LabelTree
+from lsvid.passes import NAMING_INSTRUCTIONS, second_pass_config
 
 SAMPLING = "Sequential sampling"
 """Label Studio's name for serving tasks in the order of their ids."""
@@ -58,7 +59,8 @@ class Settings:
     """What a project is to be.
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one. annotations_per_clip: None leaves Label Studio's own 1, or what was set.
+    is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.passes).
+    annotations_per_clip: None leaves Label Studio's own 1, or what was set.
 
     What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
     once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens
@@ -73,7 +75,12 @@ class Settings:
     title: str | None
     timeline: Timeline | None = None
     storages: Sequence[StorageFolder | S3Storage] = ()
+    is_second_pass: bool = False
     annotations_per_clip: int | None = None
+
+    def config(self, timeline: Timeline) -> str:
+        """The labelling configuration."""
+        return (second_pass_config if self.is_second_pass else labeling_config)(self.tree, timeline)
 
 
 @dataclass
@@ -121,7 +128,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
     title = settings.title or ""
     changes = label_changes(LabelTree(()), settings.tree)
     timeline = settings.timeline or "frames"
-    config = labeling_config(settings.tree, timeline)
+    config = settings.config(timeline)
     report = SetupReport("created", title, timeline, changes=changes, diff=_diff("", config))
     if dry_run:
         return report
@@ -130,7 +137,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
             made = server.sdk.projects.create(
                 title=title,
                 label_config=config,
-                expert_instruction=_page(settings.tree, timeline),
+                expert_instruction=_page(settings, timeline),
                 show_instruction=True,
                 sampling=SAMPLING,
                 maximum_annotations=settings.annotations_per_clip or 1,
@@ -150,7 +157,7 @@ def _update(
     server: Server, project: Project, settings: Settings, findings: Findings, *, force: bool, dry_run: bool
 ) -> SetupReport:
     timeline = settings.timeline or timeline_of(project.label_config) or "frames"
-    config = labeling_config(settings.tree, timeline)
+    config = settings.config(timeline)
     report = SetupReport("unchanged", settings.title or project.title, timeline, project.id)
     wanted: dict[str, Any] = {}
     if report.title != project.title:
@@ -164,7 +171,7 @@ def _update(
         report.diff = _diff(project.label_config, config)
         _check_update(server, project, config, findings, force=force)
         wanted["label_config"] = config
-    page = _page(settings.tree, timeline)
+    page = _page(settings, timeline)
     if _text(project.instruction) != _text(page):
         if not project.instruction.strip() or _text(OWN_PAGE) in _text(project.instruction):
             wanted |= {"expert_instruction": page, "show_instruction": True}
@@ -267,8 +274,9 @@ def _diff(old: str, new: str) -> str:
 # --- The instruction page ---------------------------------------------------------------------------------------------
 
 
-def _page(tree: LabelTree, timeline: Timeline) -> str:
-    return f"{instructions(tree, timeline)}\n<p><small>{OWN_PAGE}</small></p>"
+def _page(settings: Settings, timeline: Timeline) -> str:
+    text = NAMING_INSTRUCTIONS if settings.is_second_pass else instructions(settings.tree, timeline)
+    return f"{text}\n<p><small>{OWN_PAGE}</small></p>"
 
 
 def _text(html: str) -> str:

@@ -1,19 +1,21 @@
 """Readers: an annotation export becomes spans. One file a format.
 
-To add a format: write `readers/<name>.py` with `recognises(keys)` and `read(documents, options, findings)`, add its
-line to READERS, and its tests to `tests/test_reader_<name>.py`. A reader turns every document into records
-(lsvid.spans), reports what is wrong or unused to `findings`, and never touches a video: frames are computed later,
-from each span's own values.
+To add a format of JSON documents: write `readers/<name>.py` with `recognises(keys)` and `read(documents, options,
+findings)`, add its line to READERS, and its tests to `tests/test_reader_<name>.py`. For any other kind of file, or for
+a folder: `recognises(path, head)` and `read(path, options, findings)`, and a line in FILE_READERS, which are asked
+first. A reader turns what it finds into records (lsvid.spans), reports what is wrong or unused to `findings`, and never
+touches a video: frames are computed later, from each span's own values.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import msgspec
 
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
-from lsvid.readers import label_studio, prodigy, spans
+from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, prodigy_database, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 from lsvid.spans import Record
 
@@ -27,6 +29,24 @@ class Reader:
     read: Callable[[Iterable[Document], ReadOptions, Findings], Iterator[Record]]
 
 
+@dataclass(frozen=True)
+class FileReader:
+    """recognises: whether this is of the format: a folder (no `head`), or a file that begins with `head`."""
+
+    name: str
+    recognises: Callable[[Path, bytes], bool]
+    read: Callable[[Path, ReadOptions, Findings], Iterator[Record]]
+
+
+FILE_READERS = [
+    # Label Studio's own database is not read: its tables change from version to version.
+    FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
+    FileReader("segments CSV", segments.recognises, segments.read),
+    FileReader("ELAN (.eaf)", elan.recognises, elan.read),
+    FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
+    FileReader("Cholec80 phases", cholec80.recognises, cholec80.read),
+]
+
 READERS = [
     Reader("lsvid spans", spans.recognises, spans.read),
     Reader("Label Studio JSON", label_studio.recognises, label_studio.read),
@@ -35,10 +55,20 @@ READERS = [
 
 
 def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of the export at `path` ('-' for standard input), whichever of READERS its first document belongs to.
+    """The records of the export at `path` ('-' for standard input): by one of FILE_READERS, or whichever of READERS its
+    first document belongs to.
 
     Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
     """
+    if path != "-":
+        head = _head(Path(path))
+        for file_reader in FILE_READERS:
+            if file_reader.recognises(Path(path), head):
+                return file_reader.read(Path(path), options, findings)
+        if Path(path).is_dir():
+            raise ExportError(
+                f"{path} is a folder of no format that lsvid reads ({', '.join(names())})", "name an export file"
+            )
     documents = iter_documents(path)
     first = next(documents, None)
     if first is None:
@@ -53,9 +83,26 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
             "export it again as JSON",
         )
     raise ExportError(
-        f"{path} is none of the exports that lsvid reads ({', '.join(reader.name for reader in READERS)})",
+        f"{path} is none of the exports that lsvid reads ({', '.join(names())})",
         f"its first document has the keys: {', '.join(sorted(keys)) or 'none'}",
     )
+
+
+def names() -> list[str]:
+    """What is read, for people."""
+    return [reader.name for reader in READERS] + [reader.name for reader in FILE_READERS]
+
+
+def _head(path: Path) -> bytes:
+    """The first kilobytes of a file; nothing of a folder, or of what cannot be read, which its reader will report."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_SIZE)
+    except OSError:
+        return b""
+
+
+_HEAD_SIZE = 4096
 
 
 def _keys(document: Document) -> frozenset[str]:

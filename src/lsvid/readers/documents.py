@@ -2,7 +2,10 @@
 
 import gzip
 import mmap
+import shutil
 import sys
+import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +34,8 @@ class ReadOptions:
     label_config: the Label Studio project's XML, where it is known.
     ls_fps: the rate Label Studio's editor used, for tasks that do not carry it.
     annotators: annotator as the export names them -> name to write.
+    datasets: of a Prodigy database, the datasets to read.
+    decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
     """
 
     rule: CaseRule | None = None
@@ -38,6 +43,8 @@ class ReadOptions:
     label_config: str | None = None
     ls_fps: str | None = None
     annotators: Mapping[str, str] = field(default_factory=dict)
+    datasets: tuple[str, ...] = ()
+    decode_media: bool = False
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""
@@ -47,6 +54,9 @@ class ReadOptions:
         """The name to write for `name`."""
         return self.annotators.get(name, name)
 
+
+MAX_DOCUMENT_BYTES = 256 << 20
+"""The longest line that is read whole. Of a longer one, the media that it holds as base64 data are passed over."""
 
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
@@ -78,14 +88,23 @@ def _array(path: str, content: memoryview) -> Iterator[Document]:
 
 
 def _lines(path: str, content: memoryview) -> Iterator[Document]:
-    buffer = content.obj if isinstance(content.obj, mmap.mmap) else bytes(content)
-    position = len(buffer) - len(content) if isinstance(buffer, mmap.mmap) else 0
+    buffer = content.obj
+    assert isinstance(buffer, mmap.mmap)  # noqa: S101 - the caller's business
+    position = len(buffer) - len(content)
     number = 0
     while position < len(buffer):
         end = buffer.find(b"\n", position)
         end = len(buffer) if end < 0 else end
-        line = bytes(buffer[position:end]).strip()
-        position, number = end + 1, number + 1
+        number += 1
+        line = buffer[position:end] if end - position <= MAX_DOCUMENT_BYTES else _without_data(buffer, position, end)
+        position = end + 1
+        if len(line) > MAX_DOCUMENT_BYTES:
+            raise ExportError(
+                f"{path}:{number} is {len(line) >> 20:,} MB long; lsvid reads lines of up to "
+                f"{MAX_DOCUMENT_BYTES >> 20} MB",
+                "an export has one annotated clip a line: is this one?",
+            )
+        line = line.strip()
         if not line:
             continue
         try:
@@ -100,7 +119,24 @@ def _lines(path: str, content: memoryview) -> Iterator[Document]:
         yield Document(f"{path}:{number}", raw)
 
 
+def _without_data(buffer: mmap.mmap, start: int, stop: int) -> bytes:
+    """The bytes of `buffer` from `start` to `stop` without the payloads of its data URIs: never held whole."""
+    parts = []
+    while (found := buffer.find(b'"data:', start, stop)) >= 0:
+        payload = buffer.find(b",", found, stop) + 1
+        end = buffer.find(b'"', found + 1, stop)  # neither base64 nor a media type has a quotation mark
+        if not found < payload <= end:
+            break
+        parts.append(buffer[start:payload])
+        start = end
+    if stop - start > MAX_DOCUMENT_BYTES:
+        return buffer[start : start + MAX_DOCUMENT_BYTES + 1]
+    return b"".join([*parts, buffer[start:stop]])
+
+
 def _one_object(content: memoryview) -> msgspec.Raw | None:
+    if len(content) > MAX_DOCUMENT_BYTES:
+        return None
     try:
         return _raw_decoder.decode(content)
     except msgspec.DecodeError:
@@ -108,16 +144,20 @@ def _one_object(content: memoryview) -> msgspec.Raw | None:
 
 
 def _content(path: str) -> bytes | mmap.mmap:
-    if path == "-":
-        return sys.stdin.buffer.read()
-    file = Path(path)
+    """The bytes of the file, mapped, not read: documents are decoded one at a time, so an export of any size can be."""
     try:
-        if file.suffix == ".gz":
-            return gzip.decompress(file.read_bytes())
-        if file.stat().st_size == 0:
-            return b""
-        with file.open("rb") as stream:
-            # Mapped, not read: documents are decoded one at a time, so a large export need not fit in memory twice.
+        if path == "-" or Path(path).suffix == ".gz":
+            with tempfile.TemporaryFile(prefix="lsvid-") as copy:
+                if path == "-":
+                    shutil.copyfileobj(sys.stdin.buffer, copy)
+                else:
+                    with gzip.open(path) as packed:
+                        shutil.copyfileobj(packed, copy)
+                copy.flush()
+                return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) if copy.tell() else b""
+        with Path(path).open("rb") as stream:
+            if Path(path).stat().st_size == 0:
+                return b""
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise ExportError(f"cannot read {path}: {error}", "check the path; an export is a file") from error

@@ -8,7 +8,7 @@ used stands nowhere but in the task's own data.
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import PurePosixPath
@@ -21,12 +21,15 @@ from lsvid.clips import VIDEO_SUFFIXES, media_path
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.labeling_config import control_name
-from lsvid.labels import LabelTree
+from lsvid.labels import REGION_OF_INTEREST, LabelTree
 from lsvid.readers.documents import Document, ReadOptions
-from lsvid.spans import Annotation, Basis, Clip, LsFrames, Record, Seconds, Span, Status
+from lsvid.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
 from lsvid.timebase import parse_rate
 
 SOURCE = "label-studio"
+
+META_KEY = "lsvid"
+"""In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
 
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
@@ -56,6 +59,7 @@ class _Work(msgspec.Struct):
     completed_by: Any = None
     user: Any = None
     was_cancelled: bool = False
+    unique_id: str | None = None
     ground_truth: bool = False
     updated_at: str | None = None
     created_at: str | None = None
@@ -63,8 +67,14 @@ class _Work(msgspec.Struct):
     score: float | None = None
 
 
+class _Carried(msgspec.Struct):
+    annotator: str
+    status: Status
+
+
 class _Task(msgspec.Struct):
     data: dict[str, Any] = {}
+    meta: dict[str, Any] | None = None
     id: int | str | None = None
     annotations: list[_Work | int] = []
     drafts: list[_Work | int] = []
@@ -156,6 +166,7 @@ class _TaskReader:
             duration_s=float(duration_s) if isinstance(duration_s, int | float) else None,
             fingerprint=str(data["fingerprint"]) if data.get("fingerprint") else None,
             task_id=self.task.id if isinstance(self.task.id, int) else None,
+            proxy=_proxy(data),
         )
 
     def _media(self) -> str | None:
@@ -191,6 +202,10 @@ class _TaskReader:
         if kind == "annotation":
             status = Status.SKIPPED if work.was_cancelled else Status.ACCEPTED
             annotator = self.options.annotator(_user(work.completed_by))
+            if carried := self._carried(work):
+                annotator = self.options.annotator(carried.annotator)
+                if (carried.status is Status.ACCEPTED) != work.was_cancelled:  # else somebody has changed it here
+                    status = carried.status
         elif kind == "draft":
             status, annotator = Status.DRAFT, self.options.annotator(_user(work.user))
         else:
@@ -207,6 +222,15 @@ class _TaskReader:
                 case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
                 annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
             )  # fmt: skip
+
+    def _carried(self, work: _Work) -> _Carried | None:
+        """What an import of spans noted down of `work` (label_studio.annotations), or None."""
+        noted = (self.task.meta or {}).get(META_KEY)
+        found = noted.get(work.unique_id) if isinstance(noted, dict) else None
+        try:
+            return msgspec.convert(found, _Carried) if found else None
+        except msgspec.ValidationError:
+            return None
 
     def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
         """(region id, label path, values) of every span in one annotation's results."""
@@ -284,7 +308,12 @@ class _TaskReader:
                     f"{place}, {result.from_name}",
                     "a choice of which the export does not say to which label it belongs",
                 )
-        return [_named(tree, (name, *path)) for name in dict.fromkeys(names) for path in (chosen[name] or [()])]
+        # A second pass has named the region: its label is what was chosen, and nothing else.
+        return [
+            _named(tree, path if path and name == REGION_OF_INTEREST else (name, *path))
+            for name in dict.fromkeys(names)
+            for path in (chosen[name] or [()])
+        ]
 
 
 def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[str, ...]]:
@@ -324,6 +353,14 @@ def _spellings(tree: LabelTree | None, name: str) -> set[tuple[str, ...]]:
 def _is_multiple(tree: LabelTree | None, name: str) -> bool:
     label = tree.find(_named(tree, (name,))) if tree else None
     return bool(label and label.multiple)
+
+
+def _proxy(data: Mapping[str, Any]) -> Proxy | None:
+    """What `lsvid import-clips --proxies` wrote into a task's data."""
+    path, fingerprint, duration_s = (data.get(f"proxy_{name}") for name in ("path", "fingerprint", "duration_s"))
+    if isinstance(path, str) and isinstance(fingerprint, str) and isinstance(duration_s, int | float):
+        return Proxy(path, fingerprint, float(duration_s))
+    return None
 
 
 def _user(value: Any) -> str:  # noqa: ANN401 - an id, or the user's record

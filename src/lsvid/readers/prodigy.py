@@ -1,7 +1,24 @@
-"""Prodigy's `audio.manual` annotations, as `prodigy db-out` prints them: one task a line, seconds in `audio_spans`."""
+"""Prodigy's `audio.manual` annotations, as `prodigy db-out` prints them: one task a line, seconds in `audio_spans`.
 
+What a line says beyond that, and what becomes of it:
+
+answer          the status; a task without one was never answered: a prediction
+path, video, audio, meta.file, text   the clip, the first that names a file; base64 data count only where none does
+_annotator_id, _session_id   the annotator; where Prodigy made up a session from the time, everybody is "prodigy"
+chunk           spans count from its start; the task covers a part of the clip
+user_label      a second pass, which names the label of the one region that the line holds; a part of the clip, too
+_task_hash, _timestamp   several answers to one task are versions, of which the latest counts, for each annotator
+
+https://prodi.gy/docs/audio-video, https://support.prodi.gy/t/annotating-video-regions/6341
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -9,12 +26,16 @@ import msgspec
 from lsvid.clips import media_path
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
-from lsvid.readers.documents import Document, ReadOptions
+from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
 from lsvid.spans import Annotation, Clip, Record, Seconds, Span, Status
+from lsvid.video import cache_dir
 
 SOURCE = "prodigy"
 
-_STATUS = {"accept": Status.ACCEPTED, "reject": Status.REJECTED, "ignore": Status.IGNORED}
+_STATUS = {"accept": Status.ACCEPTED, "reject": Status.REJECTED, "ignore": Status.IGNORED, None: Status.PREDICTION}
+
+_UNNAMED_SESSION = re.compile(r"(.*-)?\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2}")
+"""What Prodigy calls the session of somebody who gave no ?session=: the time at which the server was started."""
 
 
 class _AudioSpan(msgspec.Struct):
@@ -24,16 +45,58 @@ class _AudioSpan(msgspec.Struct):
     id: str | None = None
 
 
+class _Chunk(msgspec.Struct):
+    start: float
+    end: float
+
+
 class _Task(msgspec.Struct):
     audio_spans: list[_AudioSpan] = []
     video: str | None = None
     audio: str | None = None
     path: str | None = None
+    text: str | None = None
+    meta: Any = None
     answer: str | None = None
+    chunk: _Chunk | None = None
+    user_label: Any = None
+    view_id: str | None = msgspec.field(name="_view_id", default=None)
     session_id: str | None = msgspec.field(name="_session_id", default=None)
     annotator_id: str | None = msgspec.field(name="_annotator_id", default=None)
+    input_hash: int | str | None = msgspec.field(name="_input_hash", default=None)
     task_hash: int | str | None = msgspec.field(name="_task_hash", default=None)
-    timestamp: Any = msgspec.field(name="_timestamp", default=None)
+    timestamp: int | float | str | None = msgspec.field(name="_timestamp", default=None)
+
+    @property
+    def is_second_pass(self) -> bool:
+        """Whether it is about one region of a clip: the thread's second pass, or a rejected line of it."""
+        return self.user_label is not None or (self.view_id == "blocks" and len(self.audio_spans) == 1)
+
+    @property
+    def part(self) -> str:
+        """What of the clip it covers (see `Annotation.part`)."""
+        if self.is_second_pass:
+            name = self.task_hash if self.task_hash is not None else self.audio_spans[0].id if self.audio_spans else ""
+            return f"region {name}"
+        return f"chunk {self.chunk.start:g}-{self.chunk.end:g}" if self.chunk else ""
+
+    @property
+    def annotator(self) -> str:
+        """Who answered."""
+        name = self.annotator_id or self.session_id
+        return SOURCE if not name or _UNNAMED_SESSION.fullmatch(name) else name
+
+    @property
+    def file(self) -> str | None:
+        """What it names as its clip: a path, an address, or a bare file name; None where it names none."""
+        in_meta = self.meta.get("file") if isinstance(self.meta, dict) else None
+        names = (self.path, self.video, self.audio, in_meta)
+        return next((name for name in names if isinstance(name, str) and name and not _is_data(name)), None)
+
+    @property
+    def data(self) -> str | None:
+        """Its media as a data URI, or None."""
+        return next((media for media in (self.video, self.audio) if media and _is_data(media)), None)
 
 
 _decoder = msgspec.json.Decoder(_Task)
@@ -46,46 +109,118 @@ def recognises(keys: frozenset[str]) -> bool:
 
 def read(documents: Iterable[Document], options: ReadOptions, findings: Findings) -> Iterator[Record]:
     """The records of every task; an answer other than accept becomes the status of its spans."""
-    for document in documents:
+    seen: Counter[tuple[str, str, str]] = Counter()  # versions of a task by one annotator
+    for number, document in enumerate(documents, start=1):
         try:
             task = _decoder.decode(document.raw)
+            media, clip_name = _media(task, options)
+            case = _own(task, "case") if options.rule is None else None
+            case = case or options.case_of(media_path(task.file or clip_name))
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             findings.fault(document.place, f"not a Prodigy task: {error}")
             continue
-        media = next((m for m in (task.path, task.video, task.audio) if m and not m.startswith("data:")), None)
-        if media is None:
-            findings.fault(document.place, "no clip: neither 'path', 'video' nor 'audio' names a file")
+        except ClipError as error:
+            findings.fault(document.place, "; ".join(filter(None, (error.message, error.hint))))
             continue
         if task.answer not in _STATUS:
             findings.fault(document.place, f"answer {task.answer!r} is not accept, reject or ignore")
             continue
-        path = media_path(media)
-        try:
-            case = options.case_of(path)
-        except ClipError as error:
-            findings.fault(document.place, error.message)
-            continue
-        clip = PurePosixPath(path).stem
-        status = _STATUS[task.answer]
-        annotator = options.annotator(task.annotator_id or task.session_id or SOURCE)
-        annotation_id = str(task.task_hash if task.task_hash is not None else document.place)
-        yield Clip(case=case, clip=clip, media=media)
-        yield Annotation(
-            case=case, clip=clip, annotator=annotator, status=status, source=SOURCE, annotation_id=annotation_id,
-            updated_at="" if task.timestamp is None else str(task.timestamp),
+        clip = _own(task, "clip") or PurePosixPath(clip_name).stem
+        status, annotator = _STATUS[task.answer], options.annotator(task.annotator)
+        task_id = str(task.task_hash if task.task_hash is not None else number)
+        seen[case + "/" + clip, annotator, task_id] += 1
+        version = seen[case + "/" + clip, annotator, task_id]
+        annotation = Annotation(
+            case=case, clip=clip, annotator=annotator, status=status, source=SOURCE,
+            annotation_id=task_id if version == 1 else f"{task_id}-{version}", part=task.part,
+            # Without a time, the place in the export tells the latest; '#' sorts before any time.
+            updated_at=f"#{number:09d}" if task.timestamp is None else str(task.timestamp),
         )  # fmt: skip
-        for number, span in enumerate(task.audio_spans, start=1):
-            region_id = span.id or str(number)
-            place = f"{document.place}, region {region_id}"
-            if span.start is None or span.end is None:
-                findings.fault(place, f"no times: start {span.start}, end {span.end}")
-                continue
-            basis = Seconds(span.start, span.end)
-            fault = basis.fault() if span.label else "no label"
-            if fault:
-                findings.fault(place, fault)
-                continue
-            yield Span(
-                case=case, clip=clip, label=(str(span.label),), annotator=annotator, status=status, source=SOURCE,
-                annotation_id=annotation_id, region_id=region_id, basis=basis,
-            )  # fmt: skip
+        yield Clip(case=case, clip=clip, media=media)
+        yield annotation
+        yield from _spans(task, annotation, document.place, findings)
+
+
+def _spans(task: _Task, annotation: Annotation, place: str, findings: Findings) -> Iterator[Span]:
+    user_label = " ".join(task.user_label.split()) if isinstance(task.user_label, str) else ""
+    if user_label and len(task.audio_spans) != 1:
+        findings.fault(
+            place, f"user_label {user_label!r} stands beside {len(task.audio_spans)} regions: it can name only one"
+        )
+        return
+    if task.user_label is not None and not user_label and annotation.status == Status.ACCEPTED:
+        findings.fault(place, f"user_label {task.user_label!r} names no label")
+        return
+    offset_s = task.chunk.start if task.chunk else 0.0
+    for number, span in enumerate(task.audio_spans, start=1):
+        region_id = span.id or (f"{annotation.annotation_id}:{number}" if annotation.part else str(number))
+        region = f"{place}, region {region_id}"
+        label = user_label or span.label
+        if span.start is None or span.end is None:
+            findings.fault(region, f"no times: start {span.start}, end {span.end}")
+            continue
+        basis = Seconds(span.start + offset_s, span.end + offset_s)
+        fault = basis.fault() if label else "no label"
+        if fault:
+            findings.fault(region, fault)
+            continue
+        yield Span(
+            case=annotation.case, clip=annotation.clip, label=(str(label),), annotator=annotation.annotator,
+            status=annotation.status, source=SOURCE, annotation_id=annotation.annotation_id, region_id=region_id,
+            basis=basis,
+        )  # fmt: skip
+
+
+def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
+    """(where the clip is, its name). Raises ClipError."""
+    file = task.file
+    if file is not None and (task.data is None or "/" in media_path(file) or not options.decode_media):
+        return file, media_path(file)
+    if task.data is None:
+        raise ClipError("no clip: neither 'path', 'video', 'audio' nor 'meta.file' names a file")
+    kind, _, payload = task.data.partition(",")
+    suffix = "." + kind.removeprefix("data:").partition(";")[0].rpartition("/")[2]
+    name = file or (f"{task.text}{suffix}" if task.text else None)
+    if not options.decode_media:
+        if name is None:
+            raise ClipError(
+                "its media are base64 data, and nothing names their file", "leave out --clips to use the data"
+            )
+        return name, name
+    if task.chunk:
+        raise ClipError("a chunk of a clip whose file is not known", "name the folder of the clips: --clips DIR")
+    if not payload or len(payload) > MAX_DOCUMENT_BYTES:
+        raise ClipError(
+            f"its media are more than {MAX_DOCUMENT_BYTES >> 20} MB of base64 data, which lsvid does not unpack",
+            "name the folder of the clips: --clips DIR",
+        )
+    digest = hashlib.sha256(payload.encode()).hexdigest()[:16]
+    name = name or f"data-{digest[:8]}{suffix}"
+    try:
+        content = base64.b64decode(payload, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ClipError(f"its base64 data are damaged: {error}", "name the folder of the clips: --clips DIR") from error
+    path = cache_dir() / "media" / digest / PurePosixPath(name).name
+    if not path.exists():
+        _write(path, content)
+    return str(path), name
+
+
+def _own(task: _Task, name: str) -> str | None:
+    """What lsvid itself wrote into a task's `meta` where the path does not tell it (writers.prodigy)."""
+    value = task.meta.get(name) if isinstance(task.meta, dict) else None
+    return value if isinstance(value, str) and value else None
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".tmp")
+        beside.write_bytes(content)
+        beside.replace(path)
+    except OSError as error:
+        raise ClipError(f"cannot unpack base64 data into {path}: {error.strerror}", "free some space there") from error
+
+
+def _is_data(media: str) -> bool:
+    return media.startswith("data:")

@@ -1,13 +1,17 @@
 """JSON Lines: one object a row."""
 
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import polars as pl
+from lsvid.writers.base import Export
+from lsvid.writers.tables import Schema, Tables, write_tables
 
 
-def write(tables: Iterable[pl.DataFrame], schema: Mapping[str, pl.DataType], path: Path) -> None:
-    """Write `tables`, one after the other, into the file `path`."""
+def write(export: Export) -> list[str]:
+    """Write the frame table; returns the files' names."""
+    return write_tables(export, ".jsonl", _write_one)
+
+
+def _write_one(tables: Tables, schema: Schema, path: Path) -> None:
     with path.open("wb") as file:
         for table in tables:
             table.write_ndjson(file)

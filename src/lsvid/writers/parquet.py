@@ -1,15 +1,21 @@
 """Apache Parquet, compressed with zstd."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from lsvid.writers.base import Export
+from lsvid.writers.tables import Schema, Tables, write_tables
 
-def write(tables: Iterable[pl.DataFrame], schema: Mapping[str, pl.DataType], path: Path) -> None:
-    """Write `tables`, one after the other, into the file `path`; they are read as they are written."""
 
+def write(export: Export) -> list[str]:
+    """Write the frame table; returns the files' names. Tables are read as they are written."""
+    return write_tables(export, ".parquet", _write_one)
+
+
+def _write_one(tables: Tables, schema: Schema, path: Path) -> None:
     def source(
         with_columns: list[str] | None, predicate: pl.Expr | None, n_rows: int | None, batch_size: int | None
     ) -> Iterator[pl.DataFrame]:

@@ -1,0 +1,184 @@
+"""`scripts/bench images` and `scripts/bench proxies`: whole commands, side by side, doing the same work in one run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+PYTHON = sys.executable
+RATE, GOP = 25, 250
+Spans = list[tuple[int, int]]
+
+SEED = """if True:
+    import sys, cv2
+    from pathlib import Path
+    clip, folder, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    spans = eval(sys.argv[4])
+    folder.mkdir(parents=True)
+    video = cv2.VideoCapture(clip)
+    frame = 0
+    while True:
+        there, picture = video.read()
+        if not there:
+            break
+        for begin, end in spans:
+            if begin <= frame < end and frame % step == 0:
+                cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
+        frame += 1
+"""
+
+DECORD = """if True:
+    import sys, cv2, decord
+    from pathlib import Path
+    clip, folder, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    folder.mkdir(parents=True)
+    wanted = [f for b, e in eval(sys.argv[4]) for f in range(b, e) if f % step == 0]
+    video = decord.VideoReader(clip)
+    for frame in wanted:
+        picture = cv2.cvtColor(video[frame].asnumpy(), cv2.COLOR_RGB2BGR)
+        cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
+"""
+
+BARE = """if True:
+    import sys, av
+    with av.open(sys.argv[1]) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for frame in container.decode(video=0):
+            pass
+"""
+
+
+def images(length_s: str = "300") -> None:
+    """Labelled frames as JPEG, every one of them and one a second."""
+    seconds = int(length_s)
+    spans = [(begin, begin + 9 * RATE) for begin in range(0, seconds * RATE, 30 * RATE)]
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
+        clip = work / "clips" / "op1" / "clip_1.mp4"
+        _make_clip(clip, "1280x720", ["-crf", "23", "-g", str(GOP)], seconds)
+        for number in (2, 3, 4):
+            (clip.parent / f"clip_{number}.mp4").hardlink_to(clip)
+        print(f"a clip of {seconds} s, 1280x720, {RATE} fps, a key picture every {GOP}; spans over 30 %; "
+              f"{os.cpu_count()} cores; whole commands, shortest of 3")  # fmt: skip
+        _run([PYTHON, "-c", "import lsvid.video, sys; lsvid.video.probe(sys.argv[1])", str(clip)])  # as after an import
+        for name, step in (("every labelled frame", 1), ("one frame a second", RATE)):
+            out = work / "out"
+            ways = {
+                "seed's script (cv2)": _script(SEED, clip, out, step, spans),
+                "ffmpeg select": _ffmpeg_select(clip, out, step, spans),
+                "decord": _script(DECORD, clip, out, step, spans),
+                "lsvid export-frames --images": _lsvid(_export(work, [1], spans), clip.parent.parent, out, step),
+            }
+            if subprocess.run([PYTHON, "-c", "import decord"], capture_output=True, check=False).returncode:
+                del ways["decord"]
+            times = _best(ways, out, 3)
+            counts = sum(1 for b, e in spans for f in range(b, e) if f % step == 0)
+            bare = _best({"bare": [PYTHON, "-c", BARE, str(clip)]}, out, 3)["bare"]
+            seed = times["seed's script (cv2)"]
+            print(f"\n{name}: {counts:,} pictures")
+            for way, taken_s in times.items():
+                print(f"  {way:32} {taken_s:7.2f} s  {seed / taken_s:5.2f} times the seed's script")
+            print(f"  {'limit: decode the whole clip':32} {bare:7.2f} s  {seed / bare:5.2f}")
+        taken: dict[int, float] = {}
+        for jobs in (1, 2):
+            command = _lsvid(_export(work, [1, 2, 3, 4], spans), clip.parent.parent, work / "out", 1)
+            # One job on one core: what a second core adds.
+            pinned = ["taskset", "-c", "0", *command] if jobs == 1 and shutil.which("taskset") else command
+            taken[jobs] = _best({"": [*pinned, "--jobs", str(jobs)]}, work / "out", 2)[""]
+        print(f"\nfour clips, every labelled frame: one core {taken[1]:.2f} s, two cores {taken[2]:.2f} s, "
+              f"{taken[1] / taken[2]:.2f} times (wanted: 1.8)")  # fmt: skip
+
+
+def proxies() -> None:
+    """A proxy of a big clip, beside ffmpeg by itself: what checking costs, and memory."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
+        clip = work / "clips" / "op1" / "clip_1.mp4"
+        _make_clip(clip, "1920x1080", ["-b:v", "60M", "-minrate", "60M", "-bufsize", "60M", "-g", "60"], seconds=60)
+        size = clip.stat().st_size
+        plain = ["ffmpeg", "-y", "-v", "error", "-nostdin", "-i", str(clip), "-vf", "scale=-2:720", "-c:v", "libx264",
+                 "-preset", "veryfast", "-crf", "26", "-g", "25", "-an", str(work / "plain.mp4")]  # fmt: skip
+        lsvid = [PYTHON, "-m", "lsvid", "make-proxies", str(clip.parent), "-o", str(work / "out"), "-q"]
+        times = _best({"plain": plain, "lsvid": lsvid}, work / "out", 2)
+        print(f"a clip of 60 s, 1920x1080, {size / 1e6:.0f} MB; whole commands, shortest of 2")
+        for way, seconds in times.items():
+            print(f"  {way:6} {seconds:6.1f} s  {60 / seconds:4.1f} times as fast as it plays"
+                  f"  {times['plain'] / seconds:4.2f} times ffmpeg by itself")  # fmt: skip
+        shutil.rmtree(work / "out")
+        long = work / "long" / "op1" / "clip_1.mp4"
+        long.parent.mkdir(parents=True)
+        listed = work / "list.txt"
+        listed.write_text(f"file '{clip}'\n" * max(1, round(1e9 / size)))
+        _run(["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(long)])
+        code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
+                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)")  # fmt: skip
+        for source in (clip, long):
+            command = [PYTHON, "-m", "lsvid", "make-proxies", str(source.parent), "-o", str(work / "out"), "-q"]
+            shown = subprocess.run([PYTHON, "-c", code, *command], check=True, capture_output=True, text=True).stdout
+            print(f"  {source.stat().st_size / 1e6:6.0f} MB: largest process {shown.strip()} MB")
+            shutil.rmtree(work / "out")
+
+
+def _make_clip(path: Path, size: str, options: list[str], seconds: int) -> None:
+    path.parent.mkdir(parents=True)
+    source = f"testsrc2=size={size}:rate={RATE}:duration={seconds}"
+    _run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast",
+          "-pix_fmt", "yuv420p", *options, str(path)])  # fmt: skip
+
+
+def _script(code: str, clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    return [PYTHON, "-c", code, str(clip), str(out / "images"), str(step), repr(spans)]
+
+
+def _ffmpeg_select(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    inside = "+".join(f"between(n,{begin},{end - 1})" for begin, end in spans)
+    select = f"select='({inside})*not(mod(n,{step}))'"
+    extract = f'ffmpeg -v error -nostdin -i {clip} -vf "{select}" -vsync 0 -q:v 2 {out}/%06d.jpg'
+    return ["sh", "-c", f"mkdir -p {out} && {extract}"]
+
+
+def _export(work: Path, numbers: list[int], spans: Spans) -> Path:
+    tasks = []
+    for number in numbers:
+        result = [
+            {"id": f"r{k}", "type": "timelinelabels", "from_name": "task", "to_name": "video",
+             "value": {"ranges": [{"start": begin + 1, "end": end}], "timelinelabels": ["A"]}}
+            for k, (begin, end) in enumerate(spans)
+        ]  # fmt: skip
+        data = {"video": f"clips/op1/clip_{number}.mp4", "fps": str(RATE)}
+        tasks.append({"id": number, "data": data, "annotations": [{"id": 1, "completed_by": 1, "result": result}]})
+    path = work / f"export-{len(numbers)}.json"
+    path.write_text(json.dumps(tasks))
+    return path
+
+
+def _lsvid(export: Path, clips: Path, out: Path, step: int) -> list[str]:
+    sampled = ["--sample-fps", "1"] if step > 1 else []
+    command = [PYTHON, "-m", "lsvid", "export-frames", str(export), "--clips", str(clips), "-o", str(out), "--images"]
+    return [*command, "-q", *sampled]
+
+
+def _best(ways: dict[str, list[str]], out: Path, times: int) -> dict[str, float]:
+    """The shortest time of each command in seconds, taken in turns, into a folder that is empty each time."""
+    best = dict.fromkeys(ways, float("inf"))
+    for _ in range(times):
+        for way, command in ways.items():
+            shutil.rmtree(out, ignore_errors=True)
+            begin = time.perf_counter()
+            _run(command)
+            best[way] = min(best[way], time.perf_counter() - begin)
+    return best
+
+
+def _run(command: list[str]) -> None:
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"images": images, "proxies": proxies}

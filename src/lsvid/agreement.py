@@ -1,0 +1,244 @@
+"""How far two or more codings of the same frames agree. Pure numpy; a coding is a row of whole numbers.
+
+A frame's code says what was marked there: `MISSING` (-1) where a coder did not work, `NOTHING` (0) where the coder
+worked and marked nothing, and from 1 on one code for each label (or set of labels). Everything is computed on runs of
+frames in which no coder's code changes (`Runs`), so that hours of video cost no more than their spans.
+
+A measure that the data does not define (no frame, one single code, no segment) is None, never 0 or 1.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.integer[Any]]
+
+MISSING = -1
+NOTHING = 0
+
+F1_OVERLAPS = (0.10, 0.25, 0.50)
+"""The overlaps (IoU) of F1@10, F1@25 and F1@50."""
+
+MATCH_IOU = 0.10
+"""The least overlap (IoU) of two segments whose boundaries are compared."""
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Stretches of frames in which no coder's code changes.
+
+    lengths: frames of each run, int64, shape (n_runs,). codes: shape (n_coders, n_runs).
+    """
+
+    lengths: IntArray
+    codes: IntArray
+
+
+def runs_of_frames(codes: Codes) -> Runs:
+    """The runs of a code for every frame: `codes` has shape (n_coders, n_frames)."""
+    n_frames = codes.shape[1]
+    changes = np.zeros(max(n_frames - 1, 0), dtype=bool)
+    for row in codes:
+        changes |= row[1:] != row[:-1]
+    starts = np.concatenate([np.zeros(min(n_frames, 1), np.int64), np.flatnonzero(changes) + 1])
+    return Runs(np.diff(np.append(starts, n_frames)), codes[:, starts].astype(np.int64))
+
+
+def confusion(runs: Runs, first: int = 0, second: int = 1, n_codes: int = 0) -> IntArray:
+    """Frames by (code of coder `first`, code of coder `second`), both from 0; frames that one did not code are left
+    out. int64, shape (n, n), n the largest code + 1 or `n_codes`.
+    """
+    n = max(n_codes, int(runs.codes.max(initial=-1)) + 1)
+    a, b = runs.codes[first], runs.codes[second]
+    both = (a != MISSING) & (b != MISSING)
+    table = np.zeros((n, n), dtype=np.int64)
+    np.add.at(table, (a[both], b[both]), runs.lengths[both])
+    return table
+
+
+def accuracy(table: IntArray) -> float | None:
+    """The share of frames with the same code (the papers on temporal segmentation call it accuracy, or MoF), 0 to 1."""
+    total = int(table.sum())
+    return int(np.trace(table)) / total if total else None
+
+
+def cohen_kappa(table: IntArray) -> float | None:
+    """Cohen's kappa: (p_o - p_e) / (1 - p_e), p_o the share of equal codes, p_e the one that the coders' own shares of
+    each code would give by chance. -1 to 1; None where both used one and the same code throughout.
+
+    J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20, 1960.
+    """
+    total = int(table.sum())
+    if not total:
+        return None
+    # Whole numbers as far as they go: 1 - p_e must be exactly 0 where there was one code.
+    expected = sum(int(a) * int(b) for a, b in zip(table.sum(axis=1), table.sum(axis=0), strict=True))
+    if expected == total * total:
+        return None
+    observed = int(np.trace(table)) * total
+    return (observed - expected) / (total * total - expected)
+
+
+def krippendorff_alpha(runs: Runs) -> float | None:
+    """Krippendorff's alpha for nominal data: 1 - D_o / D_e, any number of coders, missing codes allowed.
+
+    From the coincidence matrix: a frame that m >= 2 coders coded adds 1 / (m - 1) for each ordered pair of its codes;
+    here a run adds its length times that. D_o is the share of unequal pairs, D_e the one expected of the same codes
+    paired at random. None where fewer than two coders coded any frame, or all used one and the same code.
+
+    K. Krippendorff, Content Analysis, 4th edition 2018, chapter 12; Computing Krippendorff's Alpha-Reliability, 2011.
+    """
+    n_codes = int(runs.codes.max(initial=-1)) + 1
+    counts: IntArray = np.zeros((n_codes, len(runs.lengths)), dtype=np.int64)  # coders by code, for each run
+    for row in runs.codes:
+        coded = np.flatnonzero(row != MISSING)
+        counts[row[coded], coded] += 1
+    coders = counts.sum(axis=0)
+    pairable = coders >= 2
+    counts, coders, lengths = counts[:, pairable], coders[pairable], runs.lengths[pairable]
+    totals = (counts * lengths).sum(axis=1)  # values by code; the matrix's margins
+    n = int(totals.sum())
+    disagreeing_expected = n * n - sum(int(total) ** 2 for total in totals)
+    if disagreeing_expected == 0:
+        return None
+    unequal = coders * (coders - 1) - (counts * (counts - 1)).sum(axis=0)  # ordered pairs of unequal codes in a frame
+    observed = float((unequal * lengths / (coders - 1)).sum())
+    return 1 - (n - 1) * observed / disagreeing_expected
+
+
+class Segments(NamedTuple):
+    """Stretches of one code, in order: `codes`, and their frames `[starts, stops)`; int64 each."""
+
+    codes: IntArray
+    starts: IntArray
+    stops: IntArray
+
+
+def segments(codes: Codes, lengths: IntArray) -> Segments:
+    """The segments of one coder's runs: equal neighbours joined; NOTHING and MISSING are none."""
+    if not len(lengths):
+        return Segments(*(np.zeros(0, np.int64) for _ in range(3)))
+    firsts = np.append(True, codes[1:] != codes[:-1])
+    stops = np.cumsum(lengths)
+    begins = (stops - lengths)[firsts]
+    ends = np.append(begins[1:], stops[-1])
+    kept = codes[firsts].astype(np.int64)
+    real = kept > NOTHING
+    return Segments(kept[real], begins[real], ends[real])
+
+
+def edit_score(first: Segments, second: Segments) -> float | None:
+    """The segmental edit score, 0 to 100: 100 * (1 - d / n), d the Levenshtein distance between the two orders of
+    labels (durations do not count, nor does NOTHING), n the longer one's length. None where both are empty.
+
+    C. Lea et al., Segmental spatiotemporal CNNs for fine-grained action segmentation, ECCV 2016; as Y. Abu Farha and
+    J. Gall, MS-TCN, CVPR 2019, evaluate it.
+    """
+    longer = max(len(first.codes), len(second.codes))
+    return 100 * (1 - _levenshtein(first.codes, second.codes) / longer) if longer else None
+
+
+def _levenshtein(one: IntArray, other: IntArray) -> int:
+    columns = np.arange(len(other) + 1, dtype=np.int64)
+    row: IntArray = columns.copy()
+    for number, code in enumerate(one, start=1):
+        after = np.empty_like(row)
+        after[0] = number
+        after[1:] = np.minimum(row[1:] + 1, row[:-1] + (other != code))
+        # An insertion makes each entry at most one more than the one before it.
+        row = np.minimum.accumulate(after - columns) + columns
+    return int(row[-1])
+
+
+class Counts(NamedTuple):
+    """Segments found (`hits`), found but not there (`extra`), there but not found (`missed`)."""
+
+    hits: int
+    extra: int
+    missed: int
+
+
+def f1_counts(found: Segments, truth: Segments, overlap: float) -> Counts:
+    """How many segments of `found` match one of `truth`, at least `overlap` (IoU) of it: true and false positives and
+    false negatives. Each found segment, in order of time, takes the true one of its label that it overlaps most, and is
+    extra if that is too little or is taken.
+
+    Which of two annotators is the truth may matter a little where overlaps are below 0.5.
+    C. Lea et al., Temporal convolutional networks for action segmentation and detection, CVPR 2017; as MS-TCN's
+    evaluation computes it.
+    """
+    taken = np.zeros(len(truth.codes), dtype=bool)
+    hits = 0
+    for code, start, stop in zip(*found, strict=True):
+        near = slice(np.searchsorted(truth.stops, start, side="right"), np.searchsorted(truth.starts, stop))
+        if near.start >= near.stop:
+            continue
+        shared = np.minimum(stop, truth.stops[near]) - np.maximum(start, truth.starts[near])
+        union = np.maximum(stop, truth.stops[near]) - np.minimum(start, truth.starts[near])
+        iou = np.where(truth.codes[near] == code, shared / union, 0)
+        best = int(iou.argmax())
+        if iou[best] >= overlap and not taken[near.start + best]:
+            taken[near.start + best] = True
+            hits += 1
+    return Counts(hits, len(found.codes) - hits, len(truth.codes) - hits)
+
+
+def f1_score(counts: Sequence[Counts]) -> float | None:
+    """F1 of the counts of all videos together, 0 to 100: the harmonic mean of precision and recall. None: nothing
+    was marked.
+    """
+    hits, extra, missed = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0)
+    either = 2 * hits + extra + missed
+    return 100 * 2 * hits / either if either else None
+
+
+def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list[tuple[int, int]]:
+    """Pairs (position in `first`, in `second`) of segments with one label that overlap by at least `least` (IoU), each
+    in one pair at most: the best overlap first. The same pairs whichever of the two comes first.
+    """
+    candidates = []
+    for i, (code, start, stop) in enumerate(zip(*first, strict=True)):
+        low, high = np.searchsorted(second.stops, start, side="right"), np.searchsorted(second.starts, stop)
+        for j in range(int(low), int(high)):
+            shared = min(stop, second.stops[j]) - max(start, second.starts[j])
+            union = max(stop, second.stops[j]) - min(start, second.starts[j])
+            if second.codes[j] == code and shared / union >= least:
+                # A tie goes to the pair that begins first, in a way that does not ask which coder is which.
+                begin, end = sorted((int(start), int(second.starts[j]))), sorted((int(stop), int(second.stops[j])))
+                candidates.append((-shared / union, begin, end, i, j))
+    pairs, used_first, used_second = [], set(), set()
+    for *_, i, j in sorted(candidates):
+        if i not in used_first and j not in used_second:
+            used_first.add(i)
+            used_second.add(j)
+            pairs.append((i, j))
+    return sorted(pairs)
+
+
+def label_ious(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | None]:
+    """Temporal IoU of each label: frames where both coders have it / frames where either has it; None where neither.
+
+    `members[label, code]` says whether `code` contains the label, since a code may stand for several at once.
+    """
+    both, either = _both_either(table, members)
+    return [int(b) / int(e) if e else None for b, e in zip(both, either, strict=True)]
+
+
+def label_kappas(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | None]:
+    """Cohen's kappa of each label against all else: of the two-by-two table "has it, has it not"."""
+    has = members.astype(np.int64)
+    without = 1 - has
+    return [
+        cohen_kappa(np.array([[w @ table @ w, w @ table @ h], [h @ table @ w, h @ table @ h]]))
+        for h, w in zip(has, without, strict=True)
+    ]
+
+
+def _both_either(table: IntArray, members: npt.NDArray[np.bool_]) -> tuple[IntArray, IntArray]:
+    has = members.astype(np.int64)
+    both = np.einsum("li,ij,lj->l", has, table, has)
+    return both, has @ table.sum(axis=1) + has @ table.sum(axis=0) - both

@@ -1,0 +1,46 @@
+"""`lsvid formats`."""
+
+import click
+
+from lsvid.cli.output import Output, output_options
+from lsvid.writers import WRITERS
+
+
+@click.command("formats")
+@output_options
+def formats(output: Output, /) -> None:
+    """List what 'export-frames --format' writes and what is read, with what each format holds and loses.
+
+    \b
+    Examples:
+      lsvid formats | less
+      lsvid formats --json
+    """
+    from lsvid.readers import names
+
+    readers = names()
+    output.document = {
+        "write": {
+            name: {
+                "files": known.files,
+                "holds": known.holds,
+                "loses": known.loses,
+                "overlapping_labels": known.overlaps,
+                "several_annotators": known.annotators,
+                "unit": known.unit,
+                "options": sorted(known.options),
+            }
+            for name, known in WRITERS.items()
+        },
+        "read": readers,
+    }
+    if output.json:
+        return
+    for name, known in WRITERS.items():
+        click.echo(click.style(name, bold=True))
+        click.echo(f"  writes      {known.files}")
+        click.echo(f"  holds       {known.holds}")
+        click.echo(f"  loses       {known.loses}")
+        click.echo(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
+        click.echo(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
+    click.echo(f"\nRead by every command: {', '.join(readers)}.")

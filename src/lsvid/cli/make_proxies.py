@@ -1,0 +1,127 @@
+"""`lsvid make-proxies`."""
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.options import case_options, s3_options
+from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.errors import LsvidError
+    from lsvid.proxies import Proxy
+
+
+@click.command("make-proxies")
+@click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into, as CASE/CLIP.mp4.")
+@click.option("--height", type=click.IntRange(min=2), default=720, show_default=True,
+              help="Height in pixels; smaller clips keep theirs.")  # fmt: skip
+@click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
+              help="Quality of libx264: lower is better and bigger.")  # fmt: skip
+@click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
+@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+              help="Clips at a time. Default: one for every 8 cores.")  # fmt: skip
+@case_options
+@s3_options
+@output_options
+def make_proxies(
+    output: Output,
+    /,
+    sources: tuple[str, ...],
+    folder: str,
+    height: int,
+    crf: int,
+    audio: bool,
+    jobs: int | None,
+    case: str | None,
+    case_from: str | None,
+) -> None:
+    """Make small copies of clips for annotators: the same frames at the same times, fast to play and to seek.
+
+    Every copy is checked against its clip, picture by picture, before it appears. Run the same command again when it
+    was interrupted, or when clips have come: it makes only what is missing. Needs ffmpeg.
+
+    \b
+    Examples:
+      lsvid make-proxies /data/clips -o /data/proxies
+      lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
+      lsvid make-proxies s3://recordings/2026 -o /data/proxies
+      lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
+    """
+    from pathlib import Path
+
+    from lsvid.clips import CaseRule, find_clips
+    from lsvid.errors import DataError, LsvidError, SettingsError
+    from lsvid.proxies import ProxySettings, make_proxies
+    from lsvid.video import VideoInfo, probe_all
+
+    for source in sources:
+        if Path(source).is_dir() and Path(folder).resolve().is_relative_to(Path(source).resolve()):
+            raise SettingsError(
+                f"{folder} lies in {source}: proxies there would be taken for clips", "give -o a folder outside it"
+            )
+    clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
+    with output.progress("Reading clips", len(clips)) as step:
+        infos = probe_all([clip.path for clip in clips], step)
+    lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
+    done_s = [0.0] * len(clips)
+    made_s = 0.0
+    begin = time.monotonic()
+    with output.progress("Making proxies", round(sum(lengths_s))) as step:
+        shown = 0
+
+        def on_progress(position: int, seconds: float) -> None:
+            nonlocal shown, made_s
+            made_s += max(seconds - done_s[position], 0.0)
+            done_s[position] = seconds
+            now = round(sum(done_s))
+            step(max(now - shown, 0), note=f"({made_s / (time.monotonic() - begin):.1f} x real time)")
+            shown = max(now, shown)
+
+        def on_done(position: int, result: "Proxy | LsvidError") -> None:
+            nonlocal shown
+            done_s[position] = lengths_s[position]
+            now = round(sum(done_s))
+            step(max(now - shown, 0))
+            shown = max(now, shown)
+            if not sys.stderr.isatty():  # in a log there is no bar
+                output.note(f"{clips[position].id}: {_became(result)}")
+
+        results = make_proxies(clips, Path(folder), ProxySettings(height, crf, audio), jobs, on_progress, on_done)
+    speed = made_s / max(time.monotonic() - begin, 1e-9)
+    items = [
+        {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}
+        if isinstance(result, LsvidError)
+        else {
+            "clip": clip.id, "path": clip.path, "status": "made" if result.made else "unchanged",
+            "proxy": result.path, "size": result.size,
+        }
+        for clip, result in zip(clips, results, strict=True)
+    ]  # fmt: skip
+    output.document = {"version": 1, "command": "make-proxies", "folder": folder, "items": items}
+    count = {status: sum(item["status"] == status for item in items) for status in ("made", "unchanged", "failed")}
+    size = sum(int(str(item.get("size", 0))) for item in items)
+    output.note(
+        f"proxies made {count['made']}, there already {count['unchanged']}, failed {count['failed']}; "
+        f"{size / 1e6:,.0f} MB in {folder}"
+        + (f"; {speed:.1f} times as fast as the clips play" if count["made"] else "")
+    )
+    bad = [(clip, result) for clip, result in zip(clips, results, strict=True) if isinstance(result, LsvidError)]
+    if bad:
+        raise DataError(
+            "\n".join(
+                [f"{len(bad)} of {len(clips)} clips have no proxy:", *(f"  {c.id}: {e.message}" for c, e in bad)]
+            ),
+            bad[0][1].hint,
+        )
+
+
+def _became(result: "Proxy | LsvidError") -> str:
+    from lsvid.proxies import Proxy
+
+    if not isinstance(result, Proxy):
+        return f"failed: {result.message}"
+    return f"{'made' if result.made else 'there already'}, {result.size / 1e6:.1f} MB"

@@ -1,0 +1,154 @@
+"""The regions of a first pass into the project of a second, whose only job is to pick the label of each."""
+
+from collections import Counter
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from lsvid.config_changes import timeline_of
+from lsvid.errors import DataError, SettingsError
+from lsvid.findings import Findings
+from lsvid.label_studio.client import Server
+from lsvid.label_studio.export import download_export
+from lsvid.label_studio.project import Project, add_storage, find_project, storage_folders
+from lsvid.label_studio.s3 import s3_storages, storage_of
+from lsvid.label_studio.tasks import import_tasks
+from lsvid.labels import REGION_OF_INTEREST
+from lsvid.passes import MODEL_VERSION, is_second_pass
+from lsvid.readers.documents import iter_documents
+
+
+class _Annotation(msgspec.Struct):
+    id: int
+    completed_by: int | None = None
+    was_cancelled: bool = False
+    updated_at: str = ""
+    result: list[dict[str, Any]] | None = None
+
+
+class _Prediction(msgspec.Struct):
+    id: int
+    model_version: str | None = None
+    result: list[dict[str, Any]] | None = None
+
+
+class _Task(msgspec.Struct):
+    id: int
+    data: dict[str, Any]
+    annotations: list[_Annotation] = []
+    predictions: list[_Prediction | int] = []
+
+    @property
+    def clip(self) -> str:
+        """What tells its clip."""
+        return str(self.data.get("id") or self.data.get("video"))
+
+
+def bring_regions(
+    server: Server, first: str, second: str, annotators: Collection[str], findings: Findings, *, dry_run: bool = False
+) -> Counter[str]:
+    """Make a task in project `second` of each task of `first` that somebody submitted, in order, with its regions.
+
+    annotators: whose (e-mail); empty: everybody's, as long as a clip was done by one only. Returns how many clips were
+    "added", "updated" (other regions than last time) and "unchanged". Raises DataError, SettingsError, ServerError.
+    """
+    of_first, of_second = find_project(server, first), find_project(server, second)
+    _check(of_first, of_second)
+    wanted = _regions(server, of_first, annotators, findings)
+    there = {task.clip: task for task in _tasks(server, of_second)[0]}
+    counts: Counter[str] = Counter()
+    new = [task for task, _ in wanted if task.clip not in there]
+    counts["added"] = len(new)
+    if not dry_run:
+        _connect_folders(server, of_first, of_second)
+        datas = [{**task.data, "id": task.clip} for task in new]
+        for task, task_id in zip(new, import_tasks(server, of_second.id, datas), strict=True):
+            there[task.clip] = _Task(task_id, task.data)
+    for task, regions in wanted:
+        if task.clip not in there:
+            continue  # a dry run
+        target = there[task.clip]
+        ours = [p for p in target.predictions if isinstance(p, _Prediction) and p.model_version == MODEL_VERSION]
+        if ours and ours[-1].result == regions:
+            counts["unchanged"] += 1
+            continue
+        counts["updated"] += task not in new
+        if dry_run:
+            continue
+        with server.errors(f"bringing regions to task {target.id}"):
+            if ours:
+                server.sdk.predictions.update(id=ours[-1].id, result=regions)
+            else:
+                server.sdk.predictions.create(task=target.id, result=regions, model_version=MODEL_VERSION)
+    if wanted and not dry_run:
+        with server.errors(f"updating project {of_second.id}"):
+            # Without it, annotators would start from nothing.
+            server.sdk.projects.update(id=of_second.id, model_version=MODEL_VERSION)
+    return counts
+
+
+def _connect_folders(server: Server, first: Project, second: Project) -> None:
+    """Give `second` the storage folders of `first`. Raises SettingsError where it lacks one in S3."""
+    in_s3 = s3_storages(server, second.id)
+    lacking = [one.uri for one in s3_storages(server, first.id) if storage_of(one.uri, in_s3) is None]
+    if lacking:
+        raise SettingsError(
+            f"project {second.id} ({second.title}) lacks the storage {lacking[0]} of project {first.id}",
+            f"connect it: lsvid setup-project LABELS --pass labels --project {second.id} --storage {lacking[0]}",
+        )
+    present = {folder.path for folder in storage_folders(server, second.id)}
+    for folder in storage_folders(server, first.id):
+        if folder.path not in present:
+            add_storage(server, second.id, folder)
+
+
+def _check(first: Project, second: Project) -> None:
+    timeline = timeline_of(first.label_config)
+    if not is_second_pass(second.label_config) or timeline_of(second.label_config) != timeline:
+        raise SettingsError(
+            f"project {second.id} ({second.title}) is not a second pass for project {first.id} ({first.title}), whose "
+            f"timeline is {timeline}",
+            f"make it with: lsvid setup-project LABELS --pass labels --timeline {timeline} --title TITLE",
+        )
+
+
+def _regions(
+    server: Server, project: Project, annotators: Collection[str], findings: Findings
+) -> list[tuple[_Task, list[dict[str, Any]]]]:
+    """Each submitted task of the first pass, in order, and the regions of its latest annotation."""
+    tasks, names = _tasks(server, project)
+    wanted, several = [], []
+    for task in tasks:
+        done = [one for one in task.annotations if not one.was_cancelled]
+        done = [one for one in done if not annotators or names.get(one.completed_by or 0) in annotators]
+        people = {names.get(one.completed_by or 0, str(one.completed_by)) for one in done}
+        if len(people) > 1:
+            several.append(f"  {task.clip}: {', '.join(sorted(people))}")
+        elif not done:
+            findings.leave_out(f"clip {task.clip}", "clips whose regions nobody has submitted")
+        else:
+            latest = max(done, key=lambda one: (one.updated_at, one.id))
+            wanted.append((task, [_region(result) for result in latest.result or [] if _is_region(result)]))
+    if several:
+        raise DataError(
+            "\n".join([f"regions of several annotators in project {project.id}:", *several]),
+            "say whose: --annotator E-MAIL",
+        )
+    return wanted
+
+
+def _is_region(result: dict[str, Any]) -> bool:
+    value = result.get("value", {})
+    return REGION_OF_INTEREST in (value.get("timelinelabels") or value.get("labels") or [])
+
+
+def _region(result: dict[str, Any]) -> dict[str, Any]:
+    return {key: result[key] for key in ("id", "type", "from_name", "to_name", "value") if key in result}
+
+
+def _tasks(server: Server, project: Project) -> tuple[list[_Task], dict[int, str]]:
+    """(the project's tasks in order, e-mail by user id)"""
+    with download_export(server, str(project.id)) as export:
+        documents = iter_documents(str(export.path))
+        return [msgspec.json.decode(one.raw, type=_Task) for one in documents], export.annotators

@@ -1,0 +1,50 @@
+"""Names that other people's readers can take: of classes and of videos. What had to change is told, never silent."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from lsvid.findings import Findings
+
+LabelPath = tuple[str, ...]
+
+
+def level_paths(labels: Iterable[LabelPath], level: int) -> list[LabelPath]:
+    """The distinct beginnings of `labels` of `level` names, in their order; shorter labels have none."""
+    return list(dict.fromkeys(path[:level] for path in labels if len(path) >= level))
+
+
+def level_names(paths: Sequence[LabelPath]) -> dict[LabelPath, str]:
+    """The last name of each path; where two paths share it, the names from the root, joined by '/'."""
+    last = [path[-1] for path in paths]
+    return {path: path[-1] if last.count(path[-1]) == 1 else "/".join(path) for path in paths}
+
+
+def without_blanks(names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
+    """`names` with '_' for whatever a reader that splits at blanks, or takes '#' for a comment, would break at."""
+    return dict(zip(names, distinct(re.sub(r"[\s#]+", "_", name) for name in names.values()), strict=True))
+
+
+def safe_ids(names: Iterable[str]) -> list[str]:
+    """A file name for each of `names`, all different: letters, digits, '_' and '-' only, so no dot and no blank."""
+    return distinct(re.sub(r"[^\w-]+", "_", name) for name in names)
+
+
+def distinct(names: Iterable[str]) -> list[str]:
+    """`names` with '_2', '_3' and so on behind those that stood before."""
+    taken: set[str] = set()
+    result = []
+    for name in names:
+        number, fresh = 1, name
+        while fresh in taken:
+            number += 1
+            fresh = f"{name}_{number}"
+        taken.add(fresh)
+        result.append(fresh)
+    return result
+
+
+def tell_changed(findings: Findings, what: str, pairs: Iterable[tuple[str, str]]) -> None:
+    """Warn of every name that is written otherwise than it is read: `what` says whose names, and why."""
+    changed = [f"{old!r} -> {new!r}" for old, new in pairs if old != new]
+    if changed:
+        findings.warn(f"{what}: {', '.join(changed[:5])}{', …' if len(changed) > 5 else ''}")

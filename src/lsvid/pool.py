@@ -1,0 +1,160 @@
+"""Work on many clips at once, each in a process that may die without taking the others with it."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
+
+from lsvid.errors import ClipError, LsvidError
+
+Report = Callable[[float], None]
+"""Says how much of an item is done so far, in the function's own unit."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TRIES = 2
+
+# A forked process may inherit a lock that a thread of FFmpeg or OpenCV was holding; a spawned one does not.
+_spawn = multiprocessing.get_context("spawn")
+
+
+def run_each(
+    function: Callable[[Item, Report], Result],
+    items: Sequence[Item],
+    jobs: int | None = None,
+    on_progress: Callable[[int, float], None] | None = None,
+) -> Iterator[tuple[int, Result | LsvidError]]:
+    """(position in `items`, result of `function(item, report)`) of each item, as they are done, `jobs` at a time.
+
+    `function` is one of a module, and items and results can be pickled. What it reports goes to `on_progress` with the
+    item's position. An error stands in its item's place. Where a process dies, its item is tried once more in a new
+    one; if that dies too, a ClipError stands in its place.
+    """
+    waiting = deque((position, 1) for position in range(len(items)))
+    workers: list[_Worker] = []
+    on_progress = on_progress or (lambda _position, _done: None)
+    try:
+        workers.extend(_Worker.start() for _ in range(min(jobs or cores(), len(items))))
+        while waiting or any(worker.at is not None for worker in workers):
+            for worker in workers:
+                if worker.at is None and waiting:
+                    worker.give(function, items, waiting.popleft())
+            for place, worker in _with_news(workers):
+                position, tries = worker.at or (0, 0)
+                news, value = worker.receive()
+                if news == "progress":
+                    on_progress(position, value)
+                    continue
+                worker.at = None
+                if news == "died":
+                    workers[place] = _Worker.start()
+                if news == "died" and tries < _TRIES:
+                    waiting.appendleft((position, tries + 1))
+                else:
+                    yield position, value
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.stop()
+
+
+_DIED_HINT = "where memory ran out, use fewer --jobs; else the clip may be damaged: see what ffprobe says of it"
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Worker:
+    """A process, the connection to it, and the position and number of the try that it is working on."""
+
+    process: SpawnProcess
+    connection: Connection
+    at: tuple[int, int] | None = None
+
+    @classmethod
+    def start(cls) -> "_Worker":
+        here, there = _spawn.Pipe()
+        process = _spawn.Process(target=_work, args=(there,), daemon=True)
+        process.start()
+        there.close()  # so that the end of the process is the end of the connection
+        return cls(process, here)
+
+    def give(self, function: Callable[[Item, Report], object], items: Sequence[Item], at: tuple[int, int]) -> None:
+        self.at = at
+        with suppress(OSError):  # it has died: the connection says so when it is read
+            self.connection.send((function, items[at[0]]))
+
+    def receive(self) -> tuple[str, Any]:
+        """("progress", how much), ("done", the result), or ("died", an error that says so)."""
+        try:
+            news, value = self.connection.recv()
+        except (EOFError, OSError):
+            return "died", ClipError(f"its process died {_TRIES} times ({_cause(self.stop())})", _DIED_HINT)
+        return str(news), value
+
+    def stop(self) -> int | None:
+        """Wait for the end of the process, bring it about where it does not come, and return the exit code."""
+        self.connection.close()
+        self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        return self.process.exitcode
+
+
+def _with_news(workers: Sequence[_Worker]) -> list[tuple[int, _Worker]]:
+    """The busy workers that have sent something, or died, once there are any; and their places."""
+    ready = wait([worker.connection for worker in workers if worker.at is not None])
+    return [(place, worker) for place, worker in enumerate(workers) if worker.connection in ready]
+
+
+def _work(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends this process
+    signal.signal(signal.SIGTERM, _leave)
+
+    def report(done: float) -> None:
+        try:
+            connection.send(("progress", done))
+        except OSError:
+            sys.exit(1)  # the parent has gone
+
+    while True:
+        try:
+            function, item = connection.recv()
+        except (EOFError, OSError):
+            return
+        result: Any
+        try:
+            result = function(item, report)
+        except LsvidError as error:
+            result = error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this clip alone
+            result = ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
+        try:
+            connection.send(("done", result))
+        except OSError:
+            return
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End by an exception, so that programs that were started are ended, and unfinished files removed."""
+    sys.exit(128 + number)
+
+
+def _cause(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"

@@ -1,0 +1,278 @@
+"""Proxies: small copies of clips with the same pictures at the same times, which browsers play and seek fast."""
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lsvid import storage
+from lsvid.clips import ClipFile
+from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
+from lsvid.pool import Report, cores, run_each
+from lsvid.video import VideoInfo, probe
+
+CORES_PER_JOB = 8
+"""What the encoder (libx264, preset veryfast) can use for one clip."""
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """height: at most this many pixels. crf: libx264's quality, smaller is better and bigger. audio: keep the sound."""
+
+    height: int = 720
+    crf: int = 26
+    audio: bool = False
+
+
+_NEW = (99, 0)
+
+
+@dataclass(frozen=True)
+class Ffmpeg:
+    """An ffmpeg program and its version; builds between releases do not tell one, and count as new."""
+
+    path: str
+    version: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A verified proxy. made: now, not by an earlier run."""
+
+    path: str
+    size: int
+    fingerprint: str
+    made: bool
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: str
+    target: str
+    settings: ProxySettings
+    ffmpeg: Ffmpeg
+
+
+def make_proxies(
+    clips: Sequence[ClipFile],
+    folder: Path,
+    settings: ProxySettings,
+    jobs: int | None = None,
+    on_progress: Callable[[int, float], None] | None = None,
+    on_done: Callable[[int, Proxy | LsvidError], None] | None = None,
+) -> list[Proxy | LsvidError]:
+    """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; an error stands in a failed one's place.
+
+    A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
+    an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
+    `on_done` its position and what became of it. Raises SettingsError, and DataError where the disk is full.
+    """
+    folder = folder.resolve()
+    inside = [clip.path for clip in clips if Path(clip.path).is_relative_to(folder)]
+    if inside:
+        raise SettingsError(
+            f"{inside[0]} lies in {folder}, where proxies are to be written",
+            "give -o a folder of their own, outside that of the clips",
+        )
+    ffmpeg = find_ffmpeg()
+    work = [_Job(clip.path, str(proxy_path(folder, clip)), settings, ffmpeg) for clip in clips]
+    results: dict[int, Proxy | LsvidError] = {}
+    for position, result in run_each(make_proxy, work, jobs or max(1, cores() // CORES_PER_JOB), on_progress):
+        if isinstance(result, LsvidError) and not isinstance(result, ClipError):
+            raise result  # the next clip would fail by it as well
+        results[position] = result
+        if on_done:
+            on_done(position, result)
+    return [results[position] for position in range(len(clips))]
+
+
+def proxy_path(folder: Path, clip: ClipFile) -> Path:
+    """Where the proxy of `clip` lies below `folder`."""
+    return folder / clip.case / f"{clip.name}.mp4"
+
+
+def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
+    """Raise ClipError unless the proxy at `path` has as many pictures as the original, at exactly the same times."""
+    ours, theirs = original.index, proxy.index
+    if ours.n_frames != theirs.n_frames:
+        raise ClipError(
+            f"{path} has {theirs.n_frames} pictures, its original {ours.n_frames}",
+            "the original may be damaged, or it has changed since: see what ffmpeg says of it: "
+            "ffmpeg -v error -i ORIGINAL -f null -",
+        )
+    # In Python's integers: exact, however fine the time bases.
+    ratio = ours.time_base / theirs.time_base
+    differs = ours.pts.astype(object) * ratio.numerator != theirs.pts.astype(object) * ratio.denominator
+    if differs.any():
+        frame = int(np.flatnonzero(differs)[0])
+        shift_ms = float(theirs.time_s(frame) - ours.time_s(frame)) * 1000
+        raise ClipError(
+            f"{path}: its picture {frame} is {shift_ms:+.3f} ms from its original's",
+            "lsvid make-proxies makes copies that agree to the tick, with ffmpeg 5 or later",
+        )
+
+
+def check_made_from(original: VideoInfo, path: str) -> None:
+    """Raise ClipError where the proxy at `path` says that it was made from another video.
+
+    One that was made elsewhere says nothing.
+    """
+    fingerprint = _description(path).get("of")
+    if fingerprint not in (None, original.fingerprint):
+        raise ClipError(
+            f"{path} was made from another video than the original given", "make it again: lsvid make-proxies"
+        )
+
+
+def make_proxy(job: _Job, report: Report) -> Proxy:
+    """Make and verify one proxy, unless it is there. Reports the seconds done. Raises ClipError, DataError."""
+    original = probe(job.source)
+    target = Path(job.target)
+    description = _describe(original, job.settings)
+    if target.exists() and _description(job.target) == description:
+        proxy = probe(target)
+        with suppress(ClipError):
+            check_proxy(original, proxy, job.target)
+            return Proxy(job.target, proxy.size, proxy.fingerprint, made=False)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot write to {target.parent}: {error.strerror}", "choose another -o") from error
+    _remove_leftovers(target)
+    temporary = target.with_name(f".{target.stem}.{platform.node()}-{os.getpid()}.part.mp4")
+    try:
+        comment = " ".join(f"{name}={value}" for name, value in description.items())
+        with storage.local_file(job.source, target.parent) as source:  # ffmpeg is not to know of S3
+            _encode(job, source, temporary, comment, original, report)
+        proxy = probe(temporary, remember=False)
+        check_proxy(original, proxy, job.target)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Proxy(job.target, proxy.size, proxy.fingerprint, made=True)
+
+
+def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
+    # Without -copyts, -enc_time_base -1 and passthrough, offsets move, times are rounded, and pictures are added to
+    # or dropped from clips of variable rate (all measured). Sizes have to be even for yuv420p. ffmpeg itself turns
+    # the pictures of clips that say they lie on their side.
+    version = job.ffmpeg.version
+    passthrough = ["-vsync", "0"] if version < (5, 1) else ["-fps_mode", "passthrough"]
+    time_base = "-1" if version < (7, 0) else "demux"  # both mean: that of the clip
+    # MP4 keeps the time before the first picture in units of its own, by default milliseconds: here in the clip's.
+    denominator = original.index.time_base.denominator
+    scale = denominator * -(-1000 // denominator)
+    movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
+    sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    command = [
+        job.ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-i", source, "-map", "0:V:0",
+        "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)'",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
+        "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base, "-copyts", *sound,
+        "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
+        "-movflags", "+faststart", *movie_scale, str(target),
+    ]  # fmt: skip
+    total, n_frames = float(original.index.length_s), original.index.n_frames
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            for line in process.stdout or ():
+                name, _, value = line.partition("=")
+                if name == "frame":
+                    report(min(int(value) / n_frames, 1.0) * total)
+            code = process.wait()
+        finally:
+            process.kill()
+            process.communicate()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if code != 0 and any("No space left on device" in line for line in said):
+        raise DataError(
+            f"the disk is full: cannot write {job.target}",
+            "free some space and run the same command again: it goes on where it stopped",
+        )
+    if code != 0:
+        last = said[-1] if said else f"exit code {code}"
+        raise ClipError(
+            f"ffmpeg cannot make a proxy of {job.source}: {last}",
+            "see what it says of the clip: ffmpeg -i CLIP -f null -",
+        )
+
+
+def find_ffmpeg() -> Ffmpeg:
+    """The ffmpeg on PATH, else that of the Python package imageio-ffmpeg. Raises SettingsError."""
+    path = shutil.which("ffmpeg")
+    if path is None:
+        with suppress(ImportError, RuntimeError):  # RuntimeError: the package has no program for this machine
+            import imageio_ffmpeg  # noqa: PLC0415 - optional
+
+            path = imageio_ffmpeg.get_ffmpeg_exe()
+    if path is None:
+        raise SettingsError(
+            "there is no ffmpeg on this machine",
+            "install it (apt install ffmpeg, brew install ffmpeg), or: pip install 'lsvid[ffmpeg]'",
+        )
+    try:
+        said = subprocess.run([path, "-version"], check=True, capture_output=True, text=True).stdout
+        encoders = subprocess.run([path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
+    if " libx264 " not in encoders:
+        raise SettingsError(f"{path} was built without libx264", "pip install 'lsvid[ffmpeg]', and take it off PATH")
+    match = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
+    return Ffmpeg(path, (int(match[1]), int(match[2])) if match else _NEW)
+
+
+# --- What a proxy says of itself, in its comment ----------------------------------------------------------------------
+
+
+def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
+    return {
+        "lsvid-proxy": "1",
+        "of": original.fingerprint,
+        "height": str(settings.height),
+        "crf": str(settings.crf),
+        "audio": str(int(settings.audio)),
+    }
+
+
+def _description(path: str) -> dict[str, str]:
+    """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
+    import av  # noqa: PLC0415 - as in video
+
+    try:
+        with av.open(path) as container:
+            comment = container.metadata.get("comment", "")
+    except (av.FFmpegError, OSError):
+        return {}
+    words = dict(word.partition("=")[::2] for word in comment.split())
+    return words if "lsvid-proxy" in words else {}
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove what processes of this machine that were killed have left of `target`."""
+    pattern = re.compile(rf"\.{re.escape(target.stem)}\.{re.escape(platform.node())}-(\d+)\.part\.mp4")
+    for file in list(target.parent.iterdir()):
+        match = pattern.fullmatch(file.name)
+        if match and not _is_running(int(match[1])):
+            file.unlink(missing_ok=True)
+
+
+def _is_running(process_id: int) -> bool:
+    if os.name == "nt":
+        return True  # there the question itself would end the process
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

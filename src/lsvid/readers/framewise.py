@@ -1,0 +1,157 @@
+"""What the readers of one label a frame share: names of frames become spans, and stitched cases clips again.
+
+Where lsvid wrote the files, `manifest.json` beside them tells which clips a video is made of and which label a class
+name stands for. Elsewhere a video is a clip and a case of its own, and a class name is a label, found in the label file
+where one is given.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from lsvid.errors import ClipError, ExportError
+from lsvid.findings import Findings
+from lsvid.naming import LabelPath, level_names, level_paths, without_blanks
+from lsvid.readers.documents import ReadOptions
+from lsvid.spans import Annotation, Clip, Frames, Record, Span, Status
+
+BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A clip of a stitched video. n_frames None: all that there are."""
+
+    case: str
+    clip: str
+    media: str
+    n_frames: int | None
+
+
+@dataclass
+class Dataset:
+    """A folder of such files. levels: the folder of every level, from the first. pieces: of every video, by its name.
+
+    classes: for each folder's name ('' or 'level_N/') the label path of every class name.
+    """
+
+    root: Path
+    levels: Sequence[Path]
+    background: str = BACKGROUND
+    pieces: Mapping[str, Sequence[Piece]] = field(default_factory=dict)
+    classes: Mapping[str, Mapping[str, LabelPath]] = field(default_factory=dict)
+
+
+def level_folders(root: Path, inside: str) -> list[Path]:
+    """The folders below `root` that hold `inside`: level_1, level_2, …, or `root` itself."""
+    if (root / inside).is_dir():
+        return [root]
+    numbered = [folder for folder in root.glob("level_*") if folder.name[6:].isdigit() and (folder / inside).is_dir()]
+    return sorted(numbered, key=lambda folder: int(folder.name[6:]))
+
+
+def open_dataset(root: Path, levels: Sequence[Path]) -> Dataset:
+    """The data set at `root`, with what its manifest tells. Raises ExportError where frames are left out of it."""
+    dataset = Dataset(root, levels)
+    manifest = _manifest(root)
+    about = manifest.get("format", {})
+    if "classes" not in about:
+        return dataset
+    if about.get("sample_fps") is not None:
+        raise ExportError(
+            f"{root} holds only some frames (--sample-fps {about['sample_fps']}): spans cannot be told from them",
+            "export it again without --sample-fps, or use --format segments",
+        )
+    clips = {(clip["case"], clip["clip"]): clip for clip in manifest["clips"]}
+    dataset.background = about["background"]
+    dataset.classes = {f: {n: tuple(path) for n, path in names.items()} for f, names in about["classes"].items()}
+    dataset.pieces = {
+        video["name"]: [
+            Piece(video["case"], name, clips[video["case"], name]["path"], clips[video["case"], name]["frames"])
+            for name in video["clips"]
+        ]
+        for video in about["videos"]
+    }
+    return dataset
+
+
+def records_of(
+    dataset: Dataset, video: str, source: str, rows: Sequence[Sequence[str]], place: Path, options: ReadOptions,
+    findings: Findings,
+) -> Iterator[Record]:  # fmt: skip
+    """The records of one video, from the class name of each of its frames on each level."""
+    lengths = {len(names) for names in rows}
+    if len(lengths) != 1:
+        findings.fault(str(place), f"its levels count different frames: {', '.join(map(str, sorted(lengths)))}")
+        return
+    (length,) = lengths
+    pieces = dataset.pieces.get(video)
+    if pieces is None:
+        try:
+            rule = options.rule
+            case = options.case_of(str(place)) if rule is not None and (rule.name or rule.pattern) else video
+        except ClipError as error:
+            findings.fault(str(place), error.message)
+            return
+        pieces = [Piece(case, video, video, length)]
+    expected = sum(piece.n_frames or 0 for piece in pieces)
+    if expected != length:
+        findings.fault(str(place), f"has {length} frames, but its clips had {expected} when it was written")
+        return
+    paths = [_paths(dataset, folder, names, options) for folder, names in zip(dataset.levels, rows, strict=True)]
+    annotator = options.annotator(source)
+    start = 0
+    for piece in pieces:
+        stop = start + (piece.n_frames or 0)
+        yield Clip(case=piece.case, clip=piece.clip, media=piece.media, n_frames=piece.n_frames)
+        yield Annotation(
+            case=piece.case, clip=piece.clip, annotator=annotator, status=Status.ACCEPTED, source=source,
+            annotation_id="",
+        )  # fmt: skip
+        frame = 0
+        deepest = (_deepest([level[name] for level, name in zip(paths, names, strict=True)])
+                   for names in zip(*(names[start:stop] for names in rows), strict=True))  # fmt: skip
+        for label, run in groupby(deepest):
+            length = sum(1 for _ in run)
+            if label:
+                yield Span(
+                    case=piece.case, clip=piece.clip, label=label, annotator=annotator, status=Status.ACCEPTED,
+                    source=source, annotation_id="", region_id=f"frame {frame}", basis=Frames(frame, frame + length),
+                )  # fmt: skip
+            frame += length
+        start = stop
+
+
+def _deepest(paths: Sequence[LabelPath]) -> LabelPath:
+    return next((path for path in reversed(paths) if path), ())
+
+
+def _paths(dataset: Dataset, folder: Path, names: Sequence[str], options: ReadOptions) -> dict[str, LabelPath]:
+    """The label path of every class name that occurs; nothing for the background."""
+    key = "" if folder == dataset.root else f"{folder.name}/"
+    known = dict(dataset.classes.get(key, {}))
+    if not known and options.tree is not None:
+        all_paths = options.tree.paths()
+        for level in range(options.tree.depth, 0, -1):  # a name on several levels means the upper one
+            paths = level_paths(all_paths, level)
+            known |= {name: path for path, name in without_blanks(level_names(paths)).items()}
+    return {name: known.get(name, () if name == dataset.background else (name,)) for name in set(names)}
+
+
+def _manifest(root: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads((root / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) and "lsvid" in manifest else {}
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises ExportError."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(f"cannot read {path}: {error}", "it should be a text file in UTF-8") from error

@@ -1,0 +1,87 @@
+"""Prodigy's own SQLite database (`prodigy.db`), opened read-only: the tasks of its datasets, as `db-out` prints them.
+
+Its tables, which Prodigy's users read too: `dataset(id, name, session)`, `example(id, content)`,
+`link(example_id, dataset_id)`. Each example is linked to its dataset and to the session in which it was annotated, a
+dataset with `session` 1; so examples are read by dataset, never as they lie.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from lsvid.errors import ExportError, SettingsError
+from lsvid.findings import Findings
+from lsvid.readers import prodigy
+from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
+from lsvid.spans import Record
+
+_MAGIC = b"SQLite format 3\0"
+
+_EXAMPLES = """
+    SELECT e.id, length(e.content), CASE WHEN length(e.content) <= ? THEN e.content END
+    FROM example e JOIN link l ON l.example_id = e.id JOIN dataset d ON d.id = l.dataset_id
+    WHERE d.name = ? ORDER BY l.id
+"""
+_DATASETS = """
+    SELECT d.name, COUNT(l.example_id) FROM dataset d LEFT JOIN link l ON l.dataset_id = d.id
+    WHERE NOT COALESCE(d.session, 0) GROUP BY d.id ORDER BY d.name
+"""
+
+
+def recognises(path: Path, head: bytes) -> bool:
+    """Whether a file begins as a SQLite database does."""
+    return head.startswith(_MAGIC)
+
+
+def is_database(path: str) -> bool:
+    """Whether the file at `path` is a SQLite database."""
+    try:
+        with Path(path).open("rb") as file:
+            return recognises(Path(path), file.read(len(_MAGIC)))
+    except OSError:
+        return False  # '-', or what the reading of the export reports better
+
+
+def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
+    """The records of the tasks of `options.datasets`."""
+    return prodigy.read(iter_documents(str(path), options.datasets), options, findings)
+
+
+def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
+    """The tasks of `datasets`, in the order in which they were annotated. The database is not changed.
+
+    Raises SettingsError, which lists the datasets there are, where none is named or one is unknown; ExportError where
+    the database cannot be read, or is not Prodigy's.
+    """
+    try:
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
+            known: dict[str, int] = dict(database.execute(_DATASETS).fetchall())
+            _check(path, datasets, known)
+            for name in datasets:
+                place = f"{path}, dataset {name}"
+                for number, size, content in database.execute(_EXAMPLES, (MAX_DOCUMENT_BYTES, name)):
+                    if content is None:
+                        raise ExportError(
+                            f"{place}, example {number} is {size >> 20:,} MB: it holds its media as base64 data",
+                            f"lsvid passes over such data in a file: prodigy db-out {name} > {name}.jsonl, then read "
+                            "that",
+                        )
+                    raw = content.encode() if isinstance(content, str) else content
+                    yield Document(f"{place}, example {number}", msgspec.Raw(raw))
+    except sqlite3.Error as error:
+        raise ExportError(
+            f"cannot read {path} as a Prodigy database: {error}",
+            "prodigy db-out DATASET > annotations.jsonl gives a file that lsvid reads",
+        ) from error
+
+
+def _check(path: str, datasets: Sequence[str], known: dict[str, int]) -> None:
+    listed = "\n".join(f"  {name} ({count:,} annotations)" for name, count in known.items()) or "  none"
+    unknown = [name for name in datasets if name not in known]
+    if unknown:
+        raise SettingsError(f"{path} has no dataset {unknown[0]!r}; it has:\n{listed}", "name one of these: --dataset")
+    if not datasets:
+        raise SettingsError(f"{path} is a Prodigy database; its datasets:\n{listed}", "name one of these: --dataset")

@@ -1,0 +1,214 @@
+"""What `lsvid report` writes: times, agreement, figures, and one HTML page that shows them."""
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from lsvid import __version__
+from lsvid.comparison import Disagreement, PairAgreement
+from lsvid.dataset import AnnotatedClip
+from lsvid.errors import DataError, SettingsError
+from lsvid.findings import Findings
+from lsvid.report.data import ReportData, ReportOptions, report_data
+from lsvid.report.figures import write_figures
+from lsvid.report.page import page
+from lsvid.spans import LABEL_SEPARATOR
+from lsvid.timings import LabelPath
+
+TIMINGS, PAGE, FIGURES = "timings.json", "report.html", "figures"
+"""timings.json lists the files of its report, so that the next one can remove what it no longer writes."""
+
+_VERSION = 1
+
+
+def write_report(
+    clips: Sequence[AnnotatedClip], folder: Path, options: ReportOptions, findings: Findings
+) -> dict[str, Any]:
+    """Write the report of `clips` into `folder`; returns what was written: `files`, and the numbers of what is in it.
+
+    report.html; timings.csv and .json; with two annotators of one clip agreement.csv and .json and disagreements.csv;
+    figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
+    count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
+    `folder` holds files of these names that no report wrote.
+    """
+    for clip in clips:
+        if clip.info is None:
+            findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
+    if not any(clip.works and clip.info is not None for clip in clips):
+        raise DataError(
+            "there is nothing to report: no clip has an annotation that counts",
+            "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
+        )
+    data = report_data(clips, options)
+    with _staged(folder) as staging:
+        (staging / FIGURES).mkdir()
+        files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
+        (staging / PAGE).write_text(page(data), encoding="utf-8")
+        _write_csv(staging / "timings.csv", (_flat(asdict(timing)) for timing in data.labels))
+        files += [PAGE, "timings.csv"]
+        if data.comparison:
+            _write_csv(staging / "agreement.csv", (_agreement_row(pair) for pair in data.comparison.pairs))
+            rows = [_disagreement_row(data, one) for one in data.comparison.disagreements]
+            _write_csv(staging / "disagreements.csv", rows, _DISAGREEMENT_COLUMNS)
+            _write_json(staging / "agreement.json", _agreement_document(data))
+            files += ["agreement.csv", "agreement.json", "disagreements.csv"]
+        files.append(TIMINGS)
+        _write_json(staging / TIMINGS, _timings_document(data, files))
+        _publish(staging, folder, files)
+    return {
+        "files": files,
+        "cases": len(data.cases),
+        "clips": sum(len(case.clips) for case in data.cases),
+        "annotators": data.annotators,
+        "occurrences": sum(work.occurrences for work in data.work if work.level == 1),
+        "disagreements": len(data.comparison.disagreements) if data.comparison else 0,
+    }
+
+
+def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
+    return {
+        "version": _VERSION,
+        "lsvid": __version__,
+        "sources": list(data.options.sources),
+        "files": list(files),
+        "cases": [
+            {
+                "case": case.case,
+                "duration_s": float(case.duration_s),
+                "frames": case.n_frames,
+                "clips": [
+                    {
+                        "clip": clip.clip.clip,
+                        "case_frame": clip.case_frame,
+                        "case_time_s": float(clip.case_time_s),
+                        "frames": clip.clip.n_frames,
+                        "duration_s": clip.clip.duration_s,
+                        "annotators": [work.annotator for work in clip.works],
+                    }
+                    for clip in case.clips
+                ],
+            }
+            for case in data.cases
+        ],
+        "work": [asdict(work) for work in data.work],
+        "labels": [asdict(timing) for timing in data.labels],
+        "totals": [asdict(total) for total in data.totals],
+        "transitions": [
+            {"case": case, "annotator": annotator, "level": level, "from": before, "to": after, "count": count}
+            for (case, annotator, level), counts in data.transitions.items()
+            for (before, after), count in sorted(counts.items())
+        ],
+    }
+
+
+def _agreement_document(data: ReportData) -> dict[str, Any]:
+    comparison = data.comparison
+    assert comparison is not None  # noqa: S101 - the caller's business
+    return {
+        "version": _VERSION,
+        "lsvid": __version__,
+        "coders": [asdict(coder) for coder in comparison.coders],
+        "pairs": [asdict(pair) for pair in comparison.pairs],
+        "alphas": [asdict(alpha) for alpha in comparison.alphas],
+        "disagreements": [_disagreement_row(data, one) for one in comparison.disagreements],
+    }
+
+
+def _agreement_row(pair: PairAgreement) -> dict[str, Any]:
+    row = asdict(pair) | {"case": pair.case if pair.case is not None else "(all)"}
+    del row["labels"]
+    return row | {f"boundaries_{name}": value for name, value in row.pop("boundaries").items()}
+
+
+_DISAGREEMENT_COLUMNS = (
+    "level", "case", "clip", "start_s", "end_s", "start_frame", "stop_frame", "duration_s", "case_start_s", "first",
+    "second", "first_labels", "second_labels", "task",
+)  # fmt: skip
+
+
+def _disagreement_row(data: ReportData, one: Disagreement) -> dict[str, Any]:
+    values = (
+        one.level, one.clip.clip.case, one.clip.clip.clip, one.start_s, one.end_s, one.start_frame, one.stop_frame,
+        one.duration_s, one.case_start_s, one.first, one.second, _joined(one.first_labels),
+        _joined(one.second_labels), data.task_url(one.clip) or one.clip.clip.task_id,
+    )  # fmt: skip
+    return dict(zip(_DISAGREEMENT_COLUMNS, values, strict=True))
+
+
+def _joined(labels: Iterable[LabelPath]) -> str:
+    return "; ".join(LABEL_SEPARATOR.join(label) for label in labels)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {"label": LABEL_SEPARATOR.join(row["label"])}
+
+
+def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
+    rows = list(rows)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(columns or rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_json(path: Path, document: Mapping[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to write into, gone at the end."""
+    _check_ours(folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
+    except OSError as error:
+        raise SettingsError(f"cannot write to {folder}: {error.strerror}", "choose another folder with -o") from error
+    try:
+        yield staging
+    except OSError as error:
+        raise DataError(
+            f"cannot write to {folder}: {error.strerror or error}", "free some space, then run it again"
+        ) from error
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _publish(staging: Path, folder: Path, names: Sequence[str]) -> None:
+    """Move the files into place, and remove what an earlier report wrote and this one did not."""
+    old = _files_of_report(folder)
+    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
+    (folder / TIMINGS).unlink(missing_ok=True)  # so that it never describes files that are not there yet
+    for name in names:
+        (staging / name).replace(folder / name)
+    for name in old - set(names):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _check_ours(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"{folder} is a file", "give -o a folder")
+    ours = _files_of_report(folder)
+    taken = [name for name in (PAGE, "timings.csv", "agreement.csv", TIMINGS) if (folder / name).exists()]
+    foreign = [name for name in taken if name not in ours]
+    if foreign:
+        raise SettingsError(
+            f"{folder} holds {foreign[0]}, which no earlier report wrote: it would be overwritten",
+            "choose another folder with -o, or remove the file",
+        )
+
+
+def _files_of_report(folder: Path) -> set[str]:
+    """The files that an earlier report says it wrote; those that lie elsewhere than a report writes are not its own."""
+    try:
+        names = json.loads((folder / TIMINGS).read_text(encoding="utf-8"))["files"]
+        paths = [Path(name) for name in names]
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+    return {path.as_posix() for path in paths if path.parent in (Path(), Path(FIGURES))}

@@ -1,0 +1,180 @@
+"""What a report shows: the timings and the comparison of a set of annotated clips, their colours and their links."""
+
+import colorsys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from lsvid.comparison import Comparison, compare
+from lsvid.dataset import AnnotatedClip
+from lsvid.labeling_config import dressed
+from lsvid.labels import Label, LabelTree
+from lsvid.timings import (
+    CaseTime,
+    LabelPath,
+    LabelTiming,
+    LabelTotal,
+    Occurrence,
+    WorkTiming,
+    case_times,
+    label_timings,
+    label_total,
+    labels_at,
+    occurrences,
+    transitions,
+    work_timing,
+)
+
+DURATION_TICKS = {
+    0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s",
+    60.0: "1 min", 600.0: "10 min", 3600.0: "1 h", 36000.0: "10 h",
+}  # fmt: skip
+"""Where the axes of durations, which are logarithmic, have ticks: seconds and their text."""
+
+Transitions = Counter[tuple[LabelPath, LabelPath]]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """labels: every label path, in order. tree: the label tree, for its colours; None: there is none.
+
+    project_url: of the Label Studio project, for links to its tasks. sources: where the annotations came from.
+    """
+
+    labels: Sequence[LabelPath]
+    tree: LabelTree | None = None
+    project_url: str | None = None
+    sources: Sequence[str] = ()
+
+
+@dataclass
+class ReportData:
+    """Everything that the tables, the figures and the page are made from."""
+
+    options: ReportOptions
+    cases: list[CaseTime]
+    annotators: list[str]
+    levels: list[int]
+    colours: dict[LabelPath, str]
+    comparison: Comparison | None
+    found: dict[tuple[str, str, int], list[Occurrence]] = field(default_factory=dict)  # by case, annotator, level
+    labels: list[LabelTiming] = field(default_factory=list)
+    totals: list[LabelTotal] = field(default_factory=list)
+    work: list[WorkTiming] = field(default_factory=list)
+    transitions: dict[tuple[str, str, int], Transitions] = field(default_factory=dict)
+
+    def labels_at(self, level: int) -> list[LabelPath]:
+        """Every label of the level, in order."""
+        return labels_at(self.options.labels, level)
+
+    def task_url(self, clip: AnnotatedClip) -> str | None:
+        """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
+        project, task_id = self.options.project_url, clip.clip.task_id
+        return None if project is None or task_id is None else f"{project.rstrip('/')}/data?task={task_id}"
+
+
+def report_data(clips: Sequence[AnnotatedClip], options: ReportOptions) -> ReportData:
+    """Compute everything. The clips' spans must have been located (`lsvid.export.read_clips`)."""
+    cases = case_times(clips)
+    levels = list(range(1, max((len(path) for path in options.labels), default=1) + 1))
+    data = ReportData(
+        options=options,
+        cases=cases,
+        annotators=list(dict.fromkeys(name for case in cases for name in case.annotators)),
+        levels=levels,
+        colours=label_colours(options.labels, options.tree),
+        comparison=compare(cases, options.labels),
+    )
+    for case in cases:
+        for annotator in case.annotators:
+            for level in levels:
+                found = occurrences(case, annotator, level)
+                key = (case.case, annotator, level)
+                data.found[key] = found
+                data.labels += label_timings(case, annotator, found, data.labels_at(level))
+                data.work.append(work_timing(case, annotator, level, found))
+                data.transitions[key] = transitions(found)
+    for annotator in data.annotators:
+        for level in levels:
+            by_label: dict[LabelPath, list[Occurrence]] = {label: [] for label in data.labels_at(level)}
+            for (_, who, at), found in data.found.items():
+                if (who, at) == (annotator, level):
+                    for one in found:
+                        by_label[one.label].append(one)
+            data.totals += [label_total(annotator, label, found) for label, found in by_label.items()]
+    return data
+
+
+def durations_of(data: ReportData, annotator: str, level: int) -> dict[LabelPath, list[float]]:
+    """The seconds that each label of the level lasted, each time, over all cases; only of labels that occur."""
+    durations: dict[LabelPath, list[float]] = {label: [] for label in data.labels_at(level)}
+    for case in data.cases:
+        for one in data.found.get((case.case, annotator, level), []):
+            durations[one.label].append(float(one.duration_s))
+    return {label: values for label, values in durations.items() if values}
+
+
+def transitions_of(data: ReportData, annotator: str, level: int) -> Transitions:
+    """The transitions of all cases together: none leads from one case to the next."""
+    counts: Transitions = Counter()
+    for case in data.cases:
+        counts += data.transitions.get((case.case, annotator, level), Counter())
+    return counts
+
+
+def label_colours(labels: Sequence[LabelPath], tree: LabelTree | None) -> dict[LabelPath, str]:
+    """The colour of every label, "#rrggbb": of a top-level one the editor's, of the others shades of their parent's."""
+    tops = tree.labels if tree else ()
+    known = {label.name for label in tops}
+    extra = tuple(Label(path[0]) for path in labels_at(labels, 1) if path[0] not in known)
+    colours: dict[LabelPath, str] = {}
+    for label in dressed(LabelTree((*tops, *extra))).labels:
+        colours[label.name,] = str(label.color)
+    depth = max((len(path) for path in labels), default=1)
+    for level in range(2, depth + 1):
+        children: dict[LabelPath, list[LabelPath]] = {}
+        for path in labels_at(labels, level):
+            children.setdefault(path[:-1], []).append(path)
+        for parent, members in children.items():
+            for number, path in enumerate(members):
+                colours[path] = _shade(colours[parent], number, len(members))
+    return colours
+
+
+def _shade(colour: str, number: int, count: int) -> str:
+    """The `number`-th of `count` shades, from a darker to a lighter one."""
+    red, green, blue = (part / 255 for part in bytes.fromhex(colour[1:]))
+    hue, light, saturation = colorsys.rgb_to_hls(red, green, blue)
+    at = (number + 1) / (count + 1)  # 0 to 1, ends excluded
+    light = min(max(light + (at - 0.5) * 0.36, 0.2), 0.8)
+    return "#" + "".join(f"{round(part * 255):02x}" for part in colorsys.hls_to_rgb(hue, light, saturation))
+
+
+def ink(colour: str) -> str:
+    """Black or white: what reads better on `colour` (relative luminance, WCAG 2)."""
+    parts = [part / 255 for part in bytes.fromhex(colour[1:])]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return "#000" if luminance > 0.25 else "#fff"
+
+
+def clock(seconds: float, digits: int = 0) -> str:
+    """Seconds as h:mm:ss, with `digits` decimals."""
+    unit = 10**digits
+    ticks = round(seconds * unit)
+    whole, part = divmod(ticks, unit)
+    text = f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+    return f"{text}.{part:0{digits}}" if digits else text
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds for a person: 4.32 s, 2 min 05 s, 1 h 02 min; nothing for None."""
+    if seconds is None:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    minutes = round(seconds / 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"

@@ -1,0 +1,182 @@
+"""The report's figures as PNG and SVG, for papers and slides, with matplotlib (imported when they are drawn)."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lsvid.findings import Findings
+from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
+from lsvid.timings import CaseTime, LabelPath, Occurrence
+
+_ROW_INCHES = 0.2
+_MAX_NUMBERS = 40  # a matrix of more labels has colours only
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Draw = Callable[["Figure"], None]
+
+
+def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[str]:
+    """Draw every figure into `folder` as PNG and SVG; returns the files' names. Warns of letters PNG cannot show."""
+    import matplotlib as mpl  # noqa: PLC0415 - half a second
+    from matplotlib.figure import Figure  # noqa: PLC0415 - as above
+
+    # Fixed, so that the same data gives the same file; text stays text, to be searched and edited.
+    settings: Any = {
+        "svg.hashsalt": "lsvid", "svg.fonttype": "none", "text.parse_math": False, "font.size": 8,
+        "axes.spines.top": False, "axes.spines.right": False,
+    }  # fmt: skip
+    names = []
+    with mpl.rc_context(settings), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        for name, draw in _figures(data):
+            figure = Figure(layout="constrained")
+            draw(figure)
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, not for each file
+            for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
+                figure.savefig(folder / f"{name}{suffix}", dpi=150, metadata=metadata)
+                names.append(f"{name}{suffix}")
+    if any("missing from font" in str(warning.message) for warning in caught):
+        findings.warn(
+            "the PNG figures show boxes for letters that their font (DejaVu Sans) lacks",
+            "use the SVG figures or report.html, which take the fonts of the machine that shows them",
+        )
+    return names
+
+
+def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
+    """(file name without ending, what draws it) of every figure."""
+    taken: set[str] = set()
+
+    def name(*parts: str) -> str:
+        base = "_".join(re.sub(r"[^\w.-]+", "-", part) for part in parts)
+        free = base
+        number = 2
+        while free.casefold() in taken:
+            free, number = f"{base}_{number}", number + 1
+        taken.add(free.casefold())
+        return free
+
+    for case in data.cases:
+        yield name("timeline", case.case), partial(_timeline, data=data, case=case)
+    for annotator in data.annotators:
+        for level in data.levels:
+            durations = durations_of(data, annotator, level)
+            if not durations:
+                continue
+            parts = (annotator or "annotator", f"level{level}")
+            title = f"{annotator}, level {level}"
+            yield name("durations", *parts), partial(_durations, durations=durations, data=data, title=title)
+            counts = transitions_of(data, annotator, level)
+            labels = list(durations)
+            yield name("transitions", *parts), partial(_transitions, counts=counts, labels=labels, title=title)
+
+
+def _timeline(figure: "Figure", data: ReportData, case: CaseTime) -> None:
+    from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - as above
+
+    annotators = case.annotators
+    rows: list[tuple[str, list[tuple[Occurrence, str]], int]] = []
+    for annotator in annotators:
+        for level in data.levels:
+            found = data.found[case.case, annotator, level]
+            rows.append((f"{annotator}: level {level}", [(one, annotator) for one in found], 1))
+    for label in data.labels_at(1):
+        marked = [(o, a) for a in annotators for o in data.found[case.case, a, 1] if o.label == label]
+        if marked:
+            rows.append((label[0], marked, len(annotators)))
+    figure.set_size_inches(11, 1.2 + _ROW_INCHES * len(rows))
+    axes = figure.add_subplot()
+    for row, (_, marked, lanes) in enumerate(rows):
+        for one, annotator in marked:
+            lane = annotators.index(annotator) if lanes > 1 else 0
+            height = 0.8 / lanes
+            axes.broken_barh(
+                [(float(one.start_s), float(one.duration_s))],
+                (row - 0.4 + lane * height, height),
+                facecolors=data.colours[one.label],
+                edgecolors=data.colours[one.label],  # so that an event of a second is seen in hours
+                linewidth=0.4,
+            )
+    for clip in case.clips[1:]:
+        axes.axvline(float(clip.case_time_s), color="0.6", linewidth=0.4, linestyle=":", zorder=0)
+    n_strips = len(annotators) * len(data.levels)
+    axes.axhline(n_strips - 0.5, color="0.4", linewidth=0.6)
+    axes.set(
+        title=f"{case.case} ({clock(float(case.duration_s))}; {len(case.clips)} clips, dotted)",
+        xlabel="time in the case",
+        xlim=(0, max(float(case.duration_s), 0.001)),
+        ylim=(len(rows) - 0.4, -0.6),
+        yticks=range(len(rows)),
+        yticklabels=[text for text, *_ in rows],
+    )
+    axes.xaxis.set_major_locator(MaxNLocator(10, steps=[1, 1.2, 1.8, 3.6, 6, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds)))
+    axes.tick_params(axis="y", length=0)
+
+
+def _durations(figure: "Figure", durations: dict[LabelPath, list[float]], data: ReportData, title: str) -> None:
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: PLC0415 - as above
+
+    figure.set_size_inches(8, 1.2 + _ROW_INCHES * len(durations))
+    axes = figure.add_subplot()
+    rows = range(len(durations))
+    axes.boxplot(
+        list(durations.values()),
+        positions=list(rows),
+        orientation="horizontal",
+        widths=0.6,
+        whis=(0, 100),
+        showfliers=False,
+        manage_ticks=False,
+        medianprops={"color": "black"},
+        boxprops={"color": "0.5"},
+        whiskerprops={"color": "0.5"},
+        capprops={"color": "0.5"},
+    )
+    for row, (label, values) in zip(rows, durations.items(), strict=True):
+        axes.plot(values, [row] * len(values), "o", color=data.colours[label], markersize=3, alpha=0.6)
+    axes.set(
+        title=f"Durations: {title}",
+        xscale="log",
+        xlabel="duration (box: quartiles and median; whiskers: shortest and longest)",
+        ylim=(len(durations) - 0.4, -0.6),
+        yticks=rows,
+        yticklabels=[" / ".join(label) for label in durations],
+    )
+    axes.xaxis.set_major_locator(FixedLocator(list(DURATION_TICKS)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: DURATION_TICKS.get(seconds, "")))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _transitions(
+    figure: "Figure", counts: Counter[tuple[LabelPath, LabelPath]], labels: list[LabelPath], title: str
+) -> None:
+    table = [[counts.get((before, after), 0) for after in labels] for before in labels]
+    size = 2.4 + _ROW_INCHES * 1.2 * len(labels)
+    figure.set_size_inches(size, size)
+    axes = figure.add_subplot()
+    axes.imshow(table, cmap="Blues", vmin=0)
+    names = [" / ".join(label) for label in labels]
+    axes.set(
+        title=f"Transitions: {title}",
+        xlabel="next",
+        ylabel="from",
+        xticks=range(len(labels)),
+        yticks=range(len(labels)),
+        yticklabels=names,
+    )
+    axes.set_xticklabels(names, rotation=90)
+    most = max((count for row in table for count in row), default=0)
+    if len(labels) <= _MAX_NUMBERS:
+        for i, row in enumerate(table):
+            for j, count in enumerate(row):
+                if count:
+                    colour = "white" if count > most / 2 else "black"
+                    axes.text(j, i, str(count), ha="center", va="center", color=colour, fontsize=6)

@@ -1,0 +1,302 @@
+"""What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lsvid.dataset import AnnotatedClip
+from lsvid.errors import DataError, SettingsError
+from lsvid.findings import Findings
+from lsvid.frames import FrameTables, TableOptions
+from lsvid.image_export import ExportedImages
+from lsvid.naming import level_names, level_paths, safe_ids, tell_changed
+from lsvid.spans import LABEL_SEPARATOR
+from lsvid.splits import Fold
+from lsvid.timebase import FrameIndex, sample_frames
+
+LabelPath = tuple[str, ...]
+LabelArray = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Level:
+    """One level of the label tree. folder: '' or 'level_N/'. paths: its labels, in order; names: what to write."""
+
+    number: int
+    folder: str
+    paths: Sequence[LabelPath]
+    names: Mapping[LabelPath, str]
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A labelled stretch of a video: frames `[start, stop)` of it, counted from 0 at its first picture."""
+
+    label: LabelPath
+    start: int
+    stop: int
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Video:
+    """What a format takes for one video: a clip, or a case whose clips follow one another.
+
+    name: safe as a file name (no dot, no blank). title: what people call it: `case`, or `case/clip`.
+    """
+
+    name: str
+    title: str
+    case: str
+    clips: Sequence[AnnotatedClip]
+
+    @cached_property
+    def indexes(self) -> list[FrameIndex]:
+        """The frame index of every clip."""
+        return [clip.info.index for clip in self.clips if clip.info is not None]
+
+    @cached_property
+    def n_frames(self) -> int:
+        """The number of pictures."""
+        return sum(index.n_frames for index in self.indexes)
+
+    @property
+    def length_s(self) -> Fraction:
+        """The time that the pictures cover, in seconds."""
+        return sum((index.length_s for index in self.indexes), Fraction(0))
+
+    @cached_property
+    def rate(self) -> Fraction | None:
+        """The constant rate of all its clips, or None where there is none."""
+        rates = {index.rate for index in self.indexes}
+        return rates.pop() if len(rates) == 1 else None
+
+    def time_s(self, frame: int) -> Fraction:
+        """The time of `frame` in seconds from the first picture; `n_frames`: the time at which the last one ends.
+
+        At a constant rate it is frame / rate, so that who multiplies by the rate gets the frame.
+        """
+        if self.rate is not None:
+            return frame / self.rate
+        passed = Fraction(0)
+        for index in self.indexes:
+            if frame < index.n_frames:
+                return passed + index.time_s(frame) - index.start_s
+            frame, passed = frame - index.n_frames, passed + index.length_s
+        return passed
+
+    def segments(self, level: int | None = None) -> list[Segment]:
+        """What was labelled, by time; with `level`, labels cut to that many names, and shorter ones left out.
+
+        Spans of one label that meet where a clip ends are one segment, and so are parts of one region.
+        """
+        found: list[Segment] = []
+        offset = 0
+        for clip, index in zip(self.clips, self.indexes, strict=True):
+            inside: list[Segment] = []
+            for work in clip.works:
+                for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
+                    if level is not None and len(span.label) < level:
+                        continue
+                    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
+                    start, stop = offset + span.start_frame, offset + span.stop_frame
+                    _add(inside, Segment(span.label[:level], start, stop, f"{work.annotator} {span.region_id}"))
+            for segment in inside:
+                seam = next((s for s in found if s.stop == offset == segment.start and s.label == segment.label), None)
+                if seam is None:
+                    found.append(segment)
+                else:
+                    found[found.index(seam)] = Segment(seam.label, seam.start, segment.stop, seam.region)
+            offset += index.n_frames
+        return sorted(found, key=lambda s: (s.start, s.stop, s.label))
+
+
+def _add(segments: list[Segment], new: Segment) -> None:
+    """Add `new`, as one with what it overlaps or, in its own region, touches."""
+    for number, old in enumerate(segments):
+        reach = 1 if old.region == new.region else 0
+        if old.label == new.label and new.start < old.stop + reach and old.start < new.stop + reach:
+            del segments[number]
+            _add(segments, Segment(old.label, min(old.start, new.start), max(old.stop, new.stop), old.region))
+            return
+    segments.append(new)
+
+
+@dataclass
+class Export:
+    """What a writer writes, and where.
+
+    format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
+    incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
+    level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
+    pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
+    counts, facts: filled by the writer for the manifest.
+    """
+
+    folder: Path
+    format: str
+    clips: Sequence[AnnotatedClip]
+    table: TableOptions
+    findings: Findings
+    unit: str = "clip"
+    level: int | None = None
+    split_by: str | None = None
+    folds: Sequence[Fold] = ()
+    incomplete: frozenset[str] = frozenset()
+    on_clip: Callable[[int], None] = lambda _done: None
+    pictures: Callable[[FrameTables], ExportedImages] | None = None
+    made_pictures: ExportedImages | None = None
+    counts: Counter[str] = field(default_factory=Counter)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def cases(self) -> dict[str, list[AnnotatedClip]]:
+        """The clips of every case."""
+        cases: dict[str, list[AnnotatedClip]] = {}
+        for clip in self.clips:
+            cases.setdefault(clip.clip.case, []).append(clip)
+        return cases
+
+    def videos(self) -> list[Video]:
+        """The clips, or the cases, as videos; how names had to change is warned about, and kept in `facts`.
+
+        A case of which a clip is missing is left out: its frames would not be where they belong. Raises DataError
+        where none is left.
+        """
+        if self.unit == "clip":
+            groups = {clip.id: [clip] for clip in self.clips}
+        else:
+            groups = {}
+            for case, clips in self.cases().items():
+                if case in self.incomplete:
+                    self.findings.leave_out(f"case {case}", _INCOMPLETE)
+                else:
+                    groups[case] = clips
+        if not groups:
+            raise DataError(
+                f"--format {self.format} takes a case for one video, and no case has all its clips annotated",
+                "--include-unannotated brings the rest as unlabelled; --unit clip takes each clip for one video",
+            )
+        plain = [title.replace("/", "_", 1) for title in groups]
+        names = safe_ids(plain)
+        what = f"names of videos that readers of {self.format} cannot take"
+        tell_changed(self.findings, what, zip(plain, names, strict=True))
+        videos = [
+            Video(name, title, clips[0].clip.case, clips)
+            for name, (title, clips) in zip(names, groups.items(), strict=True)
+        ]
+        self.tell_videos(videos)
+        return videos
+
+    def tell_videos(self, videos: Iterable[Video]) -> None:
+        """Keep for the manifest which clips each video is made of."""
+        self.facts["videos"] = [
+            {"name": v.name, "case": v.case, "clips": [clip.clip.clip for clip in v.clips]} for v in videos
+        ]
+
+    def levels(self) -> list[Level]:
+        """The levels to write, each into a folder of its own where there are several."""
+        depth = max((len(path) for path in self.table.labels), default=0)
+        if self.level is not None and self.level > depth:
+            raise SettingsError(f"--level {self.level}: the labels have {depth} levels", "choose one of them")
+        if not depth:
+            raise DataError("no labels: nothing is labelled, and no label file is given", "name it: --labels FILE")
+        chosen = range(1, depth + 1) if self.level is None else [self.level]
+        levels = []
+        for number in chosen:
+            paths = level_paths(self.table.labels, number)
+            levels.append(Level(number, f"level_{number}/" if len(chosen) > 1 else "", paths, level_names(paths)))
+        return levels
+
+    def label_names(self) -> dict[LabelPath, str]:
+        """What to write for every label in a format of segments: its path joined, or its name on the one level."""
+        if self.level is None:
+            return {path: LABEL_SEPARATOR.join(path) for path in self.table.labels}
+        return dict(self.levels()[0].names)
+
+    def used_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:
+        """`label_names` of the labels that occur, in their order."""
+        used = {segment.label for video in videos for segment in video.segments(self.level)}
+        return {path: name for path, name in self.label_names().items() if path in used}
+
+    def check_one_annotator(self) -> None:
+        """Raise DataError where a clip has several people's work, of which the format holds one."""
+        several = [clip for clip in self.clips if len(clip.works) > 1]
+        if several:
+            people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
+            raise DataError(
+                f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
+                + _some([clip.id for clip in several]),
+                "choose one with --annotator, or make one with --merge; 'lsvid formats' says which hold several",
+            )
+
+    def tracks(self, video: Video, levels: Sequence[Level]) -> list[LabelArray]:
+        """For each level the position in its `paths` of every frame's label, -1 where there is none.
+
+        Raises DataError where a frame has two labels of one level, of which the format holds one.
+        """
+        tracks: list[LabelArray] = []
+        clashes: list[str] = []
+        for level in levels:
+            rank = {path: number for number, path in enumerate(level.paths)}
+            track = np.full(video.n_frames, -1, dtype=np.int32)
+            for segment in video.segments(level.number):
+                part = track[segment.start : segment.stop]
+                other = np.flatnonzero((part >= 0) & (part != rank[segment.label]))
+                if len(other):
+                    names = [level.names[level.paths[part[other[0]]]], level.names[segment.label]]
+                    clashes.append(f"{video.title}, frame {segment.start + int(other[0])}: {' and '.join(names)}")
+                part[:] = rank[segment.label]
+            tracks.append(track)
+        if clashes:
+            raise DataError(
+                f"--format {self.format} holds one label a frame on each level, but some have more: {_some(clashes)}",
+                "--overlap priority settles which; 'lsvid formats' says which formats hold several",
+            )
+        return tracks
+
+    def sampled(self, video: Video) -> npt.NDArray[np.int64]:
+        """The frames of `video` that --sample-fps keeps, anew in each clip; all of them without it."""
+        if self.table.sample_fps is None:
+            return np.arange(video.n_frames, dtype=np.int64)
+        kept, offset = [], 0
+        for index in video.indexes:
+            kept.append(sample_frames(index, self.table.sample_fps) + offset)
+            offset += index.n_frames
+        return np.concatenate(kept)
+
+    def path(self, name: str) -> Path:
+        """The file `name` in the folder to write into; its own folder is there."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def write_text(self, name: str, lines: Iterable[str]) -> str:
+        """Write `lines`, each ended by LF, into the file `name`; returns `name`."""
+        with self.path(name).open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        return name
+
+    def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+        """Write a CSV file with a header; returns `name`."""
+        with self.path(name).open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(header)
+            table.writerows(rows)
+        return name
+
+
+_INCOMPLETE = (
+    "cases with clips that are not exported (--include-unannotated brings those; --unit clip takes each alone)"
+)
+
+
+def _some(places: Sequence[str]) -> str:
+    return "; ".join(places[:3]) + (f"; and {len(places) - 3} more" if len(places) > 3 else "")

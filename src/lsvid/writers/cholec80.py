@@ -1,0 +1,108 @@
+"""Cholec80's layout: the phase of every frame, and 0/1 for every label once a second; TAB-separated, with a header.
+
+    phase_annotations/video01-phase.txt   Frame, Phase: a row a frame at native rate, counted from 0
+    tool_annotations/video01-tool.txt     Frame, <label>, …: a row a second, at frames 0, 25, 50, …
+
+Where there are several levels, each is in a folder of its own. A video is a case, its clips stitched in order, since
+row k of the phase file must be frame k of the one video. videos.csv tells which case and clips a video is made of.
+
+Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgformer generate_labels_ch80.py):
+- `line.split()`: no blank in a phase's name;
+- `filename[5:7]` and `video_name.replace("video", "")`: videos are called video01, video02, …: cases of other names
+  are numbered in their order;
+- `int(row[0]) == k` for row k, and `frame % 25 == 0` or `frame % fps == 0`: every frame is there, and a rate that is
+  no whole number cannot be sampled once a second: warned about, as is any rate but 25.
+Readers have lists of classes of their own, in two orders: names are written, never ids.
+"""
+
+import math
+import re
+from fractions import Fraction
+
+import numpy as np
+
+from lsvid.naming import without_blanks
+from lsvid.writers.base import Export, Level, Video
+from lsvid.writers.mstcn import BACKGROUND, class_names, tell_unlabelled
+
+RATE = 25
+
+
+def write(export: Export) -> list[str]:
+    """Write all levels; returns the files' names."""
+    levels, videos = export.levels(), _numbered(export, export.videos())
+    background = "_".join((export.table.background or BACKGROUND).split())
+    names = {level.number: class_names(export, level) for level in levels}
+    files: list[str] = []
+    unlabelled = 0
+    for video in videos:
+        _check_rate(export, video)
+        for level, track in zip(levels, export.tracks(video, levels), strict=True):
+            classes = [*(names[level.number][path] for path in level.paths), background]  # -1 is the last
+            lines = [f"{frame}\t{classes[label]}" for frame, label in enumerate(track)]
+            unlabelled += int((track < 0).sum()) if level is levels[0] else 0
+            name = f"{level.folder}phase_annotations/{video.name}-phase.txt"
+            files += [export.write_text(name, ["Frame\tPhase", *lines]), _tools(export, video, level)]
+        export.on_clip(len(video.clips))
+    rows = [
+        (video.name, video.case, " ".join(clip.clip.clip for clip in video.clips), video.n_frames, video.rate or "")
+        for video in videos
+    ]
+    files.append(export.write_csv("videos.csv", ("video", "case", "clips", "frames", "rate"), rows))
+    tell_unlabelled(export, unlabelled, background)
+    export.facts["background"] = background
+    return files
+
+
+def _numbered(export: Export, videos: list[Video]) -> list[Video]:
+    """The videos with names that the readers can take a number from."""
+    if all(re.fullmatch(r"video\d{2}", video.name) for video in videos):
+        return videos
+    renamed = [
+        Video(f"video{number:02}", video.title, video.case, video.clips) for number, video in enumerate(videos, start=1)
+    ]
+    export.tell_videos(renamed)
+    export.findings.warn(
+        "Cholec80's readers take a number from names such as video01: the videos are numbered in their order",
+        "videos.csv tells which is which",
+    )
+    return renamed
+
+
+def _check_rate(export: Export, video: Video) -> None:
+    if video.rate is None or video.rate.denominator != 1:
+        export.findings.warn(
+            f"{video.title}: a rate that is not one whole number of frames a second, which Surgformer's and TMRNet's "
+            "readers cannot sample once a second",
+            "tool_annotations have the first frame of every second; for training, --format csv --sample-fps 1 is exact",
+        )
+    elif video.rate != RATE:
+        export.findings.warn(
+            f"{video.title}: {video.rate} frames a second; TMRNet's and SAIIL's readers take {RATE} for granted"
+        )
+
+
+def _tools(export: Export, video: Video, level: Level) -> str:
+    """Write 0/1 for every label of `level` at the first frame of every second; labels may hold at once."""
+    names = without_blanks(level.names)
+    active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
+    for segment in video.segments(level.number):
+        active[level.paths.index(segment.label), segment.start : segment.stop] = 1
+    frames = _seconds(video)
+    rows = zip(frames, active[:, frames].T.tolist(), strict=True)
+    lines = ["\t".join(["Frame", *names.values()]), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
+    return export.write_text(f"{level.folder}tool_annotations/{video.name}-tool.txt", lines)
+
+
+def _seconds(video: Video) -> list[int]:
+    """The first frame of every second: of a whole rate, every rate-th; else by time."""
+    if video.rate is not None:
+        return [math.ceil(second * video.rate) for second in range(math.ceil((video.n_frames - 1) / video.rate) + 1)
+                if second * video.rate <= video.n_frames - 1]  # fmt: skip
+    times_s, passed = [], Fraction(0)
+    for index in video.indexes:
+        times_s.append(index.times_s() - float(index.start_s) + float(passed))
+        passed += index.length_s
+    times = np.concatenate(times_s)
+    wanted = np.arange(math.floor(times[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
+    return [int(frame) for frame in np.unique(np.searchsorted(times, wanted))]

@@ -1,0 +1,22 @@
+"""What subtitle formats share: the cues of every clip."""
+
+from collections.abc import Iterator
+
+from lsvid.writers.base import Export
+
+Cue = tuple[int, int, str]
+"""Start and end in whole milliseconds on the clip's presentation timeline, and the text."""
+
+
+def cues(export: Export) -> Iterator[tuple[str, list[Cue]]]:
+    """For each clip (<case>/<clip>, its cues by start); a cue lasts a millisecond at least."""
+    names = export.label_names()
+    for video in export.videos():
+        (clip,), (index,) = video.clips, video.indexes
+        found = []
+        for segment in video.segments(export.level):
+            start_ms = max(round(index.time_s(segment.start) * 1000), 0)
+            end_ms = max(round(index.time_s(segment.stop) * 1000), start_ms + 1)
+            found.append((start_ms, end_ms, names[segment.label]))
+        export.on_clip(1)
+        yield f"{clip.clip.case}/{clip.clip.clip}", found

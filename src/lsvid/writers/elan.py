@@ -1,0 +1,92 @@
+"""ELAN's .eaf, one a clip: a tier for every level, each the child of the one above; whole milliseconds.
+
+A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are on the
+clip's presentation timeline, rounded to the nearest millisecond at both ends alike, so that neighbours still touch, and
+reading them gives the same frames (lsvid.timebase). The clip is linked as the file's media.
+
+Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
+- annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
+- a child (constraint Included_In) lies within an annotation of its parent's tier: every span has one on each of its
+  levels, of the same times;
+- an annotation lasts a millisecond at least.
+Two properties, lsvid.case and lsvid.clip, name the clip, so that it is found again whatever the media is called.
+"""
+
+import mimetypes
+import os
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from lsvid import storage
+from lsvid.spans import Span
+from lsvid.timebase import FrameIndex
+from lsvid.writers.base import Export, Video
+
+DATE = "1970-01-01T00:00:00+00:00"
+"""The same for all, so that the same annotations give the same file."""
+
+
+def write(export: Export) -> list[str]:
+    """Write a file for each clip; returns their names."""
+    return [_write_clip(export, video) for video in export.videos()]
+
+
+def _write_clip(export: Export, video: Video) -> str:
+    from pympi.Elan import Eaf  # noqa: PLC0415 - only this format needs it
+
+    clip = video.clips[0]
+    eaf = Eaf(author="lsvid")
+    eaf.adocument["DATE"] = DATE
+    eaf.remove_tier("default")
+    eaf.add_linguistic_type("labels")
+    eaf.add_linguistic_type("sub-labels", constraints="Included_In")
+    eaf.remove_linguistic_type("default-lt")
+    eaf.add_property("lsvid.case", clip.clip.case)
+    eaf.add_property("lsvid.clip", clip.clip.clip)
+    path, media_type = str(clip.path), mimetypes.guess_type(str(clip.path))[0] or "unknown"
+    if storage.is_s3(path):
+        eaf.add_linked_file(path, mimetype=media_type)
+    else:
+        path = str(Path(path).absolute())
+        relative = os.path.relpath(path, export.folder.absolute())
+        eaf.add_linked_file("file://" + quote(path), quote(relative), media_type)
+    depth = max((len(label) for label in export.table.labels), default=1)
+    for work in clip.works:
+        for number, lane in enumerate(lanes(work.spans) or [[]], start=1):
+            tiers = []
+            for level in range(1, depth + 1):
+                name = f"level_{level}" + (f"@{work.annotator}" if len(clip.works) > 1 else "")
+                tiers.append(name if number == 1 else f"{name} ({number})")
+                parent = tiers[-2] if level > 1 else None
+                eaf.add_tier(tiers[-1], "sub-labels" if parent else "labels", parent=parent, ann=work.annotator)
+            for span in lane:
+                start_ms, end_ms = _milliseconds(video.indexes[0], span)
+                for tier, value in zip(tiers, span.label, strict=False):
+                    eaf.add_annotation(tier, start_ms, end_ms, value)
+    name = f"{video.name}.eaf"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        eaf.to_file(str(export.path(name)))
+    export.on_clip(1)
+    return name
+
+
+def lanes(spans: Sequence[Span]) -> list[list[Span]]:
+    """The spans by time, in as few rows as it takes for none to overlap in its row."""
+    rows: list[list[Span]] = []
+    for span in sorted(spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
+        for row in rows:
+            if (row[-1].stop_frame or 0) <= (span.start_frame or 0):
+                row.append(span)
+                break
+        else:
+            rows.append([span])
+    return rows
+
+
+def _milliseconds(index: FrameIndex, span: Span) -> tuple[int, int]:
+    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
+    start_ms = max(round(index.time_s(span.start_frame) * 1000), 0)
+    return start_ms, max(round(index.time_s(span.stop_frame) * 1000), start_ms + 1)

@@ -1,0 +1,34 @@
+"""FiftyOne's FiftyOneTemporalDetectionDataset: labels.json, and data.json that says where the videos are.
+
+    labels.json  {"classes": […], "labels": {"<video>": [{"label": "Dissection", "support": [first, last]}, …]}}
+    data.json    {"<video>": "/path/to/clip.mp4"}
+
+    fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset)
+
+`support` counts frames from 1, both ends included (voxel51/fiftyone fiftyone/core/labels.py). Frames, never
+"timestamps": FiftyOne turns those into frames by 1 + round(t / duration * (N - 1)), which is up to a frame off.
+Labels are written as texts: the loader (fiftyone/utils/data/parsers.py) takes a number for an index into `classes`.
+"""
+
+import json
+
+from lsvid.writers.base import Export
+
+
+def write(export: Export) -> list[str]:
+    """Write both files; returns their names."""
+    videos = export.videos()
+    names = export.used_names(videos)
+    labels = {}
+    for video in videos:
+        labels[video.name] = [
+            {"label": names[segment.label], "support": [segment.start + 1, segment.stop]}
+            for segment in video.segments(export.level)
+        ]
+        export.on_clip(1)
+    document = {"classes": list(names.values()), "labels": labels}
+    data = {video.name: video.clips[0].path for video in videos}
+    return [
+        export.write_text("labels.json", [json.dumps(document, ensure_ascii=False)]),
+        export.write_text("data.json", [json.dumps(data, ensure_ascii=False)]),
+    ]

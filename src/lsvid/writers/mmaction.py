@@ -1,0 +1,83 @@
+"""MMAction2's lists of raw frames and of videos, and its ActivityNet JSON for BSN and BMN.
+
+    classes.txt      a class a line; its line number, from 0, is its id
+    rawframes.txt    "<video> <offset> <frames> <id>": a line a segment, for RawframeDataset(with_offset=True); offset
+                     is the number of frames before it, the files being <video>/img_00001.jpg and on (start_index=1)
+    videos.txt       "<path> <id> <id> …": a line a clip with the labels that occur in it, for
+                     VideoDataset(multi_class=True)
+    activitynet.json {"<video>": {"duration_second": …, "duration_frame": …, "feature_frame": …, "annotations": …}}
+
+With splits there is one of each a part: rawframes_train.txt, with --folds rawframes_train_split1.txt.
+
+Rules of the readers (open-mmlab/mmaction2 mmaction/datasets/rawframe_dataset.py, video_dataset.py,
+activitynet_dataset.py; transforms/loading.py): lines are split at blanks, so a video's name holds none, and a clip
+whose path holds one cannot be listed: then videos.txt is left out, and told. All of BSN's times are seconds from the
+first picture; it scales them by feature_frame / duration_frame, so both are the number of frames.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+
+from lsvid.writers.base import Export, LabelPath, Video
+
+
+def write(export: Export) -> list[str]:
+    """Write the lists of every part of every split; returns the files' names."""
+    videos = export.videos()
+    names = export.used_names(videos)
+    ids = {path: number for number, path in enumerate(names)}
+    parts: dict[str, Sequence[Video]] = {} if export.folds else {"": videos}
+    for number, fold in enumerate(export.folds, start=1):
+        for part, cases in fold.items():
+            suffix = f"_{part}" if len(export.folds) == 1 else f"_{part}_split{number}"
+            parts[suffix] = [video for video in videos if video.case in cases]
+    blank = [video.title for video in videos if len(str(video.clips[0].path).split()) != 1]
+    if blank:
+        export.findings.warn(
+            f"videos.txt is left out: MMAction2 splits its lines at blanks, and the path of {blank[0]} has one",
+            "make a link without blanks to the clips' folder, and name it with --clips",
+        )
+    files = [export.write_text("classes.txt", names.values())]
+    for suffix, members in parts.items():
+        files.append(export.write_text(f"rawframes{suffix}.txt", _rawframes(export, members, ids)))
+        if not blank:
+            files.append(export.write_text(f"videos{suffix}.txt", _videos(export, members, ids)))
+        database = {video.name: _entry(export, video, names) for video in members}
+        files.append(export.write_text(f"activitynet{suffix}.json", [json.dumps(database, ensure_ascii=False)]))
+    export.on_clip(len(videos))
+    return files
+
+
+def _rawframes(export: Export, videos: Sequence[Video], ids: Mapping[LabelPath, int]) -> list[str]:
+    return [
+        f"{video.name} {segment.start} {segment.stop - segment.start} {ids[segment.label]}"
+        for video in videos
+        for segment in video.segments(export.level)
+    ]
+
+
+def _videos(export: Export, videos: Sequence[Video], ids: Mapping[LabelPath, int]) -> list[str]:
+    lines = []
+    for video in videos:
+        labels = sorted({ids[segment.label] for segment in video.segments(export.level)})
+        lines.append(" ".join([str(video.clips[0].path), *map(str, labels)]))
+    return lines
+
+
+def _entry(export: Export, video: Video, names: Mapping[LabelPath, str]) -> dict[str, object]:
+    rate = float(video.rate if video.rate is not None else Fraction(video.n_frames) / video.length_s)
+    return {
+        "duration_second": float(video.length_s if video.rate is None else video.n_frames / video.rate),
+        "duration_frame": video.n_frames,
+        "feature_frame": video.n_frames,
+        "annotations": [
+            {
+                "segment": [float(video.time_s(segment.start)), float(video.time_s(segment.stop))],
+                "label": names[segment.label],
+            }
+            for segment in video.segments(export.level)
+        ],
+        "fps": rate,
+        "rfps": rate,
+    }

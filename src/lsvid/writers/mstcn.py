@@ -1,0 +1,83 @@
+r"""MS-TCN's layout, which ASFormer and DiffAct read too: one class name a frame, one file a video.
+
+    groundTruth/<video>.txt   a class name a line, a line a frame (of those kept by --sample-fps)
+    mapping.txt               "<id> <name>", ids from 0 without gaps
+    splits/train.split1.bundle, splits/test.split1.bundle, …   the files' names, .txt included
+
+Where there are several levels, each is a data set of its own in level_1/, level_2/ and so on. A video is a case, its
+clips stitched in order: the models read long untrimmed sequences, and features are made from them in the same order.
+
+Rules of the readers (yabufarha/ms-tcn batch_gen.py, eval.py; ChinaYi/ASFormer batch_gen.py; Finspire13/DiffAct
+dataset.py), which break silently otherwise:
+- `read().split('\n')[:-1]`: every file ends in a newline, or its last line is lost;
+- `line.split()[1]`: no blank in a class name; DiffAct's np.loadtxt takes '#' for a comment: neither is written;
+- `vid.split('.')[0]`: no dot in a video's name but that of .txt;
+- "background" is the only name that the metrics leave out: so unlabelled frames are called.
+"""
+
+from lsvid.naming import tell_changed, without_blanks
+from lsvid.writers.base import Export, Level
+
+BACKGROUND = "background"
+
+
+def write(export: Export) -> list[str]:
+    """Write all levels; returns the files' names."""
+    levels, videos = export.levels(), export.videos()
+    background = export.table.background or BACKGROUND
+    background = "_".join(background.split())
+    names = {level.number: class_names(export, level) for level in levels}
+    files: list[str] = []
+    unlabelled = 0
+    for video in videos:
+        kept = export.sampled(video)
+        for level, track in zip(levels, export.tracks(video, levels), strict=True):
+            classes = [*(names[level.number][path] for path in level.paths), background]  # -1 is the last
+            lines = [classes[label] for label in track[kept]]
+            unlabelled += lines.count(background) if level is levels[0] else 0
+            files.append(export.write_text(f"{level.folder}groundTruth/{video.name}.txt", lines))
+        export.on_clip(len(video.clips))
+    for level in levels:
+        mapping = dict.fromkeys([background, *names[level.number].values()])
+        lines = [f"{number} {name}" for number, name in enumerate(mapping)]
+        files.append(export.write_text(f"{level.folder}mapping.txt", lines))
+        folds = export.folds or [{"train": list(dict.fromkeys(video.case for video in videos))}]
+        for number, fold in enumerate(folds, start=1):
+            for part, cases in fold.items():
+                members = [f"{video.name}.txt" for video in videos if video.case in cases]
+                files.append(export.write_text(f"{level.folder}splits/{part}.split{number}.bundle", members))
+    if not export.folds:
+        export.findings.warn(
+            "all videos are in splits/train.split1.bundle, and there is no test split",
+            "ask for splits by case: --folds 5, or --split train=0.8,test=0.2",
+        )
+    tell_unlabelled(export, unlabelled, background)
+    export.facts |= {
+        "background": background,
+        "sample_fps": None if export.table.sample_fps is None else str(export.table.sample_fps),
+    }
+    return files
+
+
+def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
+    """What to write for every label of `level`, without blanks; told where it changed, and kept for the manifest."""
+    names = without_blanks(level.names)
+    changed = ((level.names[path], name) for path, name in names.items())
+    tell_changed(export.findings, f"class names that readers of {export.format} cannot take", changed)
+    export.facts.setdefault("classes", {})[level.folder] = {name: list(path) for path, name in names.items()}
+    return names
+
+
+def tell_unlabelled(export: Export, frames: int, background: str) -> None:
+    """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked."""
+    unseen = [clip.id for clip in export.clips if not clip.works]
+    if unseen:
+        export.findings.warn(
+            f"{len(unseen)} clips that nobody has annotated are {background!r} in every frame: {', '.join(unseen[:3])}",
+            "leave out --include-unannotated unless nothing happens in them",
+        )
+    if frames and export.table.background is None:
+        export.findings.warn(
+            f"{frames:,} frames have no label on the first level; {export.format} needs one: {background!r}",
+            "--background NAME gives it another name",
+        )

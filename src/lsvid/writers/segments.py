@@ -1,0 +1,67 @@
+"""segments.csv: a row for every span, in frames and seconds; clips.csv: a row for every clip and who has worked on it.
+
+Frames are half-open, from 0; `stop_frame - start_frame` is their number. `start_s` and `end_s` are on the clip's
+presentation timeline, as players show it; the `case_` columns count from the first picture of the case, every clip of
+it stitched. `start` and `end` are `start_s` and `end_s` as people write them.
+"""
+
+from collections.abc import Iterator
+
+from lsvid.dataset import AnnotatedClip, Work
+from lsvid.spans import LABEL_SEPARATOR
+from lsvid.writers.base import Export
+
+CLIP_COLUMNS = (
+    "case", "clip", "annotator", "path", "frames", "rate", "first_pts_s", "length_s", "case_frame", "case_time_s",
+)  # fmt: skip
+
+
+def write(export: Export) -> list[str]:
+    """Write both files; returns their names."""
+    levels = max((len(path) for path in export.table.labels), default=1)
+    header = [
+        "case", "clip", "annotator", "region", "label", *(f"level_{n + 1}" for n in range(levels)),
+        "start_frame", "stop_frame", "case_start_frame", "case_stop_frame",
+        "start_s", "end_s", "case_start_s", "case_end_s", "duration_s", "start", "end",
+    ]  # fmt: skip
+    rows = (row for clip in export.clips for work in clip.works for row in _rows(export, clip, work, levels))
+    return [
+        export.write_csv("segments.csv", header, rows),
+        export.write_csv("clips.csv", CLIP_COLUMNS, (row for clip in export.clips for row in _clip_rows(clip))),
+    ]
+
+
+def _rows(export: Export, clip: AnnotatedClip, work: Work, levels: int) -> Iterator[list[object]]:
+    assert clip.info is not None  # noqa: S101 - the caller's business
+    index = clip.info.index
+    rank = {path: number for number, path in enumerate(export.table.labels)}
+    for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
+        assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
+        start_s, end_s = index.time_s(span.start_frame), index.time_s(span.stop_frame)
+        offset_s = clip.case_time_s - index.start_s
+        export.counts["rows"] += 1
+        yield [
+            clip.clip.case, clip.clip.clip, work.annotator, span.region_id, LABEL_SEPARATOR.join(span.label),
+            *span.label, *[""] * (levels - len(span.label)),
+            span.start_frame, span.stop_frame, clip.case_frame + span.start_frame, clip.case_frame + span.stop_frame,
+            *(f"{float(t):.6f}" for t in (start_s, end_s, start_s + offset_s, end_s + offset_s, end_s - start_s)),
+            clock(float(start_s)), clock(float(end_s)),
+        ]  # fmt: skip
+    export.on_clip(1)
+
+
+def _clip_rows(clip: AnnotatedClip) -> Iterator[list[object]]:
+    assert clip.info is not None  # noqa: S101 - the caller's business
+    index = clip.info.index
+    for annotator in [work.annotator for work in clip.works] or [""]:
+        yield [
+            clip.clip.case, clip.clip.clip, annotator, clip.path, index.n_frames, index.rate or "",
+            f"{float(index.start_s):.6f}", f"{float(index.length_s):.6f}",
+            clip.case_frame, f"{float(clip.case_time_s):.6f}",
+        ]  # fmt: skip
+
+
+def clock(seconds: float, separator: str = ".") -> str:
+    """`seconds` as HH:MM:SS.mmm, rounded to the nearest millisecond; a time before zero is zero."""
+    total = max(round(seconds * 1000), 0)
+    return f"{total // 3_600_000:02}:{total // 60_000 % 60:02}:{total // 1000 % 60:02}{separator}{total % 1000:03}"

@@ -1,0 +1,20 @@
+"""SubRip: <case>/<clip>.srt, a numbered subtitle for every span, its label as text; players show it over the clip.
+
+As WebVTT, but for the comma in times, and that nothing is escaped: the format has no escapes.
+"""
+
+from lsvid.writers.base import Export
+from lsvid.writers.cues import cues
+from lsvid.writers.segments import clock
+
+
+def write(export: Export) -> list[str]:
+    """Write a file for each clip; returns their names."""
+    files = []
+    for name, clip_cues in cues(export):
+        lines: list[str] = []
+        for number, (start_ms, end_ms, text) in enumerate(clip_cues, start=1):
+            times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))
+            lines += [str(number), times, text, ""]
+        files.append(export.write_text(f"{name}.srt", lines))
+    return files

@@ -1,0 +1,22 @@
+"""WebVTT: <case>/<clip>.vtt, a cue for every span, its label as text; players show it over the clip.
+
+Times are on the clip's presentation timeline, which is what players count, in milliseconds, to the nearest. Cues are
+sorted by start; they may overlap. '&', '<' and '>' are escaped, as the standard asks (https://www.w3.org/TR/webvtt1/,
+4.2.2): a cue's text must not hold '-->'. A clip in which nothing is labelled has a file without cues.
+"""
+
+from lsvid.writers.base import Export
+from lsvid.writers.cues import cues
+from lsvid.writers.segments import clock
+
+
+def write(export: Export) -> list[str]:
+    """Write a file for each clip; returns their names."""
+    files = []
+    for name, clip_cues in cues(export):
+        lines = ["WEBVTT", ""]
+        for start_ms, end_ms, text in clip_cues:
+            escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+            lines += [f"{clock(start_ms / 1000)} --> {clock(end_ms / 1000)}", escaped, ""]
+        files.append(export.write_text(f"{name}.vtt", lines))
+    return files

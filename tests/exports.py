@@ -1,0 +1,182 @@
+"""Makers of clips that are found and located, without video files: what writers get."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+from hypothesis import strategies as st
+
+from lsvid.dataset import AnnotatedClip, Work, gather, label_order, locate
+from lsvid.export import Sources, export_frames
+from lsvid.findings import Findings
+from lsvid.frames import FrameTables, TableOptions
+from lsvid.readers import read_export
+from lsvid.readers.documents import ReadOptions
+from lsvid.spans import LABEL_SEPARATOR, Annotation, Clip, Frames, Span, Status
+from lsvid.timebase import FrameIndex
+from lsvid.video import VideoInfo
+
+Labelled = tuple[str, int, int]
+"""A label ('Dissection / Blunt'), and its frames [start, stop)."""
+
+LABELS = [("Dissection",), ("Dissection", "Blunt"), ("Dissection", "Sharp"), ("Suturing",), ("Suturing", "Knot")]
+
+
+def index(n_frames: int, rate: Fraction = Fraction(25), start_s: Fraction = Fraction(0)) -> FrameIndex:
+    """The frame index of a clip of constant rate."""
+    time_base = 1 / (rate * 512)
+    pts = np.arange(n_frames, dtype=np.int64) * 512 + int(start_s / time_base)
+    return FrameIndex(pts, time_base, 512, start_s + n_frames / rate)
+
+
+def vfr_index(gaps_ms: Sequence[int]) -> FrameIndex:
+    """The frame index of a clip of variable rate."""
+    pts = np.concatenate([[0], np.cumsum(gaps_ms[:-1])]).astype(np.int64)
+    return FrameIndex(pts, Fraction(1, 1000), gaps_ms[-1], Fraction(sum(gaps_ms), 1000))
+
+
+def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, times: FrameIndex) -> Work:
+    """One person's located spans of a clip."""
+    annotation = Annotation(
+        case=case, clip=clip, annotator=annotator, status=Status.ACCEPTED, source="test", annotation_id=annotator
+    )
+    located = []
+    for number, (label, start, stop) in enumerate(spans):
+        span = Span(
+            case=case, clip=clip, label=tuple(label.split(" / ")), annotator=annotator, status=Status.ACCEPTED,
+            source="test", annotation_id=annotator, region_id=f"r{number}", basis=Frames(start, stop),
+        )  # fmt: skip
+        span.locate(times)
+        located.append(span)
+    return Work(annotation, located, annotator)
+
+
+def clip(
+    clip_id: str = "op1/a",
+    spans: Sequence[Labelled] | dict[str, Sequence[Labelled]] | None = (),
+    times: FrameIndex | None = None,
+    path: str = "",
+) -> AnnotatedClip:
+    """A clip with one person's spans, several people's (a dict), or nobody's (None)."""
+    case, name = clip_id.split("/")
+    times = times or index(100)
+    people = {} if spans is None else spans if isinstance(spans, dict) else {"ann": spans}
+    works = [work(person, theirs, case=case, clip=name, times=times) for person, theirs in people.items()]
+    path = path or f"/videos/{case}/{name}.mp4"
+    info = VideoInfo(
+        times, "mov,mp4", "h264", "yuv420p", 320, 240, has_audio=False, size=1, fingerprint=clip_id, recorded_at=None
+    )
+    record = Clip(case=case, clip=name, media=path, n_frames=times.n_frames)
+    return AnnotatedClip(record, works, [path], path, info)
+
+
+def placed(*clips: AnnotatedClip) -> list[AnnotatedClip]:
+    """The clips with their places in their cases."""
+    frames: dict[str, int] = {}
+    times: dict[str, Fraction] = {}
+    for one in clips:
+        assert one.info is not None
+        case = one.clip.case
+        one.case_frame, one.case_time_s = frames.get(case, 0), times.get(case, Fraction(0))
+        frames[case] = one.case_frame + one.info.index.n_frames
+        times[case] = one.case_time_s + one.info.index.length_s
+    return list(clips)
+
+
+def export(
+    folder: Path,
+    clips: list[AnnotatedClip],
+    file_format: str,
+    labels: Sequence[tuple[str, ...]] = (),
+    sample_fps: Fraction | None = None,
+    background: str | None = None,
+    **options: Any,
+) -> tuple[dict[str, Any], Findings]:
+    """(manifest, findings) of writing `clips` into `folder`."""
+    findings = Findings()
+    table = TableOptions(list(labels) or label_order(clips, None), sample_fps=sample_fps, background=background)
+    manifest = export_frames(clips, folder, Sources([]), table, findings, file_format=file_format, **options)
+    return manifest, findings
+
+
+def frame_table(clips: list[AnnotatedClip], labels: Sequence[tuple[str, ...]] = ()) -> pl.DataFrame:
+    """The frame table, which every format is held against."""
+    tables = FrameTables(clips, TableOptions(list(labels) or label_order(clips, None)))
+    return pl.concat([tables.table(one) for one in clips])
+
+
+def level_rows(
+    clips: list[AnnotatedClip],
+    case: str,
+    level: int,
+    labels: Sequence[tuple[str, ...]] = (),
+    nothing: str = "background",
+) -> list[str]:
+    """The label of every frame of a case on one level, as the frame table has it."""
+    table = frame_table(clips, labels).filter(pl.col("case") == case).sort("case_frame", maintain_order=True)
+    column = f"level_{level}"
+    # One region may stand in two rows of a frame only where labels overlap, which single-label formats refuse.
+    rows = table.group_by("case_frame", maintain_order=True).agg(pl.col(column).cast(pl.String).drop_nulls().first())
+    return [name or nothing for name in rows[column]]
+
+
+@st.composite
+def tilings(draw: st.DrawFn, n_frames: int = 60) -> list[Labelled]:
+    """Spans of one clip that do not overlap, gaps and touching neighbours included."""
+    borders = sorted(draw(st.sets(st.integers(0, n_frames), min_size=0, max_size=8)))
+    names = [" / ".join(path) for path in LABELS]
+    spans = []
+    for start, stop in pairwise(borders):
+        name = draw(st.sampled_from([None, *names]))
+        if name:
+            spans.append((name, start, stop))
+    return spans
+
+
+@st.composite
+def overlapping(draw: st.DrawFn, n_frames: int = 60) -> list[Labelled]:
+    """Spans of one clip in any position."""
+    names = [" / ".join(path) for path in LABELS]
+    spans = []
+    for _ in range(draw(st.integers(0, 6))):
+        start = draw(st.integers(0, n_frames - 1))
+        spans.append((draw(st.sampled_from(names)), start, draw(st.integers(start + 1, n_frames))))
+    return spans
+
+
+def read_back(path: Path, clips: list[AnnotatedClip], **options: Any) -> tuple[dict[str, set[Labelled]], Findings]:
+    """What lsvid reads from `path`, for each clip: its spans located in the very clips, and the findings."""
+    findings = Findings()
+    records = list(read_export(str(path), ReadOptions(**options), findings))
+    gathered = gather(records, findings)
+    known = {one.id: one for one in clips}
+    for one in gathered:
+        one.info = known[one.id].info
+    locate(gathered, findings)
+    assert not findings.faults
+    found: dict[str, set[Labelled]] = {}
+    for one in gathered:
+        found[one.id] = {
+            (LABEL_SEPARATOR.join(span.label), span.start_frame or 0, span.stop_frame or 0)
+            for each in one.works
+            for span in each.spans
+        }
+    return found, findings
+
+
+def merged(spans: list[Labelled]) -> set[Labelled]:
+    """The runs of frames of each label."""
+    runs = set()
+    for name in {name for name, _, _ in spans}:
+        stretches: list[list[int]] = []
+        for start, stop in sorted((start, stop) for other, start, stop in spans if other == name):
+            if stretches and start < stretches[-1][1]:
+                stretches[-1][1] = max(stretches[-1][1], stop)
+            else:
+                stretches.append([start, stop])
+        runs |= {(name, start, stop) for start, stop in stretches}
+    return runs

@@ -1,0 +1,75 @@
+"""The pool of processes: what breaks on one clip stops no other."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from lsvid.errors import ClipError, DataError, LsvidError
+from lsvid.pool import Report, run_each
+
+
+def _double(item: int, report: Report) -> int:
+    report(item)
+    return item * 2
+
+
+def _troubled(item: str, report: Report) -> str:
+    """Dies once, dies always, or fails in one way or another."""
+    kind, _, path = item.partition(":")
+    if kind == "always" or (kind == "once" and not Path(path).exists()):
+        if path:
+            Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "exit":
+        os._exit(7)
+    if kind == "data":
+        raise DataError("no", "hint")
+    if kind == "bug":
+        raise ZeroDivisionError("oh")
+    return kind
+
+
+def _slow(item: str, report: Report) -> None:
+    Path(item).write_text(str(os.getpid()))
+    try:
+        while True:
+            time.sleep(0.05)
+            report(1)
+    finally:
+        Path(item).unlink()
+
+
+def test_results_come_with_their_positions_and_reports() -> None:
+    reported: dict[int, float] = {}
+    results = dict(run_each(_double, [3, 4, 5], jobs=2, on_progress=reported.__setitem__))
+    assert results == {0: 6, 1: 8, 2: 10}
+    assert reported == {0: 3, 1: 4, 2: 5}
+    assert list(run_each(_double, [], jobs=2)) == []
+
+
+def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
+    items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last"]
+    results: dict[int, str | LsvidError] = dict(run_each(_troubled, items, jobs=2))
+    assert [results[0], results[1], results[6]] == ["fine", "once", "last"]
+    said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
+    assert said[2].message == "its process died 2 times (signal SIGKILL)"
+    assert said[3].message == "its process died 2 times (exit code 7)"
+    assert "fewer --jobs" in said[2].hint
+    assert type(said[4]) is DataError
+    assert (said[4].message, said[4].hint) == ("no", "hint")
+    assert type(said[5]) is ClipError
+    assert said[5].message == "ZeroDivisionError: oh"
+
+
+def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> None:
+    marker = tmp_path / "working"
+
+    def stop(_position: int, _done: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(run_each(_slow, [str(marker)], on_progress=stop))
+    assert not marker.exists(), "the worker cleaned up before it ended"
