@@ -143,17 +143,6 @@ def no_answer(handler: Handler) -> None:
     handler.break_off()
 
 
-def done_later(delay_s: float) -> Mischief:
-    """504 at once; the server gets the request `delay_s` later."""
-
-    def later(handler: Handler) -> None:
-        thread = threading.Timer(delay_s, handler.pass_on)
-        thread.start()
-        handler.answer(504, "text/html", PAGE)
-
-    return later
-
-
 @contextmanager
 def bad_proxy(target: str) -> Iterator[BadProxy]:
     """A proxy on a free port of loopback, in front of `target`."""

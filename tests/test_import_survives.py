@@ -4,6 +4,7 @@ Whatever goes wrong is repaired in the same run where that is safe; else there i
 the same command again completes. Either way every clip is there once, ids ascending with the clips.
 """
 
+import copy
 import itertools
 import json
 import os
@@ -13,7 +14,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -140,13 +140,17 @@ def test_an_unclear_import_is_read_back_first(
 
 def test_an_import_that_the_server_does_long_after_it_was_given_up(setting: Setting) -> None:
     """Sent again, so that the clips are there twice when the first request is through: the later ones go."""
-    slow = bad_proxy.done_later(0.5)
+    held: list[bad_proxy.Handler] = []
 
-    def last_batch_waits(handler: bad_proxy.Handler) -> None:
-        time.sleep(0.6)
+    def hold(handler: bad_proxy.Handler) -> None:
+        held.append(copy.copy(handler))
+        handler.answer(504, "text/html", bad_proxy.PAGE)
+
+    def do_the_held_one_first(handler: bad_proxy.Handler) -> None:
+        held[0].pass_on()
         handler.answer(*handler.pass_on())
 
-    setting.import_meets(None, slow, None, last_batch_waits)
+    setting.import_meets(None, hold, None, do_the_held_one_first)
     result = setting.run()
     assert result.exit_code == 0, result.stderr
     assert (
