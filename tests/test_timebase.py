@@ -266,3 +266,12 @@ def test_sampling_keeps_the_first_picture_at_or_after_each_step(index: FrameInde
         wanted.append(next(f for f in range(index.n_frames) if index.time_s(f) >= index.start_s + i / fps))
         i += 1
     assert sample_frames(index, fps).tolist() == sorted(set(wanted))
+
+
+def test_a_summary_says_the_same_of_the_clip_as_a_whole() -> None:
+    for pts in (np.arange(0, 15_000, dtype=np.int64) * 3600 + 90, np.array([5, 7, 8, 20], dtype=np.int64)):
+        index = FrameIndex(pts, Fraction(1, 90_000), 3600, Fraction(600))
+        short = index.summary()
+        assert len(short.pts) == 2
+        for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s"):
+            assert getattr(short, name) == getattr(index, name), name

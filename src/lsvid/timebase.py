@@ -95,6 +95,15 @@ class FrameIndex:
         steps = shortest // EDITOR_STEP_S
         return min(1 / (steps * EDITOR_STEP_S), MAX_EDITOR_RATE) if steps else MAX_EDITOR_RATE
 
+    def summary(self) -> "FrameIndex":
+        """The same clip without its pictures' PTS but the first and the last: 120 kB less for ten minutes.
+
+        Good for what is said of the clip as a whole (the properties), not for asking about single pictures.
+        """
+        short = _Summary(self.pts[[0, -1]], self.time_base, self.last_duration, self.duration_s)
+        short.__dict__.update(count=self.n_frames, rate=self.rate, editor_rate=self.editor_rate)
+        return short
+
     def time_s(self, frame: int) -> Fraction:
         """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
         return self.end_s if frame == self.n_frames else int(self.pts[frame]) * self.time_base
@@ -108,6 +117,14 @@ class FrameIndex:
         """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
         ticks = -(-time_s.numerator * self.time_base.denominator // (time_s.denominator * self.time_base.numerator))
         return int(np.searchsorted(self.pts, ticks, side="left"))
+
+
+class _Summary(FrameIndex):
+    count: int
+
+    @property
+    def n_frames(self) -> int:
+        return self.count
 
 
 def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fraction | None:
