@@ -1,5 +1,6 @@
 """Time and frames: the editor's numbers, seconds, and what must hold for any clip."""
 
+import pickle
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from lsvid.timebase import (
     FrameIndex,
     OutsideClipError,
+    PackedFrameIndex,
     constant_rate,
     format_rate,
     frames_of_range,
     frames_of_seconds,
     last_number,
+    pack_pts,
     parse_rate,
     range_of_frames,
     sample_frames,
@@ -268,10 +271,17 @@ def test_sampling_keeps_the_first_picture_at_or_after_each_step(index: FrameInde
     assert sample_frames(index, fps).tolist() == sorted(set(wanted))
 
 
-def test_a_summary_says_the_same_of_the_clip_as_a_whole() -> None:
-    for pts in (np.arange(0, 15_000, dtype=np.int64) * 3600 + 90, np.array([5, 7, 8, 20], dtype=np.int64)):
-        index = FrameIndex(pts, Fraction(1, 90_000), 3600, Fraction(600))
-        short = index.summary()
-        assert len(short.pts) == 2
-        for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s"):
-            assert getattr(short, name) == getattr(index, name), name
+@given(indexes())
+def test_a_packed_index_says_the_same(index: FrameIndex) -> None:
+    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
+    assert packed.pts.tolist() == index.pts.tolist()
+    for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s"):
+        assert getattr(packed, name) == getattr(index, name), name
+    again = pickle.loads(pickle.dumps(packed))  # noqa: S301 - our own
+    assert again.pts.tolist() == index.pts.tolist()
+
+
+def test_a_packed_index_is_small() -> None:
+    """Ten minutes at 25 fps."""
+    packed = pack_pts(np.arange(15_000, dtype=np.int64) * 3600 + 90)
+    assert len(packed) < 1000

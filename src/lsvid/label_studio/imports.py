@@ -25,8 +25,6 @@ from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
 
-_PROBED_AT_ONCE = 200
-
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""
 
@@ -96,7 +94,7 @@ def import_clips(
     """
     project = find_project(server, wanted)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos = _probed(clips, items, progress, whole=options.proxies is not None)
+    infos = _probed(clips, items, progress)
     played = _played([clip for clip in clips if clip.id in infos], infos, options.proxies, items)
     readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
@@ -133,19 +131,15 @@ def import_clips(
     return ImportReport(project, list(items.values()))
 
 
-def _probed(
-    clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress, *, whole: bool
-) -> dict[str, VideoInfo]:
-    """What the clips hold; without `whole` their indexes are summaries: those of 10,000 take over a gigabyte."""
+def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress) -> dict[str, VideoInfo]:
+    """What the clips hold, without those that cannot be read."""
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
-        for start in range(0, len(clips), _PROBED_AT_ONCE):
-            some = clips[start : start + _PROBED_AT_ONCE]
-            for clip, result in zip(some, probe_all([clip.path for clip in some], on_done), strict=True):
-                if isinstance(result, ClipError):
-                    items[clip.id].error = result.message
-                else:
-                    infos[clip.id] = result if whole else replace(result, index=result.index.summary())
+        for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done), strict=True):
+            if isinstance(result, ClipError):
+                items[clip.id].error = result.message
+            else:
+                infos[clip.id] = result
     return infos
 
 
