@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from lsvid.clip_advice import ProbedClip, advise, plays_in_browsers
+from lsvid.clip_advice import ProbedClip, advise, plays_in_browsers, proxy_command
 from lsvid.findings import Findings
 from lsvid.labeling_config import Timeline
 from lsvid.timebase import FrameIndex
@@ -86,6 +86,11 @@ def test_over_a_gigabyte_gives_the_command_for_a_copy() -> None:
         "give annotators small copies with the same frames: lsvid make-proxies /clips/op1 -o PROXIES, then lsvid "
         "import-clips /clips/op1 --proxies PROXIES"
     )
+
+
+def test_the_command_names_a_prefix_in_s3_as_it_is() -> None:
+    expected = "lsvid make-proxies 's3://b/op 1' -o PROXIES, then lsvid import-clips 's3://b/op 1' --proxies PROXIES"
+    assert proxy_command("s3://b/op 1/a.mp4") == expected
 
 
 def test_a_high_bit_rate() -> None:

@@ -24,6 +24,7 @@ from lsvid.clips import ClipFile
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.proxies import Ffmpeg, ProxySettings, check_made_from, check_proxy, find_ffmpeg, make_proxy
 from lsvid.video import probe
+from s3_server import Bucket
 
 KINDS: dict[str, dict[str, Any]] = {
     "cfr": {},
@@ -181,6 +182,40 @@ def test_a_killed_run_leaves_nothing_visible_and_the_next_one_clears_up(videos: 
     assert [file.name for file in target.iterdir()] == ["a.mp4"]
 
 
+@pytest.mark.server
+def test_proxies_are_put_into_s3_and_not_made_again(
+    bucket: Bucket, videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    (tmp_path / "tmp").mkdir()
+    clip = videos.make(tmp_path / "clips" / "op 1" / "a ü#%.mp4", gaps=VFR_GAPS, start_s=Fraction(3, 2), b_frames=2)
+    uri = bucket.put("clips/op 1/b.mkv", videos.make(suffix=".mkv", rate=NTSC))
+    command = (tmp_path / "clips", uri, "-o", f"{bucket.uri}/proxies", "--height", 120)
+    first = _run(*command, "--json")
+    assert first.exit_code == 0, first.stderr
+    items = json.loads(first.stdout)["items"]
+    assert [item["proxy"] for item in items] == [f"{bucket.uri}/proxies/op 1/{name}.mp4" for name in ("a ü#%", "b")]
+    assert bucket.keys() == ["clips/op 1/b.mkv", "proxies/op 1/a ü#%.mp4", "proxies/op 1/b.mp4"]
+    assert list((tmp_path / "tmp").iterdir()) == []
+    for item in items:
+        check_proxy(probe(item["path"]), probe(item["proxy"]), item["proxy"])
+        check_made_from(probe(item["path"]), item["proxy"])
+    assert probe(items[0]["proxy"]).height == 120
+    assert "proxies made 0, there already 2, failed 0" in _run(*command).stderr
+
+    videos.make(clip, first_number=3, gaps=VFR_GAPS, start_s=Fraction(3, 2), b_frames=2)  # other pictures
+    bucket.put("proxies/op 1/b.mp4", videos.make(n_frames=20))  # not a proxy of it
+    with pytest.raises(ClipError, match="was made from another video"):
+        check_made_from(probe(clip), items[0]["proxy"])
+    assert "proxies made 2, there already 0" in _run(*command).stderr
+    check_made_from(probe(clip), items[0]["proxy"])
+
+    inside = _run(bucket.uri, "-o", f"{bucket.uri}/proxies")
+    assert (inside.exit_code, "proxies there would be taken for clips" in inside.stderr) == (2, True)
+    missing = _run(clip, "-o", "s3://no-such-bucket-at-all/p")
+    assert (missing.exit_code, "S3 has no such bucket" in missing.stderr) == (3, True)
+
+
 def _stub(folder: Path, script: str) -> None:
     program = folder / "ffmpeg"
     program.write_text(f"#!/bin/sh\n{script}\n")
@@ -244,4 +279,7 @@ def test_both_ffmpegs_make_exact_proxies(videos: VideoFactory, tmp_path: Path) -
 
 
 def test_where_a_proxy_lies() -> None:
-    assert proxies.proxy_path(Path("p"), ClipFile("op1", "clip.01", "/x/op1/clip.01.mts")) == Path("p/op1/clip.01.mp4")
+    clip = ClipFile("op1", "clip.01", "/x/op1/clip.01.mts")
+    assert proxies.proxy_path("/p", clip) == "/p/op1/clip.01.mp4"
+    assert proxies.proxy_path("s3://b/p q", clip) == "s3://b/p q/op1/clip.01.mp4"
+    assert proxies.proxy_path("s3://b", clip) == "s3://b/op1/clip.01.mp4"

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from embedded_label_studio import LabelStudio
 from factories import VideoFactory
 from lsvid.cli import cli
 from lsvid.video import probe
+from s3_server import Bucket
 from test_export import annotation, export, region, rows
 from test_images import _read
 from test_import_clips import Project, project
@@ -59,6 +61,37 @@ def test_a_proxy_of_another_video_is_not_imported(project: Project, videos: Vide
     result = project.run(tmp_path / "clips", "--proxies", project.folder / "p")
     assert (result.exit_code, project.tasks()) == (1, [])
     assert "was made from another video than the original given" in result.stderr
+
+
+@pytest.mark.server
+def test_proxies_in_s3_are_played_and_the_clips_exported(
+    server_environment: LabelStudio, bucket: Bucket, videos: VideoFactory, tmp_path: Path
+) -> None:
+    clip = videos.make(tmp_path / "clips" / "op1" / "a.mkv", suffix=".mkv", n_frames=30)
+    (tmp_path / "labels.txt").write_text("Cut\n")
+    bucket.allow(server_environment.url)
+    uri = f"{bucket.uri}/proxies"
+    assert _run("make-proxies", tmp_path / "clips", "-o", uri, "--height", 120).exit_code == 0
+    made = _run("setup-project", tmp_path / "labels.txt", "--title", "Proxies S3", "--storage", uri, "--json")
+    assert made.exit_code == 0, made.stderr
+    imported = _run("import-clips", tmp_path / "clips", "--project", "Proxies S3", "--proxies", uri)
+    assert imported.exit_code == 0, imported.stderr
+    project = json.loads(made.stdout)["project"]["id"]
+    (task,) = server_environment.api("GET", f"/api/tasks?project={project}&resolve_uri=false")["tasks"]
+    proxy = f"{uri}/op1/a.mp4"
+    assert (task["data"]["video"], task["data"]["proxy_path"], task["data"]["path"]) == (proxy, proxy, str(clip))
+    server_environment.api("POST", f"/api/tasks/{task['id']}/annotations/", {"result": [region(3, 12, "Cut")]})
+    command = ("export-frames", "--project", "Proxies S3", "--images", "-o", tmp_path / "out")
+    sizes = []
+    for there in (True, False):  # without the original, its proxy is read from S3
+        if not there:
+            clip.unlink()
+        result = _run(*command)
+        assert result.exit_code == 0, result.stderr
+        assert ("read from its proxy" in result.stderr) is not there
+        sizes.append(_read(tmp_path / "out" / "images" / "op1" / "a" / "000007.jpg").shape[:2])
+        assert sum(row["label"] == "Cut" for row in rows(tmp_path / "out")) == 10
+    assert sizes == [(240, 320), (120, 160)]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from lsvid.findings import Findings
 from lsvid.labeling_config import Timeline
+from lsvid.storage import is_s3
 from lsvid.timebase import MAX_EDITOR_RATE, format_rate
 from lsvid.video import VideoInfo
 
@@ -34,7 +35,7 @@ class ProbedClip:
 
 def proxy_command(path: str) -> str:
     """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
-    folder = shlex.quote(str(PurePath(path).parent))
+    folder = shlex.quote(path.rpartition("/")[0] if is_s3(path) else str(PurePath(path).parent))
     return f"lsvid make-proxies {folder} -o PROXIES, then lsvid import-clips {folder} --proxies PROXIES"
 
 

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ class _Job:
 
 def make_proxies(
     clips: Sequence[ClipFile],
-    folder: Path,
+    folder: str,
     settings: ProxySettings,
     jobs: int | None = None,
     on_progress: Callable[[int, float], None] | None = None,
@@ -71,19 +71,20 @@ def make_proxies(
 ) -> list[Proxy | LsvidError]:
     """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; an error stands in a failed one's place.
 
+    folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded.
     A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
     an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
-    `on_done` its position and what became of it. Raises SettingsError, and DataError where the disk is full.
+    `on_done` its position and what became of it. Raises SettingsError, ServerError, and DataError where the disk is
+    full.
     """
-    folder = folder.resolve()
-    inside = [clip.path for clip in clips if Path(clip.path).is_relative_to(folder)]
+    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
     if inside:
         raise SettingsError(
             f"{inside[0]} lies in {folder}, where proxies are to be written",
             "give -o a folder of their own, outside that of the clips",
         )
     ffmpeg = find_ffmpeg()
-    work = [_Job(clip.path, str(proxy_path(folder, clip)), settings, ffmpeg) for clip in clips]
+    work = [_Job(clip.path, proxy_path(folder, clip), settings, ffmpeg) for clip in clips]
     results: dict[int, Proxy | LsvidError] = {}
     for position, result in run_each(make_proxy, work, jobs or max(1, cores() // CORES_PER_JOB), on_progress):
         if isinstance(result, LsvidError) and not isinstance(result, ClipError):
@@ -94,9 +95,20 @@ def make_proxies(
     return [results[position] for position in range(len(clips))]
 
 
-def proxy_path(folder: Path, clip: ClipFile) -> Path:
-    """Where the proxy of `clip` lies below `folder`."""
-    return folder / clip.case / f"{clip.name}.mp4"
+def proxy_path(folder: str, clip: ClipFile) -> str:
+    """Where the proxy of `clip` lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
+    if storage.is_s3(folder):
+        return f"{storage.folder_uri(folder)}{clip.case}/{clip.name}.mp4"
+    return str(Path(folder).resolve() / clip.case / f"{clip.name}.mp4")
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
+    if storage.is_s3(path) != storage.is_s3(folder):
+        return False
+    if storage.is_s3(path):
+        return storage.folder_uri(path).startswith(storage.folder_uri(folder))
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
@@ -133,15 +145,28 @@ def check_made_from(original: VideoInfo, path: str) -> None:
 
 
 def make_proxy(job: _Job, report: Report) -> Proxy:
-    """Make and verify one proxy, unless it is there. Reports the seconds done. Raises ClipError, DataError."""
+    """Make and verify one proxy, unless it is there. Reports the seconds done.
+
+    Raises ClipError, SettingsError, DataError, ServerError.
+    """
     original = probe(job.source)
-    target = Path(job.target)
     description = _describe(original, job.settings)
-    if target.exists() and _description(job.target) == description:
-        proxy = probe(target)
+    if storage.exists(job.target) and _description(job.target) == description:
         with suppress(ClipError):
+            proxy = probe(job.target)
             check_proxy(original, proxy, job.target)
             return Proxy(job.target, proxy.size, proxy.fingerprint, made=False)
+    comment = " ".join(f"{name}={value}" for name, value in description.items())
+    if not storage.is_s3(job.target):
+        return _make(job, Path(job.target), comment, original, report)
+    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
+        local = Path(folder) / "proxy.mp4"
+        made = _make(job, local, comment, original, report)
+        storage.upload(local, job.target)
+    return replace(made, path=job.target)
+
+
+def _make(job: _Job, target: Path, comment: str, original: VideoInfo, report: Report) -> Proxy:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -149,7 +174,6 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     _remove_leftovers(target)
     temporary = target.with_name(f".{target.stem}.{platform.node()}-{os.getpid()}.part.mp4")
     try:
-        comment = " ".join(f"{name}={value}" for name, value in description.items())
         with storage.local_file(job.source, target.parent) as source:  # ffmpeg is not to know of S3
             _encode(job, source, temporary, comment, original, report)
         proxy = probe(temporary, remember=False)
@@ -157,7 +181,7 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
-    return Proxy(job.target, proxy.size, proxy.fingerprint, made=True)
+    return Proxy(str(target), proxy.size, proxy.fingerprint, made=True)
 
 
 def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
@@ -196,7 +220,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         said = errors.read().decode(errors="replace").strip().splitlines()
     if code != 0 and any("No space left on device" in line for line in said):
         raise DataError(
-            f"the disk is full: cannot write {job.target}",
+            f"the disk is full: cannot write to {target.parent}",
             "free some space and run the same command again: it goes on where it stopped",
         )
     if code != 0:
@@ -249,7 +273,7 @@ def _description(path: str) -> dict[str, str]:
     import av  # noqa: PLC0415 - as in video
 
     try:
-        with av.open(path) as container:
+        with av.open(storage.open_media(path)) as container:
             comment = container.metadata.get("comment", "")
     except (av.FFmpegError, OSError):
         return {}

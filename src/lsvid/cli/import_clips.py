@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
               help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
 @click.option("--proxies", metavar="DIR",
-              help="Give annotators the copies in DIR, by make-proxies; exports go by the clips.")  # fmt: skip
+              help="Give annotators the copies in DIR (or s3://BUCKET/PREFIX), by make-proxies; exports go by "
+              "the clips.")  # fmt: skip
 @click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
               help="Where the server sees a folder of this machine under another path, unless setup-project was told "
               "so already; repeatable.")  # fmt: skip
@@ -73,8 +74,6 @@ def import_clips(
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
-    from pathlib import Path
-
     from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError
     from lsvid.findings import Findings
@@ -91,7 +90,7 @@ def import_clips(
     findings = Findings()
     options = imports.ImportOptions(
         mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
-        proxies=Path(proxies) if proxies else None, dry_run=dry_run,
+        proxies=proxies, dry_run=dry_run,
     )  # fmt: skip
     report = imports.import_clips(server, project, clips, options, findings, output.progress)
     counts: dict[str, int] = {}

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 @click.command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into, as CASE/CLIP.mp4.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              help="Folder or s3://BUCKET/PREFIX to write into, as CASE/CLIP.mp4.")  # fmt: skip
 @click.option("--height", type=click.IntRange(min=2), default=720, show_default=True,
               help="Height in pixels; smaller clips keep theirs.")  # fmt: skip
 @click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
@@ -48,18 +49,16 @@ def make_proxies(
     Examples:
       lsvid make-proxies /data/clips -o /data/proxies
       lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
-      lsvid make-proxies s3://recordings/2026 -o /data/proxies
+      lsvid make-proxies s3://recordings/2026 -o s3://recordings/proxies
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
-    from pathlib import Path
-
     from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError, LsvidError, SettingsError
-    from lsvid.proxies import ProxySettings, make_proxies
+    from lsvid.proxies import ProxySettings, lies_in, make_proxies
     from lsvid.video import VideoInfo, probe_all
 
     for source in sources:
-        if Path(source).is_dir() and Path(folder).resolve().is_relative_to(Path(source).resolve()):
+        if lies_in(folder, source):
             raise SettingsError(
                 f"{folder} lies in {source}: proxies there would be taken for clips", "give -o a folder outside it"
             )
@@ -90,7 +89,7 @@ def make_proxies(
             if not sys.stderr.isatty():  # in a log there is no bar
                 output.note(f"{clips[position].id}: {_became(result)}")
 
-        results = make_proxies(clips, Path(folder), ProxySettings(height, crf, audio), jobs, on_progress, on_done)
+        results = make_proxies(clips, folder, ProxySettings(height, crf, audio), jobs, on_progress, on_done)
     speed = made_s / max(time.monotonic() - begin, 1e-9)
     items = [
         {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}

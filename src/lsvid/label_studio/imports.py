@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from lsvid.clip_advice import ProbedClip, advise
@@ -40,13 +39,13 @@ class ImportOptions:
 
     mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
     by_recorded_time: order the clips of a case by when they were recorded, not by name.
-    proxies: the folder of the copies that annotators are to see, where they are not to see the clips themselves.
+    proxies: the folder, or prefix in S3, of the copies that annotators are to see in place of the clips.
     """
 
     mappings: Sequence[StorageFolder] = ()
     root: str | None = None
     by_recorded_time: bool = False
-    proxies: Path | None = None
+    proxies: str | None = None
     dry_run: bool = False
 
 
@@ -144,7 +143,7 @@ def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: P
 
 
 def _played(
-    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], proxies: Path | None, items: dict[str, ImportItem]
+    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], proxies: str | None, items: dict[str, ImportItem]
 ) -> dict[str, ProbedClip]:
     """What annotators are to see of each clip: the clip itself, or its proxy, once that has been found to agree.
 
@@ -153,7 +152,7 @@ def _played(
     if proxies is None:
         return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
     played = {}
-    paths = [str(proxy_path(proxies.resolve(), clip)) for clip in clips]
+    paths = [proxy_path(proxies, clip) for clip in clips]
     for clip, path, result in zip(clips, paths, probe_all(paths), strict=True):
         try:
             if isinstance(result, ClipError):
