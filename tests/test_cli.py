@@ -27,7 +27,7 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(name: str
     result = CliRunner().invoke(cli, [name, "--help"])
     assert result.exit_code == 0
     assert f"Usage: cli {name} " in result.stdout
-    assert re.search(rf"Examples:\n    lsvid {name} ", result.stdout)
+    assert re.search(rf"Examples:\n(    .*\n)*?    lsvid {name} ", result.stdout)
     assert f"lsvid {name}" in README.read_text(encoding="utf-8")
 
 

@@ -1,5 +1,6 @@
 """Time and frames: the editor's numbers, seconds, and what must hold for any clip."""
 
+import pickle
 from fractions import Fraction
 from itertools import pairwise
 
@@ -11,11 +12,13 @@ from hypothesis import strategies as st
 from lsvid.timebase import (
     FrameIndex,
     OutsideClipError,
+    PackedFrameIndex,
     constant_rate,
     format_rate,
     frames_of_range,
     frames_of_seconds,
     last_number,
+    pack_pts,
     parse_rate,
     range_of_frames,
     sample_frames,
@@ -221,7 +224,7 @@ def test_the_editor_rate_of_a_variable_clip_is_its_shortest_gap_up_to_120() -> N
 @given(indexes())
 def test_at_the_editor_rate_every_picture_within_its_duration_has_a_number(index: FrameIndex) -> None:
     """Unless one follows another by less than 10 ms, for which 120 a second are too few."""
-    if index.n_frames == 1 or int(np.diff(index.pts).min()) * index.time_base < Fraction(1, 100):
+    if index.rate is not None or int(np.diff(index.pts).min()) * index.time_base < Fraction(1, 100):
         return
     numbers = range(1, last_number(index, index.editor_rate) + 1)
     seen = {shown(index, index.editor_rate, number) for number in numbers}
@@ -266,3 +269,19 @@ def test_sampling_keeps_the_first_picture_at_or_after_each_step(index: FrameInde
         wanted.append(next(f for f in range(index.n_frames) if index.time_s(f) >= index.start_s + i / fps))
         i += 1
     assert sample_frames(index, fps).tolist() == sorted(set(wanted))
+
+
+@given(indexes())
+def test_a_packed_index_says_the_same(index: FrameIndex) -> None:
+    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
+    assert packed.pts.tolist() == index.pts.tolist()
+    for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s"):
+        assert getattr(packed, name) == getattr(index, name), name
+    again = pickle.loads(pickle.dumps(packed))  # noqa: S301 - our own
+    assert again.pts.tolist() == index.pts.tolist()
+
+
+def test_a_packed_index_is_small() -> None:
+    """Ten minutes at 25 fps."""
+    packed = pack_pts(np.arange(15_000, dtype=np.int64) * 3600 + 90)
+    assert len(packed) < 1000

@@ -8,6 +8,7 @@ computed from `count / fps`, and nothing from a header's frame count.
 """
 
 import math
+import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
@@ -108,6 +109,33 @@ class FrameIndex:
         """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
         ticks = -(-time_s.numerator * self.time_base.denominator // (time_s.denominator * self.time_base.numerator))
         return int(np.searchsorted(self.pts, ticks, side="left"))
+
+
+class PackedFrameIndex(FrameIndex):
+    """A FrameIndex that keeps its PTS packed and unpacks them when they are asked for, so that thousands of clips fit
+    into memory: at a constant rate some 100 bytes instead of 120 kB for ten minutes.
+    """
+
+    def __init__(self, packed: bytes, time_base: Fraction, last_duration: int, duration_s: Fraction) -> None:
+        self.__dict__.update(packed=packed, time_base=time_base, last_duration=last_duration, duration_s=duration_s)
+
+    @property
+    def pts(self) -> PtsArray:
+        """As in FrameIndex; not to be changed."""
+        return unpack_pts(self.__dict__["packed"])
+
+
+def pack_pts(pts: PtsArray) -> bytes:
+    """`pts` as `unpack_pts` takes them."""
+    return zlib.compress(np.diff(pts, prepend=0).astype("<i8").tobytes(), level=1)
+
+
+@lru_cache(maxsize=64)  # a clip is asked many things in a row; clips of one constant rate and length pack alike
+def unpack_pts(packed: bytes) -> PtsArray:
+    """The PTS in what `pack_pts` made. Raises zlib.error and ValueError for anything else."""
+    pts = np.cumsum(np.frombuffer(zlib.decompress(packed), dtype="<i8"), dtype=np.int64)
+    pts.flags.writeable = False
+    return pts
 
 
 def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fraction | None:

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ import numpy as np
 
 from lsvid import storage
 from lsvid.errors import ClipError
-from lsvid.timebase import FrameIndex, PtsArray
+from lsvid.timebase import FrameIndex, PackedFrameIndex, PtsArray, pack_pts, unpack_pts
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -80,6 +80,9 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
             f"{path} cannot be read as a video: {error.strerror or error}",
             f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
         ) from error
+    index = info.index
+    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
+    info = replace(info, index=packed)
     if remember:
         _to_cache(cached, signature, info)
     return info
@@ -218,22 +221,17 @@ def _from_cache(file: Path, signature: str) -> VideoInfo | None:
         entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
         if entry.version != _CACHE_VERSION or entry.signature != signature:
             return None
-        pts, key_pts = _unpacked(entry.pts_deltas), _unpacked(entry.key_deltas)
+        unpack_pts(entry.pts_deltas)  # sound?
+        key_pts = unpack_pts(entry.key_deltas)
     except (OSError, msgspec.DecodeError, zlib.error, ValueError):
         return None  # absent, or left by another version or by a full disk
     return VideoInfo(
-        index=FrameIndex(pts, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)),
+        index=PackedFrameIndex(
+            entry.pts_deltas, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)
+        ),
         key_pts=key_pts,
         **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
     )
-
-
-def _packed(pts: PtsArray) -> bytes:
-    return zlib.compress(np.diff(pts, prepend=0).astype("<i8").tobytes(), level=1)
-
-
-def _unpacked(deltas: bytes) -> PtsArray:
-    return np.cumsum(np.frombuffer(zlib.decompress(deltas), dtype="<i8"), dtype=np.int64)
 
 
 def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
@@ -241,8 +239,8 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
     entry = _Entry(
         version=_CACHE_VERSION,
         signature=signature,
-        pts_deltas=_packed(index.pts),
-        key_deltas=_packed(info.key_pts),
+        pts_deltas=pack_pts(index.pts),
+        key_deltas=pack_pts(info.key_pts),
         time_base=index.time_base.as_integer_ratio(),
         last_duration=index.last_duration,
         duration_s=index.duration_s.as_integer_ratio(),

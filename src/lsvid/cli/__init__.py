@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
+    "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
     "contact-sheet": (
         "lsvid.cli.contact_sheet:contact_sheet",
         "Show the first, middle and last picture of every span on one page.",

@@ -92,8 +92,7 @@ def import_clips(
         mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
         proxies=proxies, dry_run=dry_run,
     )  # fmt: skip
-    with output.progress("reading clips", len(clips)) as on_probed:
-        report = imports.import_clips(server, project, clips, options, findings, on_probed)
+    report = imports.import_clips(server, project, clips, options, findings, output.progress)
     counts: dict[str, int] = {}
     if spans_files:
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None

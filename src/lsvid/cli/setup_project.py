@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 @click.option("--presign-minutes", type=int, default=480, show_default=True, metavar="N",
               help="How long a signed address works.")  # fmt: skip
 @document_root_option
+@click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
+              help="How many people are to annotate each clip.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Update even where annotations use labels that are removed.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
 @s3_options
@@ -51,6 +53,7 @@ def setup_project(
     presign: bool,
     presign_minutes: int,
     document_root: str | None,
+    annotations_per_clip: int | None,
     force: bool,
     dry_run: bool,
     url: str,
@@ -98,6 +101,7 @@ def setup_project(
         timeline,
         [*folders, *prefixes],
         is_second_pass=stage == "labels",
+        annotations_per_clip=annotations_per_clip,
     )
     server = connect(url, api_key)
     findings = Findings()

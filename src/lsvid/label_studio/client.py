@@ -1,13 +1,14 @@
 """The connection to Label Studio: address, key, and the two ways to talk to it.
 
-The SDK is for what changes something; a `requests` session reads, which it repeats when the server is busy. Nothing
-repeats a POST by itself (the SDK would: it retries every method).
+The SDK is for what changes something; a `requests` session reads, which it repeats when the server is busy or an
+answer breaks off. Nothing repeats a POST by itself (the SDK would: it retries every method), but for the one that
+renews the token.
 """
 
 import re
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
@@ -19,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from lsvid.errors import LsvidError, SettingsError
+from lsvid.errors import LsvidError, SettingsError, UnclearError
 from lsvid.label_studio.failures import KEY_HINT, json_content, translated
 
 T = TypeVar("T")
@@ -27,10 +28,15 @@ T = TypeVar("T")
 _READ_STATUSES = (429, 502, 503, 504)
 _CONNECT_TIMEOUT_S = 15
 _TIMEOUT_S = 300
+_READ_ATTEMPTS = 3
+"""How often something is read whose answer breaks off halfway, or does not come in time."""
 _ACCESS_TOKEN_LIFE_S = 200
 """How long an access token is used: Label Studio gives them five minutes."""
 
 _LOGGING_IN = "logging in"
+
+_ASK_AGAIN_S = (0.5, 1.0, 2.0)
+_REFRESH = "api/token/refresh/"
 
 _BROWSER_PATH = re.compile(r"/(projects|user|api|data|organization)(/.*)?$")
 
@@ -51,17 +57,9 @@ class Server:
         self.session.cookies.set_policy(
             DefaultCookiePolicy(allowed_domains=[])
         )  # the key decides, not a session's cookie
-        retry = Retry(
-            total=4,
-            connect=1,
-            other=0,  # such as a refused certificate
-            backoff_factor=0.5,
-            status_forcelist=_READ_STATUSES,
-            allowed_methods=["GET"],
-            raise_on_status=False,
-        )
         for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=retry))
+            self.session.mount(scheme, HTTPAdapter(max_retries=_retry("GET")))
+        self.session.mount(f"{url}/{_REFRESH}", HTTPAdapter(max_retries=_retry("POST")))  # makes nothing: safe
         weakref.finalize(self, self.session.close)
 
     @cached_property
@@ -70,11 +68,33 @@ class Server:
         import httpx
         from label_studio_sdk import LabelStudio
 
-        client = httpx.Client(timeout=_TIMEOUT_S)
+        server = weakref.ref(self)
+
+        def sign(request: httpx.Request) -> httpx.Request:
+            owner = server()
+            assert owner is not None  # noqa: S101 - the SDK's client does not outlive its server
+            request.headers["Authorization"] = owner.authorization()
+            return request
+
+        # The SDK's own renewal of the token asks once, and takes a busy proxy's page for a token: not given the key.
+        client = httpx.Client(timeout=_TIMEOUT_S, auth=sign)
         weakref.finalize(self, client.close)
         with self.errors("connecting"):
-            # The slash: the SDK drops the last part of an address without one when it renews its token.
-            return LabelStudio(base_url=f"{self.url}/", api_key=self._api_key, max_retries=0, httpx_client=client)
+            return LabelStudio(base_url=self.url, api_key="signed by lsvid", max_retries=0, httpx_client=client)
+
+    def renew(self) -> bool:
+        """Log in anew for the next request, where that may help: whether there is a token that can be renewed."""
+        self._access = ("", 0.0)
+        return self._is_personal_token
+
+    def repeated(self, question: Callable[[], T]) -> T:
+        """What `question` returns, asked again where no clear answer came: only for what changes nothing."""
+        for wait_s in _ASK_AGAIN_S:
+            try:
+                return question()
+            except UnclearError:
+                time.sleep(wait_s)
+        return question()
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:
@@ -105,15 +125,26 @@ class Server:
     ) -> requests.Response:
         """The answer to GET `path`, whatever its status; without `follow` a redirect is an answer too."""
         with self.errors(doing):
-            return self.session.get(
-                f"{self.url}/{path.lstrip('/')}",
-                params=params,
-                headers=headers,
-                auth=self._sign,
-                stream=stream,
-                allow_redirects=follow,
-                timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
-            )
+            response = None
+            for attempt in range(1, _READ_ATTEMPTS + 1):
+                try:
+                    response = self.session.get(
+                        f"{self.url}/{path.lstrip('/')}",
+                        params=params,
+                        headers=headers,
+                        auth=self._sign,
+                        stream=stream,
+                        allow_redirects=follow,
+                        timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
+                    )
+                except requests.exceptions.ChunkedEncodingError:  # broken off halfway: not for Retry, which is done
+                    if attempt == _READ_ATTEMPTS:
+                        raise
+                else:
+                    if response.status_code != 401 or attempt == _READ_ATTEMPTS or not self.renew():
+                        return response
+            assert response is not None  # noqa: S101 - the last attempt returns or raises
+            return response
 
     def get_json(self, path: str, doing: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
         """The JSON answer to GET `path` as a `shape`. Raises ServerError where it is an error, or something else."""
@@ -123,22 +154,36 @@ class Server:
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         # As `auth`, not as a header: requests replaces a header by what the person's ~/.netrc says of the host.
-        request.headers["Authorization"] = self._authorization()
+        request.headers["Authorization"] = self.authorization()
         return request
 
-    def _authorization(self) -> str:
+    def authorization(self) -> str:
+        """The header that says who asks. Logs in where that is due; raises ServerError and what requests raises."""
         if not self._is_personal_token:
             return f"Token {self._api_key}"
         token, fetched_at = self._access
         if time.monotonic() - fetched_at > _ACCESS_TOKEN_LIFE_S or not token:
             response = self.session.post(
-                f"{self.url}/api/token/refresh/",
+                f"{self.url}/{_REFRESH}",
                 json={"refresh": self._api_key},
                 timeout=(_CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S * 4),
             )
             token = msgspec.json.decode(json_content(response, self.url, _LOGGING_IN), type=_Access).access
             self._access = (token, time.monotonic())
         return f"Bearer {token}"
+
+
+def _retry(method: str) -> Retry:
+    return Retry(
+        total=4,
+        connect=1,
+        read=_READ_ATTEMPTS - 1,
+        other=0,  # such as a refused certificate
+        backoff_factor=0.5,
+        status_forcelist=_READ_STATUSES,
+        allowed_methods=[method],
+        raise_on_status=False,
+    )
 
 
 def connect(url: str, api_key: str | None) -> Server:

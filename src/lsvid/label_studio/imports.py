@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,18 +10,27 @@ from typing import Any
 from lsvid.clip_advice import ProbedClip, advise
 from lsvid.clips import ClipFile, natural_key, number_clips
 from lsvid.config_changes import reads_rate, timeline_of
-from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.errors import ClipError, DataError, ServerError, SettingsError
 from lsvid.findings import Findings
 from lsvid.import_plan import Imported, plan_import
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
 from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
-from lsvid.label_studio.tasks import Task, import_tasks, read_tasks
+from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
+from lsvid.label_studio.views import update_case_views
 from lsvid.proxies import check_made_from, check_proxy, proxy_path
 from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
 from lsvid.video import VideoInfo, probe_all
+
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""
+
+
+def no_progress(_label: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """Shows nothing."""
+    return nullcontext(lambda _: None)
 
 
 @dataclass(frozen=True)
@@ -73,27 +83,25 @@ def import_clips(
     clips: Sequence[ClipFile],
     options: ImportOptions,
     findings: Findings,
-    on_probed: Callable[[int], None] | None = None,
+    progress: Progress = no_progress,
 ) -> ImportReport:
     """Make a task of each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
 
     A clip that cannot be read, or is there with other content, fails by itself; the others are imported.
-    `on_probed` is called with 1 for each clip read.
+    Tasks that a broken-off import has doubled are deleted where nobody has worked on them.
     Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
     """
     project = find_project(server, wanted)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos: dict[str, VideoInfo] = {}
-    for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_probed), strict=True):
-        if isinstance(result, ClipError):
-            items[clip.id].error = result.message
-        else:
-            infos[clip.id] = result
+    infos = _probed(clips, items, progress)
     played = _played([clip for clip in clips if clip.id in infos], infos, options.proxies, items)
     readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
-    existing = _imported(read_tasks(server, project.id), findings)
+    tasks = read_tasks(server, project.id)
+    if not options.dry_run:
+        tasks = _without_doubles(server, project, tasks, findings)
+    existing = _imported(tasks, findings)
     fingerprints = {clip_id: info.fingerprint for clip_id, info in infos.items()}
     unreadable = [clip for clip in clips if clip.id not in played]
     plan = plan_import(existing, readable, fingerprints, findings, unreadable)
@@ -112,11 +120,26 @@ def import_clips(
         urls = _served(server, project, seen, shown, options, findings)
         if not options.dry_run:
             datas = [_task_data(clip, infos[clip.id], urls[clip.id], played[clip.id]) for clip in plan.new]
-            ids = import_tasks(server, project.id, datas)
-            for clip, task_id in zip(plan.new, ids, strict=True):
-                items[clip.id].becomes("imported", clip.order, task_id)
-            _verify(server, project, dict(zip((clip.id for clip in plan.new), ids, strict=True)), findings)
+            with progress("importing clips", len(datas)) as on_done:
+                import_tasks(server, project.id, datas, on_done)
+            arrived = _verified(server, project, [clip.id for clip in plan.new], findings)
+            for clip in plan.new:
+                items[clip.id].becomes("imported", clip.order, arrived.get(clip.id))
+    if not options.dry_run:
+        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], findings)
     return ImportReport(project, list(items.values()))
+
+
+def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress) -> dict[str, VideoInfo]:
+    """What the clips hold, without those that cannot be read."""
+    infos: dict[str, VideoInfo] = {}
+    with progress("reading clips", len(clips)) as on_done:
+        for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done), strict=True):
+            if isinstance(result, ClipError):
+                items[clip.id].error = result.message
+            else:
+                infos[clip.id] = result
+    return infos
 
 
 def _played(
@@ -286,18 +309,42 @@ def _task_data(clip: ClipFile, info: VideoInfo, url: str, played: ProbedClip) ->
     } | (proxy if played.path != clip.path else {})
 
 
-def _verify(server: Server, project: Project, task_ids: dict[str, int], findings: Findings) -> None:
-    """Read the project back: every clip that was imported once, and in ascending order."""
-    arrived = Counter(task.data.id for task in read_tasks(server, project.id))
-    wrong = [clip_id for clip_id in task_ids if arrived[clip_id] != 1]
+def _show_cases(server: Server, project: Project, cases: Sequence[str], findings: Findings) -> None:
+    try:
+        update_case_views(server, project.id, sorted(set(cases), key=natural_key))
+    except ServerError as error:  # the clips are there: a tab is a convenience
+        findings.warn(
+            f"not every case has its tab in the Data Manager: {error.message}",
+            "run the same command again: it makes those that are missing",
+        )
+
+
+def _without_doubles(server: Server, project: Project, tasks: list[Task], findings: Findings) -> list[Task]:
+    tasks, doubled = remove_doubles(server, project.id, tasks)
+    if doubled:
+        findings.warn(
+            f"{len(doubled)} clips were in project {project.id} twice, such as {doubled[0]}: their second tasks, "
+            "without annotations, were deleted",
+            "an import was broken off while Label Studio was still at work on it; nothing needs doing",
+        )
+    return tasks
+
+
+def _verified(server: Server, project: Project, clip_ids: Sequence[str], findings: Findings) -> dict[str, int]:
+    """Task by clip, read back from the project: every clip that was imported once, and in ascending order."""
+    tasks = _without_doubles(server, project, read_tasks(server, project.id), findings)
+    arrived = Counter(task.data.id for task in tasks)
+    wrong = [clip_id for clip_id in clip_ids if arrived[clip_id] != 1]
     if wrong:
         findings.warn(
             f"{len(wrong)} clips are not in project {project.id} once, such as {wrong[0]}: {arrived[wrong[0]]} times",
             "was somebody else importing? Delete doubled tasks in the Data Manager, and run the same command again",
         )
-    ids = list(task_ids.values())
+    found = {str(task.data.id): task.id for task in tasks}
+    ids = [found[clip_id] for clip_id in clip_ids if clip_id in found]
     if ids != sorted(ids):
         findings.warn(
             f"Label Studio numbered the tasks of project {project.id} in another order than that of the clips",
             "in the Data Manager, sort by the column 'order' and label tasks as displayed",
         )
+    return found

@@ -30,6 +30,7 @@ class Project:
     sampling: str
     n_tasks: int
     n_predictions: int
+    annotations_per_clip: int = 1
 
 
 # What of the server's answers is read here. Reading does without the SDK: importing it alone takes two seconds.
@@ -44,6 +45,7 @@ class _ProjectAnswer(msgspec.Struct):
     sampling: str | None = None
     task_number: int | None = None
     total_predictions_number: int | None = None
+    maximum_annotations: int | None = None
 
 
 class _ProjectPage(msgspec.Struct):
@@ -112,6 +114,7 @@ def get_project(server: Server, project_id: int) -> Project:
         sampling=found.sampling or "",
         n_tasks=found.task_number or 0,
         n_predictions=found.total_predictions_number or 0,
+        annotations_per_clip=found.maximum_annotations or 1,
     )
 
 
@@ -260,9 +263,13 @@ def document_root(server: Server, project_id: int, given: str | None = None) -> 
     if given:
         return given.rstrip("/") or given
     said = ""
-    try:
+
+    def ask() -> None:
         with server.errors("asking for the document root"):
             server.sdk.import_storage.local.validate(project=project_id, path=PROBE_PATH, use_blob_urls=True)
+
+    try:
+        server.repeated(ask)
     except ServerError as error:
         said = error.message
     root = document_root_in(said) or os.environ.get("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")

@@ -60,6 +60,15 @@ class Settings:
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
     is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.passes).
+    annotations_per_clip: None leaves Label Studio's own 1, or what was set.
+
+    What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
+    once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens
+    one holds it for a day, also after leaving) and to nobody once it has N annotations; a skip does not count, and the
+    clip is offered to others. A further annotation that somebody submits all the same is taken. A change reaches every
+    task there is. With N above 1 the second person's clips come in random order, the first person's by id.
+    "Label Tasks As Displayed" follows the tab's order for everybody, but knows no holding: two people in one tab get
+    the same clip, even with N = 1. So one person takes one case (its tab).
     """
 
     tree: LabelTree
@@ -67,6 +76,7 @@ class Settings:
     timeline: Timeline | None = None
     storages: Sequence[StorageFolder | S3Storage] = ()
     is_second_pass: bool = False
+    annotations_per_clip: int | None = None
 
     def config(self, timeline: Timeline) -> str:
         """The labelling configuration."""
@@ -130,6 +140,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
                 expert_instruction=_page(settings, timeline),
                 show_instruction=True,
                 sampling=SAMPLING,
+                maximum_annotations=settings.annotations_per_clip or 1,
             )
         report.project_id = made.id
     except UnclearError:
@@ -153,6 +164,8 @@ def _update(
         wanted["title"] = report.title
     if project.sampling != SAMPLING:
         wanted["sampling"] = SAMPLING
+    if settings.annotations_per_clip not in (None, project.annotations_per_clip):
+        wanted["maximum_annotations"] = settings.annotations_per_clip
     if project.label_config.strip() != config.strip():
         report.changes = label_changes(_tree(project.label_config), settings.tree)
         report.diff = _diff(project.label_config, config)

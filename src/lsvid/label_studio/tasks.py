@@ -1,18 +1,20 @@
 """Tasks: reading back what a project holds, and importing clips in order without ever doubling one."""
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
-from lsvid.errors import UnclearError
+from lsvid.errors import AuthError, NotFoundError, UnclearError
 from lsvid.label_studio.client import Server
 
 _PAGE_SIZE = 1000
 _BATCH_SIZE = 500
 """Tasks in one import: what Label Studio itself writes in one go, a fifth of a second on SQLite (measured)."""
 _IMPORT_TIMEOUT_S = 600
+_IDS_PER_REQUEST = 300
 _ATTEMPTS = 4
 _SETTLE_S = (1.0, 2.0, 4.0, 8.0)
 """After an unclear answer: when to look what has arrived. The server may still be at work on the request."""
@@ -84,15 +86,21 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
         page += 1
 
 
-def import_tasks(server: Server, project_id: int, datas: Sequence[dict[str, Any]]) -> list[int]:
+def import_tasks(
+    server: Server, project_id: int, datas: Sequence[dict[str, Any]], on_done: Callable[[int], None] | None = None
+) -> list[int]:
     """Make a task of each of `datas`, in their order, and return the tasks' ids in the same order.
 
-    Each has an `id` of its own. A request that got no clear answer is never simply repeated: the project is read, and
-    what is missing is sent. Raises ServerError where the server refuses, and UnclearError where it stays unclear.
+    Each has an `id` of its own. `on_done` is called with the number that have arrived since its last call.
+    A request that got no clear answer is never simply repeated: the project is read, and what is missing is sent.
+    Raises ServerError where the server refuses, and UnclearError where it stays unclear.
     """
     ids: list[int] = []
     for start in range(0, len(datas), _BATCH_SIZE):
-        ids += _import_batch(server, project_id, datas[start : start + _BATCH_SIZE])
+        arrived = _import_batch(server, project_id, datas[start : start + _BATCH_SIZE])
+        ids += arrived
+        if on_done:
+            on_done(len(arrived))
     return ids
 
 
@@ -101,7 +109,12 @@ def _import_batch(server: Server, project_id: int, batch: Sequence[dict[str, Any
     for attempt in range(_ATTEMPTS):
         missing = [data for data in batch if data["id"] not in arrived]
         try:
-            ids = _post(server, project_id, missing)
+            try:
+                ids = _post(server, project_id, missing)
+            except AuthError:  # refused, so not done: with a token that is new it may be
+                if not server.renew():
+                    raise
+                ids = _post(server, project_id, missing)
         except UnclearError:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -144,3 +157,62 @@ def _arrived(server: Server, project_id: int, batch: Sequence[dict[str, Any]]) -
         if len(found) == len(wanted):
             break
     return found
+
+
+# --- Clips that arrived twice -----------------------------------------------------------------------------------------
+
+
+class _Worked(msgspec.Struct):
+    id: int
+    annotations: list[msgspec.Raw]
+    drafts: list[msgspec.Raw]
+    predictions: list[msgspec.Raw]
+
+
+def remove_doubles(server: Server, project_id: int, tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
+    """The tasks that remain of `tasks` (ascending by id), and the clips whose further tasks were deleted.
+
+    A clip arrives twice where a request was given up while the server was still at work on it: its program was
+    killed, or a proxy did not wait, and the clip was sent again before the first request was through. Of tasks with
+    the same clip and fingerprint the first stays, or the first that somebody has worked on; others go only where they
+    have no annotations, drafts or predictions.
+    """
+    by_content: defaultdict[tuple[str, str], list[Task]] = defaultdict(list)
+    for task in tasks:
+        if task.data.id is not None and task.data.fingerprint is not None:
+            by_content[task.data.id, task.data.fingerprint].append(task)
+    doubled = [group for group in by_content.values() if len(group) > 1]
+    if not doubled:
+        return list(tasks), []
+    worked_on = _worked_on(server, project_id, [task.id for group in doubled for task in group])
+    deleted: set[int] = set()
+    clips = []
+    for group in doubled:
+        kept = next((task for task in group if task.id in worked_on), group[0])
+        surplus = [task.id for task in group if task is not kept and task.id not in worked_on]
+        for task_id in surplus:
+            _delete(server, task_id)
+        deleted.update(surplus)
+        if surplus:
+            clips.append(str(kept.data.id))
+    return [task for task in tasks if task.id not in deleted], clips
+
+
+def _worked_on(server: Server, project_id: int, ids: Sequence[int]) -> set[int]:
+    """Those of the tasks that carry work. The export tells: other answers leave out other people's drafts (1.23.2)."""
+    found: set[int] = set()
+    for start in range(0, len(ids), _IDS_PER_REQUEST):
+        params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": ids[start : start + _IDS_PER_REQUEST]}
+        doing = "looking at clips that arrived twice"
+        for task in server.get_json(f"api/projects/{project_id}/export", doing, list[_Worked], params):
+            if task.annotations or task.drafts or task.predictions:
+                found.add(task.id)
+    return found
+
+
+def _delete(server: Server, task_id: int) -> None:
+    try:
+        with server.errors(f"deleting task {task_id}, a double"):
+            server.sdk.tasks.delete(id=str(task_id), request_options={"max_retries": 0})
+    except NotFoundError:
+        pass  # somebody else was faster

@@ -1,0 +1,88 @@
+"""`lsvid status`."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.options import server_options
+from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.label_studio.status import CaseStatus
+
+_HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", "work")
+
+
+@click.command("status")
+@click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
+@server_options
+@output_options
+def status(output: Output, /, project: str, url: str, api_key: str | None) -> None:
+    """Say how far a project is: by case and annotator, the clips done, skipped, begun and left.
+
+    A line without an annotator is the whole case: clips that have all their annotations, and that lack some. "video" is
+    the length of the clips done, "work" the time at the editor, both as hours:minutes:seconds.
+
+    \b
+    Examples:
+      lsvid status --project Surgery
+      lsvid status --project 3 --json
+    """
+    from lsvid.label_studio.client import connect
+    from lsvid.label_studio.status import project_status
+
+    server = connect(url, api_key)
+    with output.progress("Reading annotations") as step:
+        found = project_status(server, project, step)
+    output.document = {
+        "version": 1,
+        "command": "status",
+        "project": {
+            "id": found.project.id, "title": found.project.title, "url": server.project_url(found.project.id),
+            "annotations_per_clip": found.project.annotations_per_clip,
+        },
+        "cases": [
+            {
+                "case": one.case, "clips": one.clips, "complete": one.complete, "left": one.clips - one.complete,
+                "annotators": [{"annotator": who, **asdict(share)} for who, share in sorted(one.annotators.items())],
+            }
+            for one in found.cases
+        ],
+    }  # fmt: skip
+    if not output.json:
+        click.echo(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
+    clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
+    output.note(
+        f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "
+        f"{found.project.annotations_per_clip} annotation(s)"
+    )
+
+
+def _rows(one: "CaseStatus") -> list[tuple[str, ...]]:
+    shares = one.annotators
+    numbers = [
+        str(one.complete), str(sum(share.skipped for share in shares.values())),
+        str(sum(share.drafts for share in shares.values())), str(one.clips - one.complete),
+        _clock(sum(share.video_s for share in shares.values())), _clock(sum(share.work_s for share in shares.values())),
+    ]  # fmt: skip
+    rows: list[tuple[str, ...]] = [(one.case or "(none)", "", *numbers)]
+    for who, share in sorted(shares.items()):
+        counts = (share.done, share.skipped, share.drafts, share.left)
+        rows.append(("", who, *map(str, counts), _clock(share.video_s), _clock(share.work_s)))
+    return rows
+
+
+def _clock(seconds: float) -> str:
+    whole = round(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
+
+
+def _table(rows: list[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADINGS))]
+    lines = []
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:2], widths[:2], strict=True)]
+        cells = left + [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
