@@ -12,7 +12,7 @@ from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels import LabelTree
 from lsvid.spans import Annotation, Clip, Proxy, Record, Span, Status
-from lsvid.timebase import OutsideClipError
+from lsvid.timebase import OutsideClipError, PackedFrameIndex, pack_pts
 from lsvid.video import VideoInfo, probe_all
 
 ANNOTATION_CHOICES = ("latest", "first", "ground-truth", "all")
@@ -176,7 +176,9 @@ def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
     if proxy is None:
         return info
     duration_s = Fraction(proxy.duration_s).limit_denominator(1_000_000)
-    return replace(info, index=replace(info.index, duration_s=duration_s))
+    index = info.index
+    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, duration_s)
+    return replace(info, index=packed)
 
 
 def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
