@@ -286,7 +286,7 @@ def _go_on(places: Places, server: Server, *, wait: bool) -> None:
     print(f"\nGo on annotating:  {server.url}/projects/{_project(server)['id']}/data"
           f"\n  user             {embedded.USERNAME}"
           f"\n  password         {embedded.PASSWORD}"
-          f"\nand export again:  lsvid export-frames --project '{TITLE}' -o {_short(places.frames)}"
+          f"\nand export again:  .envs/lsvid/bin/lsvid export-frames --project '{TITLE}' -o {_short(places.frames)}"
           f"\n  after            export LABEL_STUDIO_URL={server.url}"
           f" LABEL_STUDIO_API_KEY=$(cat {_short(embedded.token_file(places.data))})", flush=True)  # fmt: skip
     if server.started is None:
