@@ -106,7 +106,8 @@ class FrameTables:
                 "time_s": pl.Series(times_s[frames]),
                 "case_time_s": pl.Series(case_times_s[frames]),
             }
-            columns |= (labels if self.options.wide else labels[which.astype(np.uint32)]).to_dict()
+            picked = pl.Series(which.astype(np.uint32))  # a column at a time: polars' threads cost more than they save
+            columns |= {c.name: c if self.options.wide else c[picked] for c in labels.get_columns()}
             tables.append(pl.DataFrame({name: columns[name] for name in self.schema}))
         return tables[0] if len(tables) == 1 else pl.concat(tables, rechunk=False)
 
