@@ -70,10 +70,14 @@ class FrameTables:
                 )
             self.schema |= {name: pl.UInt8() for name in names}
             return
+        # Row by label: each rank, the background's (if there is none, nobody asks for it), and nothing at all.
+        paths = [*options.labels, (options.background or "",), ()]
         self.schema |= {"region": pl.String(), "label": _categories(names)}
+        texts = {"label": [LABEL_SEPARATOR.join(path) or None for path in paths]}
         for level in range(max((len(path) for path in options.labels), default=1)):
-            parts = [path[level] for path in options.labels if level < len(path)]
-            self.schema[f"level_{level + 1}"] = _categories([*parts, *(names[-1:] if level == 0 else [])])
+            parts = texts[f"level_{level + 1}"] = [path[level] or None if level < len(path) else None for path in paths]
+            self.schema[f"level_{level + 1}"] = _categories(part for part in parts if part)
+        self._labels = {name: pl.Series(column, dtype=self.schema[name]) for name, column in texts.items()}
 
     def table(self, clip: AnnotatedClip) -> pl.DataFrame:
         """The rows of one clip, sorted by annotator, frame and label order.
@@ -94,9 +98,8 @@ class FrameTables:
                 frames, which = frames[mask], which[mask]
             if self.options.wide:
                 frames, labels = self._wide_labels(frames, which, work.spans, background)
-                which = np.zeros(len(frames), dtype=np.int64)
             else:
-                labels = self._long_labels(work.spans, background)
+                labels = self._long_labels(work.spans, which, background)
             names = {"case": clip.clip.case, "clip": clip.clip.clip, "annotator": work.annotator or None}
             columns = {name: pl.Series([text], dtype=self.schema[name]) for name, text in names.items()}
             columns = {name: column.new_from_index(0, len(frames)) for name, column in columns.items()}
@@ -106,26 +109,22 @@ class FrameTables:
                 "time_s": pl.Series(times_s[frames]),
                 "case_time_s": pl.Series(case_times_s[frames]),
             }
-            picked = pl.Series(which.astype(np.uint32))  # a column at a time: polars' threads cost more than they save
-            columns |= {c.name: c if self.options.wide else c[picked] for c in labels.get_columns()}
+            columns |= labels
             tables.append(pl.DataFrame({name: columns[name] for name in self.schema}))
         return tables[0] if len(tables) == 1 else pl.concat(tables, rechunk=False)
 
-    def _long_labels(self, spans: Sequence[Span], background: str | None) -> pl.DataFrame:
-        """The label columns: a row per span, and one at the end for frames where nothing is active."""
-        paths = [*(span.label for span in spans), () if background is None else (background,)]
-        columns: dict[str, list[str | None]] = {
-            "region": [*(span.region_id for span in spans), None],
-            "label": [LABEL_SEPARATOR.join(path) or None for path in paths],
-        }
-        names = [name for name in self.schema if name.startswith("level_")]
-        for level, name in enumerate(names):
-            columns[name] = [path[level] if level < len(path) else None for path in paths]
-        return pl.DataFrame(columns, schema={name: self.schema[name] for name in columns})
+    def _long_labels(self, spans: Sequence[Span], which: IntArray, background: str | None) -> dict[str, pl.Series]:
+        """The label columns of rows whose span is `which`; `len(spans)` where nothing is active."""
+        nothing = len(self._rank) + (background is None)
+        of_span = np.array([*(self._rank[span.label] for span in spans), nothing], dtype=np.uint32)
+        regions = pl.Series([*(span.region_id for span in spans), None], dtype=pl.String)
+        picked = pl.Series(of_span[which])  # a column at a time: polars' threads cost more than they save
+        columns = {name: column[picked] for name, column in self._labels.items()}
+        return {"region": regions[pl.Series(which.astype(np.uint32))], **columns}
 
     def _wide_labels(
         self, frames: IntArray, which: IntArray, spans: Sequence[Span], background: str | None
-    ) -> tuple[IntArray, pl.DataFrame]:
+    ) -> tuple[IntArray, dict[str, pl.Series]]:
         """The frames, each once, and their 0/1 columns."""
         kept, row = np.unique(frames, return_inverse=True)
         names = [name for name, dtype in self.schema.items() if dtype == pl.UInt8]
@@ -133,7 +132,7 @@ class FrameTables:
         nothing = -1 if background is None else len(self._rank)
         of_row = np.array([*(self._rank[span.label] for span in spans), nothing], dtype=np.int64)[which]
         table[of_row[of_row >= 0], row[of_row >= 0]] = 1
-        return kept, pl.DataFrame([pl.Series(name, values) for name, values in zip(names, table, strict=True)])
+        return kept, {name: pl.Series(values) for name, values in zip(names, table, strict=True)}
 
 
 def _categories(texts: Iterable[str]) -> pl.Enum:

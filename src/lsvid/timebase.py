@@ -192,12 +192,16 @@ def shown(index: FrameIndex, rate: Fraction, number: int) -> int:
     The editor seeks to t = round(((number - 1) / rate) / 2 ms) * 2 ms + 2 ms and the browser shows the last picture
     with PTS <= t; the first one where there is none. `n_frames` past the timeline's end or the last picture's.
     """
+    return _shown(index, float(rate), last_number(index, rate), number)
+
+
+def _shown(index: FrameIndex, rate: float, last: int, number: int) -> int:
     # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
-    time_ms = 2 * _round_half_up(((number - 1) / float(rate)) / 0.002) + 2
+    time_ms = 2 * _round_half_up(((number - 1) / rate) / 0.002) + 2
     ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator)
-    if ticks >= index.pts[-1] + index.last_duration or number > last_number(index, rate):
+    if number > last or ticks >= index.pts[-1] + index.last_duration:
         return index.n_frames
-    return max(int(np.searchsorted(index.pts, ticks, side="right")) - 1, 0)
+    return max(int(index.pts.searchsorted(ticks, side="right")) - 1, 0)
 
 
 def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> tuple[int, int]:
@@ -206,10 +210,12 @@ def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> 
     A picture belongs to the range that holds the last number showing it, so that adjacent ranges share no picture and
     leave none out, at any rate. May be empty. Raises OutsideClipError where the range lies over a second past the clip.
     """
-    last = max(last_number(index, rate), 1)
-    if max(start, end) > last + rate * OUTSIDE_TOLERANCE_S:
-        raise OutsideClipError(f"number {max(start, end)} lies past the clip's last, {last} at {float(rate):g} fps")
-    return shown(index, rate, start), shown(index, rate, end + 1)
+    last, in_doubles = last_number(index, rate), float(rate)  # once: an export has hundreds of thousands of ranges
+    if max(start, end) > max(last, 1) + rate * OUTSIDE_TOLERANCE_S:
+        raise OutsideClipError(
+            f"number {max(start, end)} lies past the clip's last, {max(last, 1)} at {in_doubles:g} fps"
+        )
+    return _shown(index, in_doubles, last, start), _shown(index, in_doubles, last, end + 1)
 
 
 def range_of_frames(index: FrameIndex, rate: Fraction, start_frame: int, stop_frame: int) -> tuple[int, int] | None:
@@ -265,7 +271,13 @@ def frames_of_seconds(
 
 def seconds_of_frames(index: FrameIndex, start_frame: int, stop_frame: int) -> tuple[float, float]:
     """The interval `[start_s, end_s)` of frames `[start_frame, stop_frame)`: first PTS to next PTS."""
-    return float(index.time_s(start_frame)), float(index.time_s(stop_frame))
+    return _time_s(index, start_frame), _time_s(index, stop_frame)
+
+
+def _time_s(index: FrameIndex, frame: int) -> float:
+    """`index.time_s(frame)` as the nearest double, which Python's division of integers gives."""
+    ticks = index.pts[-1] + index.last_duration if frame == index.n_frames else index.pts[frame]
+    return int(ticks) * index.time_base.numerator / index.time_base.denominator
 
 
 # --- Sampling, rates --------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ Schema = Mapping[str, pl.DataType]
 def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schema, Path], None]) -> list[str]:
     """Write the frame table of the export, in one file or one a case; returns the files' names.
 
-    `write_one` gets the tables one clip at a time, in their order, and must not hold them all.
+    `write_one` gets the tables of some clips at a time, in their order, and must not hold them all.
     """
     frame_tables = FrameTables(export.clips, export.table)
     pictures = export.made_pictures = export.pictures(frame_tables) if export.pictures else None
@@ -33,5 +33,20 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schem
     if export.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
-        write_one(tables(clips), schema, export.folder / name)
+        write_one(_batches(tables(clips)), schema, export.folder / name)
     return list(files)
+
+
+def _batches(tables: Tables) -> Iterator[pl.DataFrame]:
+    """The same rows in fewer, larger tables: a call of a writer costs more than the rows of a clip."""
+    batch: list[pl.DataFrame] = []
+    for table in tables:
+        batch.append(table)
+        if sum(map(len, batch)) >= _ROWS_AT_ONCE:
+            yield pl.concat(batch, rechunk=False)
+            batch = []
+    if batch:
+        yield pl.concat(batch, rechunk=False)
+
+
+_ROWS_AT_ONCE = 200_000
