@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lsvid import __version__, storage
 from lsvid.boundaries import BoundaryOptions, join, tidy
@@ -28,7 +28,6 @@ from lsvid.dataset import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import TableOptions
-from lsvid.image_export import ExportedImages, ImageRequest
 from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.labels import LabelTree
 from lsvid.merge import MergeOptions, merge
@@ -38,6 +37,9 @@ from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Recor
 from lsvid.splits import Fold, SplitOptions, split
 from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
+
+if TYPE_CHECKING:
+    from lsvid.image_export import ImageRequest
 
 MANIFEST = "manifest.json"
 
@@ -124,7 +126,7 @@ def export_frames(
     unit: str | None = None,
     splits: SplitOptions | None = None,
     command: Sequence[str] = (),
-    images: ImageRequest | None = None,
+    images: "ImageRequest | None" = None,
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
@@ -153,6 +155,8 @@ def export_frames(
     if on_clip:
         export.on_clip = on_clip
     if images:
+        from lsvid.image_export import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
+
         _check_ours(folder)
         export.pictures = partial(
             ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,13 @@ from lsvid.dataset import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import FrameTables, TableOptions
-from lsvid.image_export import ExportedImages
 from lsvid.naming import level_names, level_paths, safe_ids, tell_changed
 from lsvid.spans import LABEL_SEPARATOR
 from lsvid.splits import Fold
 from lsvid.timebase import FrameIndex, sample_frames
+
+if TYPE_CHECKING:
+    from lsvid.image_export import ExportedImages  # with multiprocessing behind it: only where pictures are wanted
 
 LabelPath = tuple[str, ...]
 LabelArray = npt.NDArray[np.int32]
@@ -152,8 +154,8 @@ class Export:
     folds: Sequence[Fold] = ()
     incomplete: frozenset[str] = frozenset()
     on_clip: Callable[[int], None] = lambda _done: None
-    pictures: Callable[[FrameTables], ExportedImages] | None = None
-    made_pictures: ExportedImages | None = None
+    pictures: "Callable[[FrameTables], ExportedImages] | None" = None
+    made_pictures: "ExportedImages | None" = None
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
 
