@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lsvid.errors import ClipError, DataError, LsvidError
-from lsvid.pool import Report, run_each
+from lsvid.pool import Processes, Report
 
 
 def _double(item: int, report: Report) -> int:
@@ -44,15 +44,15 @@ def _slow(item: str, report: Report) -> None:
 
 def test_results_come_with_their_positions_and_reports() -> None:
     reported: dict[int, float] = {}
-    results = dict(run_each(_double, [3, 4, 5], jobs=2, on_progress=reported.__setitem__))
+    results = dict(Processes(2).run_each(_double, [3, 4, 5], reported.__setitem__))
     assert results == {0: 6, 1: 8, 2: 10}
     assert reported == {0: 3, 1: 4, 2: 5}
-    assert list(run_each(_double, [], jobs=2)) == []
+    assert list(Processes(2).run_each(_double, [])) == []
 
 
 def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
     items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last"]
-    results: dict[int, str | LsvidError] = dict(run_each(_troubled, items, jobs=2))
+    results: dict[int, str | LsvidError] = dict(Processes(2).run_each(_troubled, items))
     assert [results[0], results[1], results[6]] == ["fine", "once", "last"]
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
     assert said[2].message == "its process died 2 times (signal SIGKILL)"
@@ -71,5 +71,5 @@ def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> Non
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        list(run_each(_slow, [str(marker)], on_progress=stop))
+        list(Processes().run_each(_slow, [str(marker)], stop))
     assert not marker.exists(), "the worker cleaned up before it ended"

@@ -14,6 +14,7 @@ from lsvid.export import whole_file
 from lsvid.findings import Findings
 from lsvid.images import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.labeling_config import PALETTE
+from lsvid.pool import Processes
 from lsvid.spans import LABEL_SEPARATOR, Span
 
 
@@ -52,7 +53,7 @@ def write_contact_sheet(
             Wanted(str(clip.path), str(folder), np.array(numbers, dtype=np.int64))
             for clip, folder, numbers in zip(shown, folders, frames, strict=True)
         ]
-        results = write_pictures(wanted, PictureOptions(quality=80, short_side=short_side), jobs, report)
+        results = write_pictures(wanted, PictureOptions(quality=80, short_side=short_side), Processes(jobs), report)
         for clip, result in zip(shown, results, strict=True):
             if isinstance(result, LsvidError):
                 findings.warn(f"no pictures of clip {clip.id}: {result.message}", result.hint)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +15,9 @@ from lsvid.labels import LabelTree
 from lsvid.spans import Annotation, Clip, Proxy, Record, Span, Status
 from lsvid.timebase import OutsideClipError, PackedFrameIndex, pack_pts
 from lsvid.video import VideoInfo, probe_all
+
+if TYPE_CHECKING:
+    from lsvid.pool import Workers
 
 ANNOTATION_CHOICES = ("latest", "first", "ground-truth", "all")
 
@@ -132,6 +136,7 @@ def find_files(
     rule: CaseRule | None,
     findings: Findings,
     on_probed: Callable[[int, int], None] | None = None,
+    workers: "Workers | None" = None,
 ) -> None:
     """Find each clip's file under `roots` (none: where the export says), and read its frame index.
 
@@ -145,7 +150,8 @@ def find_files(
     with_file = [clip for clip in clips if clip.path is not None]
     total = len(with_file)
     on_done = (lambda done: on_probed(done, total)) if on_probed else None
-    for clip, info in zip(with_file, probe_all([str(clip.path) for clip in with_file], on_done), strict=True):
+    infos = probe_all([str(clip.path) for clip in with_file], on_done, workers)
+    for clip, info in zip(with_file, infos, strict=True):
         if isinstance(info, ClipError):
             findings.fault(f"clip {clip.id}", info.message)
         elif clip.clip.proxy is not None and info.fingerprint == clip.clip.proxy.fingerprint:

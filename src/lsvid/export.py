@@ -40,6 +40,7 @@ from lsvid.writers.base import Export
 
 if TYPE_CHECKING:
     from lsvid.image_export import ImageRequest
+    from lsvid.pool import Workers
 
 MANIFEST = "manifest.json"
 
@@ -95,16 +96,18 @@ def read_clips(
     skip_bad: bool,
     treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
+    workers: "Workers | None" = None,
 ) -> list[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
 
+    workers: who reads the clips; None: this machine.
     Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
     """
     clips = gather(_records(sources, findings), findings)
     select(clips, selection, findings)
     treatment = treatment or Treatment()
     treatment.of_labels(clips, findings)
-    find_files(clips, sources.roots, sources.options.rule, findings, on_probed)
+    find_files(clips, sources.roots, sources.options.rule, findings, on_probed, workers)
     locate(clips, findings)
     treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
@@ -127,12 +130,14 @@ def export_frames(
     splits: SplitOptions | None = None,
     command: Sequence[str] = (),
     images: "ImageRequest | None" = None,
+    workers: "Workers | None" = None,
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Write `clips` as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
+    workers: who makes the pictures of a format that consists of pictures; None: this machine.
     unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
@@ -151,6 +156,7 @@ def export_frames(
         level=level,
         split_by="case" if split_by_case else None,
         incomplete=frozenset(clip.clip.case for clip in clips if clip.id not in there),
+        workers=workers,
     )
     if on_clip:
         export.on_clip = on_clip

@@ -14,6 +14,7 @@ from lsvid.errors import LsvidError, SettingsError
 from lsvid.findings import Findings
 from lsvid.frames import FrameTables
 from lsvid.images import PictureOptions, Wanted, picture_name, remove_unwanted, write_pictures
+from lsvid.pool import Workers
 
 IMAGES = "images"
 COLUMN = "image"
@@ -23,16 +24,19 @@ COLUMN = "image"
 class ImageRequest:
     """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row.
 
-    jobs: clips at a time; None: one for every core.
+    folder: where they go, of this machine or in S3; None: into the export's own. workers: who makes them; None: this
+    machine.
     """
 
     options: PictureOptions
     all_frames: bool = False
-    jobs: int | None = None
+    folder: str | None = None
+    workers: Workers | None = None
 
 
 class ExportedImages:
-    """The pictures of `clips`, written into `folder`/images/case/clip/ when this is made.
+    """The pictures of `clips`, written into `folder`/images/case/clip/, or where `request` says, when this
+    is made.
 
     failed: clips none of whose pictures could be had, and why. Those that a damaged clip does not give are warned of
     in `findings`. `on_progress` gets the pictures done since the last call, and the number of all.
@@ -54,7 +58,8 @@ class ExportedImages:
                 "rename the label, or leave out --layout wide",
             )
         self.schema = dict(tables.schema) | {COLUMN: pl.String()}
-        self._folder, self._request = folder / IMAGES, request
+        self._request = request
+        self._folder = request.folder or str(folder.absolute() / IMAGES)
         self._clips = list(clips)
         self._frames = [_wanted_frames(tables.table(clip), all_frames=request.all_frames) for clip in clips]
         total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
@@ -67,10 +72,10 @@ class ExportedImages:
             shown = max(sum(done), shown)
 
         wanted = [
-            Wanted(str(clip.path), str(self._folder / clip.clip.case / clip.clip.clip), frames)
+            Wanted(str(clip.path), self._folder_of(clip), frames)
             for clip, frames in zip(self._clips, self._frames, strict=True)
         ]
-        results = write_pictures(wanted, request.options, request.jobs, report)
+        results = write_pictures(wanted, request.options, request.workers, report)
         self.failed: dict[str, LsvidError] = {}
         self._missing: dict[str, list[int]] = {}
         self.written = self.kept = 0
@@ -88,6 +93,9 @@ class ExportedImages:
                     "copy the clip again from its source, if that is whole, and run the same command again",
                 )
 
+    def _folder_of(self, clip: AnnotatedClip) -> str:
+        return f"{self._folder}/{clip.clip.case}/{clip.clip.clip}"
+
     def with_column(self, clip: AnnotatedClip, table: pl.DataFrame) -> pl.DataFrame:
         """`table` with the column `image`: the picture's path from the export's folder; null where there is none."""
         assert clip.info is not None  # noqa: S101 - the caller's business
@@ -101,7 +109,7 @@ class ExportedImages:
 
     def clear_up(self) -> None:
         """Remove what an earlier run left of clips that are no longer exported."""
-        remove_unwanted(self._folder, {self._folder / clip.clip.case / clip.clip.clip for clip in self._clips})
+        remove_unwanted(self._folder, {self._folder_of(clip) for clip in self._clips})
 
     def manifest(self) -> dict[str, Any]:
         """What the manifest says of the pictures."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 from lsvid.errors import ClipError, LsvidError
 
@@ -27,45 +27,104 @@ _TRIES = 2
 _spawn = multiprocessing.get_context("spawn")
 
 
-def run_each(
-    function: Callable[[Item, Report], Result],
-    items: Sequence[Item],
-    jobs: int | None = None,
-    on_progress: Callable[[int, float], None] | None = None,
-) -> Iterator[tuple[int, Result | LsvidError]]:
-    """(position in `items`, result of `function(item, report)`) of each item, as they are done, `jobs` at a time.
+class Workers(Protocol):
+    """Who works on clips, many at a time: processes of this machine (`Processes`), or a cluster (`lsvid.cluster`)."""
 
-    `function` is one of a module, and items and results can be pickled. What it reports goes to `on_progress` with the
-    item's position. An error stands in its item's place. Where a process dies, its item is tried once more in a new
-    one; if that dies too, a ClipError stands in its place.
+    elsewhere: bool
+    """Whether on other machines, too, whose programs, cores and caches are not ours."""
+
+    def threads(self, n_items: int, useful: int = 1) -> int:
+        """How many threads each of `n_items` is to use; useful: how many are of use to one."""
+        ...
+
+    def run_each(
+        self,
+        function: Callable[[Item, Report], Result],
+        items: Sequence[Item],
+        on_progress: Callable[[int, float], None] | None = None,
+        *,
+        useful: int = 1,
+        reads: Callable[[Item], str] | None = None,
+        writes: Callable[[Item], str] | None = None,
+    ) -> Iterator[tuple[int, Result | LsvidError]]:
+        """(position in `items`, result of `function(item, report)`) of each item, as they are done.
+
+        `function` is one of a module, and items and results can be pickled. What it reports goes to `on_progress` with
+        the item's position. An error stands in its item's place; that of an item whose worker dies again and again is
+        a ClipError. An item may be worked on more than once: doing it again has to be harmless.
+
+        useful: threads that are of use to one item. reads, writes: the file that an item is made from, and the folder
+        that its results go to, for workers that may not see them.
+        """
+        ...
+
+
+class Processes:
+    """Workers in spawned processes of this machine, `jobs` at a time; by default as many as there are cores for.
+
+    Where a process dies, its item is tried once more in a new one.
     """
-    waiting = deque((position, 1) for position in range(len(items)))
-    workers: list[_Worker] = []
-    on_progress = on_progress or (lambda _position, _done: None)
-    try:
-        workers.extend(_Worker.start() for _ in range(min(jobs or cores(), len(items))))
-        while waiting or any(worker.at is not None for worker in workers):
+
+    elsewhere = False
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self._jobs = jobs
+
+    def _at_a_time(self, n_items: int, useful: int) -> int:
+        return max(1, min(self._jobs or cores() // useful, n_items))
+
+    def threads(self, n_items: int, useful: int = 1) -> int:
+        """See Workers."""
+        return max(1, cores() // self._at_a_time(n_items, useful))
+
+    def run_each(
+        self,
+        function: Callable[[Item, Report], Result],
+        items: Sequence[Item],
+        on_progress: Callable[[int, float], None] | None = None,
+        *,
+        useful: int = 1,
+        reads: Callable[[Item], str] | None = None,
+        writes: Callable[[Item], str] | None = None,
+    ) -> Iterator[tuple[int, Result | LsvidError]]:
+        """See Workers."""
+        waiting = deque((position, 1) for position in range(len(items)))
+        workers: list[_Worker] = []
+        on_progress = on_progress or (lambda _position, _done: None)
+        try:
+            workers.extend(_Worker.start() for _ in range(self._at_a_time(len(items), useful) if items else 0))
+            while waiting or any(worker.at is not None for worker in workers):
+                for worker in workers:
+                    if worker.at is None and waiting:
+                        worker.give(function, items, waiting.popleft())
+                for place, worker in _with_news(workers):
+                    position, tries = worker.at or (0, 0)
+                    news, value = worker.receive()
+                    if news == "progress":
+                        on_progress(position, value)
+                        continue
+                    worker.at = None
+                    if news == "died":
+                        workers[place] = _Worker.start()
+                    if news == "died" and tries < _TRIES:
+                        waiting.appendleft((position, tries + 1))
+                    else:
+                        yield position, value
+        finally:
             for worker in workers:
-                if worker.at is None and waiting:
-                    worker.give(function, items, waiting.popleft())
-            for place, worker in _with_news(workers):
-                position, tries = worker.at or (0, 0)
-                news, value = worker.receive()
-                if news == "progress":
-                    on_progress(position, value)
-                    continue
-                worker.at = None
-                if news == "died":
-                    workers[place] = _Worker.start()
-                if news == "died" and tries < _TRIES:
-                    waiting.appendleft((position, tries + 1))
-                else:
-                    yield position, value
-    finally:
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.stop()
+                worker.process.terminate()
+            for worker in workers:
+                worker.stop()
+
+
+def outcome(function: Callable[[Item, Report], Result], item: Item, report: Report) -> Result | LsvidError:
+    """The result of `function(item, report)`, or an error in its place; one that nobody foresaw as a ClipError."""
+    try:
+        return function(item, report)
+    except LsvidError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this clip alone
+        return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
 
 
 _DIED_HINT = "where memory ran out, use fewer --jobs; else the clip may be damaged: see what ffprobe says of it"
@@ -136,15 +195,8 @@ def _work(connection: Connection) -> None:
             function, item = connection.recv()
         except (EOFError, OSError):
             return
-        result: Any
         try:
-            result = function(item, report)
-        except LsvidError as error:
-            result = error
-        except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this clip alone
-            result = ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
-        try:
-            connection.send(("done", result))
+            connection.send(("done", outcome(function, item, report)))
         except OSError:
             return
 

@@ -7,9 +7,8 @@ ordinary chain (variables AWS_…, profiles, instance roles). No message holds a
 import contextlib
 import io
 import os
-import tempfile
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
+from lsvid.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -59,6 +59,26 @@ def configure_s3(
         os.environ["AWS_ACCESS_KEY_ID"] = os.environ[key_env]
         os.environ["AWS_SECRET_ACCESS_KEY"] = os.environ[secret_env]
         os.environ.pop("AWS_SESSION_TOKEN", None)  # it belongs to another key
+
+
+_NOT_SECRET = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION")
+_own: dict[str, str | None] = {}
+
+
+def s3_settings() -> dict[str, str | None]:
+    """Where S3 is to be found, for processes on other machines: nothing of it is secret."""
+    return {name: os.environ.get(name) for name in _NOT_SECRET}
+
+
+def follow_s3_settings(settings: Mapping[str, str | None]) -> None:
+    """Find S3 where another process does, by its `s3_settings`; what it leaves open is as it was when this began."""
+    for name in _NOT_SECRET:
+        own = _own.setdefault(name, os.environ.get(name))
+        value = settings.get(name) or own
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @dataclass(frozen=True)
@@ -160,8 +180,8 @@ def local_file(path: str, folder: Path) -> Iterator[str]:
         yield path
         return
     bucket, key = _object(path)
-    with tempfile.TemporaryDirectory(prefix=".lsvid-", dir=folder) as temporary:
-        copy = Path(temporary) / ("clip" + PurePosixPath(key).suffix)
+    with unfinished_folder(folder) as temporary:
+        copy = temporary / ("clip" + PurePosixPath(key).suffix)
         with s3_errors(f"reading {path}", path):
             client().download_file(bucket, key, str(copy))
         yield str(copy)
@@ -293,6 +313,13 @@ def upload(file: Path, uri: str) -> None:
     bucket, key = _object(uri)
     with s3_errors(f"writing {uri}"):
         client().upload_file(str(file), bucket, key)
+
+
+def write_bytes(content: bytes, uri: str) -> None:
+    """Put a small object at `uri`. Raises ServerError."""
+    bucket, key = _object(uri)
+    with s3_errors(f"writing {uri}"):
+        client().put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def remove(uri: str) -> None:

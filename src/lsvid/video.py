@@ -15,11 +15,13 @@ import msgspec
 import numpy as np
 
 from lsvid import storage
-from lsvid.errors import ClipError
+from lsvid.errors import ClipError, LsvidError
 from lsvid.timebase import FrameIndex, PackedFrameIndex, PtsArray, pack_pts, unpack_pts
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+
+    from lsvid.pool import Report, Workers  # with multiprocessing behind it
 
 _CACHE_VERSION = 3
 _S3_JOBS = 16
@@ -89,28 +91,63 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
 
 
 def probe_all(
-    paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, jobs: int | None = None
+    paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, workers: "Workers | None" = None
 ) -> list[VideoInfo | ClipError]:
     """`probe` of each path, in their order, several at a time; an unreadable file's ClipError stands in its place.
 
-    `on_done` is called with 1 after each, in the caller's thread.
+    `on_done` is called with 1 after each, in the caller's thread. `workers` that are elsewhere read those that are not
+    remembered here, and what they find is remembered here. Raises ServerError and SettingsError.
     """
-
-    def one(path: str | Path) -> VideoInfo | ClipError:
-        try:
-            return probe(path)
-        except ClipError as error:
-            return error
-
-    results = []
+    elsewhere = workers is not None and workers.elsewhere
+    results: list[VideoInfo | ClipError | None] = []
     # Threads: FFmpeg reads packets without holding Python's lock, and the rest is waiting for the disk, or for S3.
     waiting = any(storage.is_s3(path) for path in paths)
-    with ThreadPoolExecutor(max_workers=jobs or (_S3_JOBS if waiting else max(2, os.cpu_count() or 1))) as pool:
-        for result in pool.map(one, paths):
+    with ThreadPoolExecutor(max_workers=_S3_JOBS if waiting else max(2, os.cpu_count() or 1)) as pool:
+        for result in pool.map(_remembered if elsewhere else _probed, paths):
             results.append(result)
+            if on_done and result is not None:
+                on_done(1)
+    unknown = [position for position, result in enumerate(results) if result is None]
+    if workers is not None and unknown:
+        asked = [os.fspath(paths[position]) for position in unknown]
+        asked = [path if storage.is_s3(path) else str(Path(path).absolute()) for path in asked]
+        for number, found in workers.run_each(_probe_reported, asked, reads=str):
+            if isinstance(found, LsvidError) and not isinstance(found, ClipError):
+                raise found  # the next clip would fail by it as well
+            results[unknown[number]] = found
+            if isinstance(found, VideoInfo):
+                _remember(asked[number], found)
             if on_done:
                 on_done(1)
-    return results
+    return [result for result in results if result is not None]
+
+
+def _probed(path: str | Path) -> VideoInfo | ClipError:
+    try:
+        return probe(path)
+    except ClipError as error:
+        return error
+
+
+def _probe_reported(path: str, report: "Report") -> VideoInfo:
+    return probe(path)
+
+
+def _remembered(path: str | Path) -> VideoInfo | ClipError | None:
+    """What is known here of the video at `path`; None where it has to be read."""
+    path = os.fspath(path)
+    try:
+        stat = storage.stat(path)
+    except ClipError as error:
+        return error
+    return _from_cache(_cache_file(path), f"{stat.size}-{stat.signature}")
+
+
+def _remember(path: str, info: VideoInfo) -> None:
+    with suppress(ClipError):  # it has gone since
+        stat = storage.stat(path)
+        if stat.size == info.size:
+            _to_cache(_cache_file(path), f"{stat.size}-{stat.signature}", info)
 
 
 def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) -> VideoInfo:

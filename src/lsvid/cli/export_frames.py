@@ -2,10 +2,12 @@
 
 import re
 import sys
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from lsvid.cli.options import open_workers, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
 from lsvid.writers import WRITERS
@@ -39,6 +41,7 @@ from lsvid.writers import WRITERS
 @click.option("--short-side", type=click.IntRange(min=1), metavar="N", help="Bring their shorter side to N.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips to take pictures from at a time. Default: one for every core.")  # fmt: skip
+@scheduler_option
 @click.option("--merge", type=click.Choice(["majority", "union", "intersection", "priority"]),
               help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of "
               "--annotator.")  # fmt: skip
@@ -59,6 +62,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames annotated.jsonl --clips /data/clips -o frames/ --format parquet
       lsvid export-frames --project 3 -o frames/ --layout wide --sample-fps 1 --background none
       lsvid export-frames --project 3 -o frames/ --images --sample-fps 1 --short-side 256
+      lsvid export-frames --project 3 -o s3://recordings/frames --images --scheduler tcp://node1:8786
       lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
       lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
     """
@@ -69,6 +73,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
     from lsvid.frames import TableOptions
     from lsvid.merge import MergeOptions
     from lsvid.splits import SplitOptions, parse_shares
+    from lsvid.storage import is_s3
     from lsvid.timebase import parse_rate
 
     try:
@@ -85,12 +90,16 @@ def export_frames(output: Output, /, **options: Any) -> None:
         merge.check()
         if options["annotations"] == "all" or options["all_versions"]:
             raise click.UsageError("--merge counts each annotator once: not with all their annotations")
-    with open_sources(output, options) as (sources, selection, treatment):
+    with (
+        open_workers(options["scheduler"], options["jobs"]) as workers,
+        open_sources(output, options) as (sources, selection, treatment),
+    ):
         treatment.merge = merge
         with output.progress("Reading clips") as step:
             clips = read_clips(
-                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
-            )
+                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step,
+                workers=workers,
+            )  # fmt: skip
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with (
@@ -111,7 +120,8 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 unit=options["unit"],
                 splits=SplitOptions(shares, options["folds"], options["seed"]),
                 command=_command_line(),
-                images=images,
+                images=images and replace(images, workers=workers),
+                workers=workers if images is None and not is_s3(options["folder"]) else None,
                 on_clip=None if images else step,
                 on_image=step,
             )
@@ -138,8 +148,9 @@ def export_frames(output: Output, /, **options: Any) -> None:
 
 def _image_request(options: dict[str, Any]) -> Any:
     """The ImageRequest of the options, None without --images."""
-    from lsvid.image_export import ImageRequest
+    from lsvid.image_export import IMAGES, ImageRequest
     from lsvid.images import PictureOptions
+    from lsvid.storage import folder_uri, is_s3
 
     if not options["images"]:
         given = [name for name in ("all_frames", "quality", "size", "short_side", "jobs") if options[name]]
@@ -151,7 +162,8 @@ def _image_request(options: dict[str, Any]) -> Any:
         raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")
     size = (int(match[1]), int(match[2] or match[1])) if match else None
     picture = PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
-    return ImageRequest(picture, options["all_frames"], options["jobs"])
+    folder = f"{folder_uri(options['folder'])}{IMAGES}" if is_s3(options["folder"]) else None
+    return ImageRequest(picture, options["all_frames"], folder)
 
 
 def _command_line() -> list[str]:

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from lsvid.cli.options import case_options, document_root_option, s3_options, server_options
+from lsvid.cli.options import (
+    case_options,
+    document_root_option,
+    open_workers,
+    s3_options,
+    scheduler_option,
+    server_options,
+)
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import flat_label_options, read_renames
 
@@ -35,6 +42,7 @@ if TYPE_CHECKING:
 @flat_label_options
 @click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
+@scheduler_option
 @s3_options
 @server_options
 @output_options
@@ -56,6 +64,7 @@ def import_clips(
     datasets: tuple[str, ...],
     skip_bad: bool,
     dry_run: bool,
+    scheduler: str | None,
     url: str,
     api_key: str | None,
 ) -> None:
@@ -88,11 +97,12 @@ def import_clips(
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
     server = connect(url, api_key)
     findings = Findings()
-    options = imports.ImportOptions(
-        mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
-        proxies=proxies, dry_run=dry_run,
-    )  # fmt: skip
-    report = imports.import_clips(server, project, clips, options, findings, output.progress)
+    with open_workers(scheduler) as workers:
+        options = imports.ImportOptions(
+            mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
+            proxies=proxies, dry_run=dry_run, workers=workers,
+        )  # fmt: skip
+        report = imports.import_clips(server, project, clips, options, findings, output.progress)
     counts: dict[str, int] = {}
     if spans_files:
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsvid.cli.options import case_options, s3_options
+from lsvid.cli.options import case_options, open_workers, s3_options, scheduler_option
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 @click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
               help="Clips at a time. Default: one for every 8 cores.")  # fmt: skip
+@scheduler_option
 @case_options
 @s3_options
 @output_options
@@ -37,6 +38,7 @@ def make_proxies(
     crf: int,
     audio: bool,
     jobs: int | None,
+    scheduler: str | None,
     case: str | None,
     case_from: str | None,
 ) -> None:
@@ -50,6 +52,7 @@ def make_proxies(
       lsvid make-proxies /data/clips -o /data/proxies
       lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
       lsvid make-proxies s3://recordings/2026 -o s3://recordings/proxies
+      lsvid make-proxies /data/clips -o /data/proxies --scheduler tcp://node1:8786
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
     from lsvid.clips import CaseRule, find_clips
@@ -63,33 +66,34 @@ def make_proxies(
                 f"{folder} lies in {source}: proxies there would be taken for clips", "give -o a folder outside it"
             )
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
-    with output.progress("Reading clips", len(clips)) as step:
-        infos = probe_all([clip.path for clip in clips], step)
-    lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
-    done_s = [0.0] * len(clips)
-    made_s = 0.0
-    begin = time.monotonic()
-    with output.progress("Making proxies", round(sum(lengths_s))) as step:
-        shown = 0
+    with open_workers(scheduler, jobs) as workers:
+        with output.progress("Reading clips", len(clips)) as step:
+            infos = probe_all([clip.path for clip in clips], step, workers)
+        lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
+        done_s = [0.0] * len(clips)
+        made_s = 0.0
+        begin = time.monotonic()
+        with output.progress("Making proxies", round(sum(lengths_s))) as step:
+            shown = 0
 
-        def on_progress(position: int, seconds: float) -> None:
-            nonlocal shown, made_s
-            made_s += max(seconds - done_s[position], 0.0)
-            done_s[position] = seconds
-            now = round(sum(done_s))
-            step(max(now - shown, 0), note=f"({made_s / (time.monotonic() - begin):.1f} x real time)")
-            shown = max(now, shown)
+            def on_progress(position: int, seconds: float) -> None:
+                nonlocal shown, made_s
+                made_s += max(seconds - done_s[position], 0.0)
+                done_s[position] = seconds
+                now = round(sum(done_s))
+                step(max(now - shown, 0), note=f"({made_s / (time.monotonic() - begin):.1f} x real time)")
+                shown = max(now, shown)
 
-        def on_done(position: int, result: "Proxy | LsvidError") -> None:
-            nonlocal shown
-            done_s[position] = lengths_s[position]
-            now = round(sum(done_s))
-            step(max(now - shown, 0))
-            shown = max(now, shown)
-            if not sys.stderr.isatty():  # in a log there is no bar
-                output.note(f"{clips[position].id}: {_became(result)}")
+            def on_done(position: int, result: "Proxy | LsvidError") -> None:
+                nonlocal shown
+                done_s[position] = lengths_s[position]
+                now = round(sum(done_s))
+                step(max(now - shown, 0))
+                shown = max(now, shown)
+                if not sys.stderr.isatty():  # in a log there is no bar
+                    output.note(f"{clips[position].id}: {_became(result)}")
 
-        results = make_proxies(clips, folder, ProxySettings(height, crf, audio), jobs, on_progress, on_done)
+            results = make_proxies(clips, folder, ProxySettings(height, crf, audio), workers, on_progress, on_done)
     speed = made_s / max(time.monotonic() - begin, 1e-9)
     items = [
         {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}

@@ -1,10 +1,14 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+if TYPE_CHECKING:
+    from lsvid.pool import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -65,3 +69,31 @@ def s3_options(command: Command) -> Command:
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
+
+
+def scheduler_option(command: Command) -> Command:
+    """--scheduler, as `scheduler`, which `open_workers` takes."""
+    return click.option("--scheduler", metavar="ADDRESS|FILE",
+                        help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
+                        "scheduler file. Needs lsvid[distributed].")(command)  # fmt: skip
+
+
+@contextmanager
+def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Workers | None]":
+    """The cluster with that scheduler, else `jobs` processes of this machine; None where neither is given."""
+    if scheduler is None:
+        if jobs is None:
+            yield None
+            return
+        from lsvid.pool import Processes
+
+        yield Processes(jobs)
+        return
+    if jobs is not None:
+        raise click.UsageError(
+            "--jobs is about this machine: with --scheduler there are as many as workers have threads"
+        )
+    from lsvid.cluster import open_cluster
+
+    with open_cluster(scheduler) as cluster:
+        yield cluster

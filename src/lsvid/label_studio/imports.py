@@ -19,6 +19,7 @@ from lsvid.label_studio.project import Project, StorageFolder, document_root, fi
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views
+from lsvid.pool import Workers
 from lsvid.proxies import check_made_from, check_proxy, proxy_path
 from lsvid.storage import is_s3
 from lsvid.timebase import format_rate
@@ -40,6 +41,7 @@ class ImportOptions:
     mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
     by_recorded_time: order the clips of a case by when they were recorded, not by name.
     proxies: the folder, or prefix in S3, of the copies that annotators are to see in place of the clips.
+    workers: who reads the clips; None: this machine.
     """
 
     mappings: Sequence[StorageFolder] = ()
@@ -47,6 +49,7 @@ class ImportOptions:
     by_recorded_time: bool = False
     proxies: str | None = None
     dry_run: bool = False
+    workers: Workers | None = None
 
 
 @dataclass
@@ -93,8 +96,8 @@ def import_clips(
     """
     project = find_project(server, wanted)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos = _probed(clips, items, progress)
-    played = _played([clip for clip in clips if clip.id in infos], infos, options.proxies, items)
+    infos = _probed(clips, items, progress, options.workers)
+    played = _played([clip for clip in clips if clip.id in infos], infos, options, items)
     readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
@@ -130,11 +133,13 @@ def import_clips(
     return ImportReport(project, list(items.values()))
 
 
-def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress) -> dict[str, VideoInfo]:
+def _probed(
+    clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress, workers: Workers | None
+) -> dict[str, VideoInfo]:
     """What the clips hold, without those that cannot be read."""
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
-        for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done), strict=True):
+        for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done, workers), strict=True):
             if isinstance(result, ClipError):
                 items[clip.id].error = result.message
             else:
@@ -143,17 +148,17 @@ def _probed(clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: P
 
 
 def _played(
-    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], proxies: str | None, items: dict[str, ImportItem]
+    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions, items: dict[str, ImportItem]
 ) -> dict[str, ProbedClip]:
     """What annotators are to see of each clip: the clip itself, or its proxy, once that has been found to agree.
 
     A clip whose proxy is missing, or is none, fails by itself.
     """
-    if proxies is None:
+    if options.proxies is None:
         return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
     played = {}
-    paths = [proxy_path(proxies, clip) for clip in clips]
-    for clip, path, result in zip(clips, paths, probe_all(paths), strict=True):
+    paths = [proxy_path(options.proxies, clip) for clip in clips]
+    for clip, path, result in zip(clips, paths, probe_all(paths, workers=options.workers), strict=True):
         try:
             if isinstance(result, ClipError):
                 raise result

@@ -23,6 +23,7 @@ from lsvid.timebase import FrameIndex, sample_frames
 
 if TYPE_CHECKING:
     from lsvid.image_export import ExportedImages  # with multiprocessing behind it: only where pictures are wanted
+    from lsvid.pool import Workers
 
 LabelPath = tuple[str, ...]
 LabelArray = npt.NDArray[np.int32]
@@ -140,6 +141,7 @@ class Export:
     incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
     level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
     pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
+    workers: who makes pictures, where a format consists of them; None: this machine.
     counts, facts: filled by the writer for the manifest.
     """
 
@@ -156,6 +158,7 @@ class Export:
     on_clip: Callable[[int], None] = lambda _done: None
     pictures: "Callable[[FrameTables], ExportedImages] | None" = None
     made_pictures: "ExportedImages | None" = None
+    workers: "Workers | None" = None
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
 

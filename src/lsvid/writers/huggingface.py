@@ -91,10 +91,11 @@ def _write_pictures(export: Export, videos: Sequence[Video], folder: str) -> lis
     wanted = []
     for video in videos:
         clip = video.clips[0].clip
-        place = export.path(f"{folder}{clip.case}/{clip.clip}/")
+        place = export.path(f"{folder}{clip.case}/{clip.clip}/").absolute()
         wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
     written = []
-    for video, one, pictures in zip(videos, wanted, write_pictures(wanted, PictureOptions()), strict=True):
+    results = write_pictures(wanted, PictureOptions(), export.workers)
+    for video, one, pictures in zip(videos, wanted, results, strict=True):
         if isinstance(pictures, LsvidError):
             raise pictures
         for frame in pictures.missing:
