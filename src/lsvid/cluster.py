@@ -14,6 +14,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -274,6 +275,8 @@ class Cluster:
         """What the futures hold, fetched together: one by one takes three times as long."""
         try:
             return list(self._client.gather([future for _, future in finished]))
+        except CancelledError as error:
+            raise ServerError("the scheduler has gone", _AGAIN) from error
         except Exception as error:
             raise ServerError(
                 f"the cluster failed: {type(error).__name__}: {error}",
