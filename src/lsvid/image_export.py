@@ -56,7 +56,7 @@ class ExportedImages:
         self.schema = dict(tables.schema) | {COLUMN: pl.String()}
         self._folder, self._request = folder / IMAGES, request
         self._clips = list(clips)
-        self._frames = [_wanted_frames(tables.table(clip), all_frames=request.all_frames) for clip in clips]
+        self._frames = [_wanted_frames(tables.table([clip]), all_frames=request.all_frames) for clip in clips]
         total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
 
         def report(position: int, count: float) -> None:

@@ -23,30 +23,34 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schem
     schema = pictures.schema if pictures else frame_tables.schema
 
     def tables(clips: Iterable[AnnotatedClip]) -> Iterator[pl.DataFrame]:
-        for clip in clips:
-            table = frame_tables.table(clip)
+        for some in _groups(clips, 1 if pictures else _ROWS_AT_ONCE):
+            table = frame_tables.table(some)
             export.counts["rows"] += len(table)
-            yield pictures.with_column(clip, table) if pictures else table
-            export.on_clip(1)
+            yield pictures.with_column(some[0], table) if pictures else table
+            export.on_clip(len(some))
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
-        write_one(_batches(tables(clips)), schema, export.folder / name)
+        write_one(tables(clips), schema, export.folder / name)
     return list(files)
 
 
-def _batches(tables: Tables) -> Iterator[pl.DataFrame]:
-    """The same rows in fewer, larger tables: a call of a writer costs more than the rows of a clip."""
-    batch: list[pl.DataFrame] = []
-    for table in tables:
-        batch.append(table)
-        if sum(map(len, batch)) >= _ROWS_AT_ONCE:
-            yield pl.concat(batch, rechunk=False)
-            batch = []
-    if batch:
-        yield pl.concat(batch, rechunk=False)
+def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[AnnotatedClip]]:
+    """The same clips, as many at a time as have some `n_rows` rows."""
+    group: list[AnnotatedClip] = []
+    rows = 0
+    for clip in clips:
+        assert clip.info is not None  # noqa: S101 - the caller's business
+        group.append(clip)
+        rows += clip.info.index.n_frames * max(1, len(clip.works))
+        if rows >= n_rows:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
 
 
 _ROWS_AT_ONCE = 200_000
+"""A call of a writer costs more than the rows of a clip."""
