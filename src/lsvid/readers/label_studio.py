@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -178,6 +179,7 @@ class _TaskReader:
         videos = [text for text in texts if PurePosixPath(media_path(text)).suffix.lower() in VIDEO_SUFFIXES]
         return videos[0] if len(videos) == 1 else None
 
+    @cached_property
     def _ls_fps(self) -> str | None:
         """The rate that the editor used for this task, as a decimal; None where nothing tells it."""
         attribute = self.config.frame_rate
@@ -270,7 +272,7 @@ class _TaskReader:
         if not value.ranges:
             self.findings.fault(place, "no ranges")
             return
-        ls_fps = self._ls_fps()
+        ls_fps = self._ls_fps
         if ls_fps is None:
             self.findings.fault(
                 place,

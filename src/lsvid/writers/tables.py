@@ -1,22 +1,20 @@
 """The frame table as files: what csv, jsonl and parquet share."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from lsvid.dataset import AnnotatedClip
 from lsvid.frames import FrameTables
 from lsvid.writers.base import Export
 
-Tables = Iterable[pl.DataFrame]
-Schema = Mapping[str, pl.DataType]
 
-
-def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schema, Path], None]) -> list[str]:
+def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, Path], object]) -> list[str]:
     """Write the frame table of the export, in one file or one a case; returns the files' names.
 
-    `write_one` gets the tables of some clips at a time, in their order, and must not hold them all.
+    The rows of the frame that `write_one` gets are made as they are read, those of some clips at a time, in order.
     """
     frame_tables = FrameTables(export.clips, export.table)
     pictures = export.made_pictures = export.pictures(frame_tables) if export.pictures else None
@@ -33,7 +31,17 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schem
     if export.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
-        write_one(tables(clips), schema, export.folder / name)
+
+        def source(*_: object, clips: Iterable[AnnotatedClip] = clips) -> Iterator[pl.DataFrame]:
+            return tables(clips)
+
+        try:
+            write_one(register_io_source(source, schema=schema), export.folder / name)
+        except pl.exceptions.ComputeError as error:
+            _, is_io, why = str(error).rpartition("IO error: ")
+            if not is_io:
+                raise
+            raise OSError(why) from error  # which polars says itself of the other formats
     return list(files)
 
 
