@@ -6,7 +6,6 @@ strings, nested ones path lists, in which clicking a parent lists it with all it
 used stands nowhere but in the task's own data.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -376,4 +375,6 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
-    return _is_number(value) and re.fullmatch(r"-?\d+(\.0)?", repr(value)) is not None
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < 2**53
+    return isinstance(value, int) and not isinstance(value, bool)
