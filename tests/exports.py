@@ -106,7 +106,7 @@ def export(
 def frame_table(clips: list[AnnotatedClip], labels: Sequence[tuple[str, ...]] = ()) -> pl.DataFrame:
     """The frame table, which every format is held against."""
     tables = FrameTables(clips, TableOptions(list(labels) or label_order(clips, None)))
-    return pl.concat([tables.table(one) for one in clips])
+    return tables.table(clips)
 
 
 def level_rows(

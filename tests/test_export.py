@@ -3,7 +3,6 @@
 import csv
 import gzip
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -349,15 +348,27 @@ def test_a_kill_leaves_the_last_result_whole(clips: Path, tmp_path: Path) -> Non
             assert {path.name: path.read_bytes() for path in out.iterdir()} == before
 
 
-def test_a_full_disk_is_one_clear_error(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, os.strerror(28))
-
+@pytest.mark.parametrize("file_format", ["csv", "jsonl", "parquet"])
+def test_a_disk_that_takes_no_more_is_one_clear_error(clips: Path, tmp_path: Path, file_format: str) -> None:
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5)))
-    monkeypatch.setattr("lsvid.writers.csv.write", full)
-    result = run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out")
-    assert result.exit_code == 1
-    assert "No space left on device" in result.stderr
+    command = [
+        "export-frames",
+        str(exported),
+        "--clips",
+        str(clips),
+        "-o",
+        str(tmp_path / "out"),
+        "--format",
+        file_format,
+    ]
+    code = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500));"
+        "from lsvid.cli import main; sys.argv[0] = 'lsvid'; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert "File too large" in result.stderr
+    assert result.stderr.startswith(f"error: cannot write to {tmp_path / 'out'}: ")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clips", "export.json"]
 
 

@@ -40,7 +40,7 @@ def clip(n: int, *works: Work, **place: Any) -> AnnotatedClip:
 
 
 def table(one: AnnotatedClip, **options: Any) -> pl.DataFrame:
-    return FrameTables([one], TableOptions(PATHS, **options)).table(one)
+    return FrameTables([one], TableOptions(PATHS, **options)).table([one])
 
 
 SPANS = st.lists(

@@ -247,10 +247,11 @@ def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
         if clip.info is None:
             continue
         index = clip.info.index
+        n_frames = index.n_frames
         for work in clip.works:
-            kept = []
+            kept, where = [], _where(clip, work)
             for span in work.spans:
-                place = f"{_where(clip, work)}, region {span.region_id}"
+                place = f"{where}, region {span.region_id}"
                 try:
                     span.locate(index)
                 except OutsideClipError as error:
@@ -259,7 +260,7 @@ def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
                 if span.start_frame == span.stop_frame:
                     findings.leave_out(place, "spans that hold no picture")
                     continue
-                if span.stop_frame == index.n_frames and span.basis.is_cut(index):
+                if span.stop_frame == n_frames and span.basis.is_cut(index):
                     findings.cut(place)
                 kept.append(span)
             work.spans = kept

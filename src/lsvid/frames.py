@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from lsvid.errors import SettingsError
 from lsvid.spans import LABEL_SEPARATOR, Span
 from lsvid.timebase import sample_frames
 
-IntArray = npt.NDArray[np.int64]
+IntArray = npt.NDArray[np.int32]
 
 LabelPath = tuple[str, ...]
 
@@ -35,8 +36,18 @@ class TableOptions:
     background: str | None = None
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of one annotation: their frames, and the positions of their spans; `len(work.spans)` for none."""
+
+    clip: AnnotatedClip
+    work: Work
+    frames: IntArray
+    spans: IntArray
+
+
 class FrameTables:
-    """The frame table of `clips`, a clip at a time, so that memory does not grow with their number.
+    """The frame table of `clips`, a few clips at a time, so that memory does not grow with their number.
 
     schema: its columns and their types, in order. Texts are categories (dictionary-encoded in Parquet), all known here.
     Raises SettingsError where a label's name cannot be a column, or the background's name is a label.
@@ -79,60 +90,92 @@ class FrameTables:
             self.schema[f"level_{level + 1}"] = _categories(part for part in parts if part)
         self._labels = {name: pl.Series(column, dtype=self.schema[name]) for name, column in texts.items()}
 
-    def table(self, clip: AnnotatedClip) -> pl.DataFrame:
-        """The rows of one clip, sorted by annotator, frame and label order.
+    def table(self, clips: Sequence[AnnotatedClip]) -> pl.DataFrame:
+        """The rows of `clips`, in their order, and of each sorted by annotator, frame and label order.
 
         Long: one row per (frame, active label), and one with no label (null) for a frame that has none. A clip without
-        annotations is there once, without an annotator. The clip must have been found, and its spans located.
+        annotations is there once, without an annotator. The clips must have been found, and their spans located.
         """
+        rows = [self._rows(clip, work) for clip in clips for work in clip.works or [Work.nobody()]]
+        # A column of all of them at once: a call of polars costs more than the rows of a clip.
+        if self.options.wide:
+            rows, labels = self._wide(rows)
+        else:
+            labels = self._long(rows)
+        texts: dict[str, list[str | None]] = {
+            "case": [row.clip.clip.case for row in rows],
+            "clip": [row.clip.clip.clip for row in rows],
+            "annotator": [row.work.annotator or None for row in rows],
+        }
+        which = pl.Series(np.repeat(np.arange(len(rows), dtype=np.uint32), [len(row.frames) for row in rows]))
+        columns = {name: pl.Series(values, dtype=self.schema[name])[which] for name, values in texts.items()}
+        columns |= _times(rows) | labels
+        return pl.DataFrame({name: columns[name] for name in self.schema})
+
+    def _rows(self, clip: AnnotatedClip, work: Work) -> _Rows:
         assert clip.info is not None  # noqa: S101 - the caller's business
-        index, sample_fps = clip.info.index, self.options.sample_fps
-        kept = None if sample_fps is None else sample_frames(index, sample_fps)
-        times_s, case_times_s = index.times_s(), _case_times_s(clip)
-        background = self.options.background if clip.works else None  # where nobody has looked is not background
-        tables = []
-        for work in clip.works or [Work.nobody()]:
-            frames, which = _active(work.spans, index.n_frames, self._rank)
-            if kept is not None:
-                mask = np.isin(frames, kept)
-                frames, which = frames[mask], which[mask]
-            if self.options.wide:
-                frames, labels = self._wide_labels(frames, which, work.spans, background)
-            else:
-                labels = self._long_labels(work.spans, which, background)
-            names = {"case": clip.clip.case, "clip": clip.clip.clip, "annotator": work.annotator or None}
-            columns = {name: pl.Series([text], dtype=self.schema[name]) for name, text in names.items()}
-            columns = {name: column.new_from_index(0, len(frames)) for name, column in columns.items()}
-            columns |= {
-                "frame": pl.Series(frames.astype(np.int32)),
-                "case_frame": pl.Series((frames + clip.case_frame).astype(np.int32)),
-                "time_s": pl.Series(times_s[frames]),
-                "case_time_s": pl.Series(case_times_s[frames]),
-            }
-            columns |= labels
-            tables.append(pl.DataFrame({name: columns[name] for name in self.schema}))
-        return tables[0] if len(tables) == 1 else pl.concat(tables, rechunk=False)
+        frames, spans = _active(work.spans, clip.info.index.n_frames, self._rank)
+        if self.options.sample_fps is not None:
+            mask = np.isin(frames, sample_frames(clip.info.index, self.options.sample_fps))
+            frames, spans = frames[mask], spans[mask]
+        return _Rows(clip, work, frames, spans)
 
-    def _long_labels(self, spans: Sequence[Span], which: IntArray, background: str | None) -> dict[str, pl.Series]:
-        """The label columns of rows whose span is `which`; `len(spans)` where nothing is active."""
-        nothing = len(self._rank) + (background is None)
-        of_span = np.array([*(self._rank[span.label] for span in spans), nothing], dtype=np.uint32)
-        regions = pl.Series([*(span.region_id for span in spans), None], dtype=pl.String)
-        picked = pl.Series(of_span[which])  # a column at a time: polars' threads cost more than they save
-        columns = {name: column[picked] for name, column in self._labels.items()}
-        return {"region": regions[pl.Series(which.astype(np.uint32))], **columns}
+    def _ranks(self, row: _Rows) -> npt.NDArray[np.uint32]:
+        """The rank of each span's label, and of nothing: that of the background, or one more."""
+        has_background = self.options.background is not None and row.clip.works  # nobody has looked: not background
+        nothing = len(self._rank) + (not has_background)
+        return np.array([*(self._rank[span.label] for span in row.work.spans), nothing], dtype=np.uint32)
 
-    def _wide_labels(
-        self, frames: IntArray, which: IntArray, spans: Sequence[Span], background: str | None
-    ) -> tuple[IntArray, dict[str, pl.Series]]:
-        """The frames, each once, and their 0/1 columns."""
-        kept, row = np.unique(frames, return_inverse=True)
+    def _long(self, rows: Sequence[_Rows]) -> dict[str, pl.Series]:
+        """The label columns of `rows`."""
+        regions: list[str | None] = []
+        spans = []
+        for row in rows:
+            spans.append(row.spans + np.int32(len(regions)))
+            regions += [*(span.region_id for span in row.work.spans), None]
+        span = np.concatenate(spans).view(np.uint32)
+        rank = pl.Series(np.concatenate([self._ranks(row) for row in rows])[span])
+        columns = {name: column[rank] for name, column in self._labels.items()}
+        return columns | {"region": pl.Series(regions, dtype=pl.String)[pl.Series(span)]}
+
+    def _wide(self, rows: Sequence[_Rows]) -> tuple[list[_Rows], dict[str, pl.Series]]:
+        """`rows` with each frame once, and their 0/1 columns."""
         names = [name for name, dtype in self.schema.items() if dtype == pl.UInt8]
-        table = np.zeros((len(names), len(kept)), dtype=np.uint8)
-        nothing = -1 if background is None else len(self._rank)
-        of_row = np.array([*(self._rank[span.label] for span in spans), nothing], dtype=np.int64)[which]
-        table[of_row[of_row >= 0], row[of_row >= 0]] = 1
-        return kept, {name: pl.Series(values) for name, values in zip(names, table, strict=True)}
+        kept, tables = [], []
+        for row in rows:
+            frames, position = np.unique(row.frames, return_inverse=True)
+            table = np.zeros((len(names), len(frames)), dtype=np.uint8)
+            rank = self._ranks(row)[row.spans]
+            named = rank < len(names)
+            table[rank[named], position[named]] = 1
+            kept.append(replace(row, frames=frames))
+            tables.append(table)
+        columns = np.concatenate(tables, axis=1)
+        return kept, {name: pl.Series(values) for name, values in zip(names, columns, strict=True)}
+
+
+def _times(rows: Sequence[_Rows]) -> dict[str, pl.Series]:
+    """The columns that say where each of `rows` lies in its clip and in its case."""
+    n = sum(len(row.frames) for row in rows)
+    # One block: memory new to the process costs more than filling it, unless it comes in huge pages (from 4 MB on).
+    block = np.empty(24 * n, dtype=np.uint8)
+    time_s, case_time_s = block[: 8 * n].view(np.float64), block[8 * n : 16 * n].view(np.float64)
+    frame, case_frame = block[16 * n : 20 * n].view(np.int32), block[20 * n :].view(np.int32)
+    stop = 0
+    for row in rows:
+        assert row.clip.info is not None  # noqa: S101 - the caller's business
+        start, stop = stop, stop + len(row.frames)
+        frame[start:stop] = row.frames
+        case_frame[start:stop] = row.frames + row.clip.case_frame
+        row.clip.info.index.times_s().take(row.frames, out=time_s[start:stop], mode="clip")  # unbuffered
+        _case_times_s(row.clip).take(row.frames, out=case_time_s[start:stop], mode="clip")
+    columns: dict[str, npt.NDArray[Any]] = {
+        "frame": frame,
+        "case_frame": case_frame,
+        "time_s": time_s,
+        "case_time_s": case_time_s,
+    }
+    return {name: pl.Series(values) for name, values in columns.items()}
 
 
 def _categories(texts: Iterable[str]) -> pl.Enum:
@@ -145,29 +188,29 @@ def _active(spans: Sequence[Span], n_frames: int, rank: Mapping[LabelPath, int])
 
     A label that two spans give one frame stands there once, with the span that began first.
     """
-    starts = np.array([span.start_frame for span in spans], dtype=np.int64)
-    stops = np.array([span.stop_frame for span in spans], dtype=np.int64)
-    order = np.argsort(starts, kind="stable")
+    starts = np.array([span.start_frame for span in spans], dtype=np.int32)
+    stops = np.array([span.stop_frame for span in spans], dtype=np.int32)
+    order = np.argsort(starts, kind="stable").astype(np.int32)
     starts, stops = starts[order], stops[order]
     nothing = len(spans)
     if not len(order) or (starts[1:] >= stops[:-1]).all():
         # No overlap: the clip is a row of segments, span and gap in turn.
-        borders = np.zeros(2 * nothing + 2, dtype=np.int64)
+        borders = np.zeros(2 * nothing + 2, dtype=np.int32)
         borders[1:-1:2], borders[2:-1:2], borders[-1] = starts, stops, n_frames
-        inside = np.full(2 * nothing + 1, nothing, dtype=np.int64)
+        inside = np.full(2 * nothing + 1, nothing, dtype=np.int32)
         inside[1::2] = order
-        return np.arange(n_frames, dtype=np.int64), np.repeat(inside, np.diff(borders))
+        return np.arange(n_frames, dtype=np.int32), np.repeat(inside, np.diff(borders))
     lengths = stops - starts
     first_row = np.cumsum(lengths) - lengths
-    frames = np.arange(lengths.sum(), dtype=np.int64) - np.repeat(first_row - starts, lengths)
+    frames = np.arange(lengths.sum(), dtype=np.int32) - np.repeat(first_row - starts, lengths).astype(np.int32)
     which = np.repeat(order, lengths)
     ranks = np.array([rank[span.label] for span in spans], dtype=np.int64)
     covered = np.zeros(n_frames, dtype=bool)
     covered[frames] = True
-    empty = np.flatnonzero(~covered)
+    empty = np.flatnonzero(~covered).astype(np.int32)
     frames = np.concatenate([frames, empty])
-    which = np.concatenate([which, np.full(len(empty), nothing)])
-    key = frames * (len(rank) + 1) + np.append(ranks, len(rank))[which]
+    which = np.concatenate([which, np.full(len(empty), nothing, dtype=np.int32)])
+    key = frames * np.int64(len(rank) + 1) + np.append(ranks, len(rank))[which]
     rows = np.argsort(key, kind="stable")
     key = key[rows]
     rows = rows[np.append(True, key[1:] != key[:-1])]

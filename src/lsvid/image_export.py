@@ -61,7 +61,7 @@ class ExportedImages:
         self._request = request
         self._folder = request.folder or str(folder.absolute() / IMAGES)
         self._clips = list(clips)
-        self._frames = [_wanted_frames(tables.table(clip), all_frames=request.all_frames) for clip in clips]
+        self._frames = [_wanted_frames(tables.table([clip]), all_frames=request.all_frames) for clip in clips]
         total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
 
         def report(position: int, count: float) -> None:

@@ -199,9 +199,10 @@ def _shown(index: FrameIndex, rate: float, last: int, number: int) -> int:
     # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
     time_ms = 2 * _round_half_up(((number - 1) / rate) / 0.002) + 2
     ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator)
-    if number > last or ticks >= index.pts[-1] + index.last_duration:
-        return index.n_frames
-    return max(int(index.pts.searchsorted(ticks, side="right")) - 1, 0)
+    pts = index.pts
+    if number > last or ticks >= int(pts[-1]) + index.last_duration:
+        return len(pts)
+    return max(int(pts.searchsorted(ticks, side="right")) - 1, 0)
 
 
 def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> tuple[int, int]:
@@ -211,7 +212,7 @@ def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> 
     leave none out, at any rate. May be empty. Raises OutsideClipError where the range lies over a second past the clip.
     """
     last, in_doubles = last_number(index, rate), float(rate)  # once: an export has hundreds of thousands of ranges
-    if max(start, end) > max(last, 1) + rate * OUTSIDE_TOLERANCE_S:
+    if max(start, end) > max(last, 1) and max(start, end) > max(last, 1) + rate * OUTSIDE_TOLERANCE_S:
         raise OutsideClipError(
             f"number {max(start, end)} lies past the clip's last, {max(last, 1)} at {in_doubles:g} fps"
         )

@@ -4,6 +4,7 @@ To add a command: write `cli/<name>.py` with a click command in it, and add its 
 when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
 """
 
+import gc
 import importlib
 import os
 import sys
@@ -114,5 +115,6 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
+    gc.set_threshold(50_000, 10, 100)  # looking for cycles, of which there are few, takes 3 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

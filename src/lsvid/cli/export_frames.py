@@ -148,15 +148,15 @@ def export_frames(output: Output, /, **options: Any) -> None:
 
 def _image_request(options: dict[str, Any]) -> Any:
     """The ImageRequest of the options, None without --images."""
-    from lsvid.image_export import IMAGES, ImageRequest
-    from lsvid.images import PictureOptions
-    from lsvid.storage import folder_uri, is_s3
-
     if not options["images"]:
         given = [name for name in ("all_frames", "quality", "size", "short_side", "jobs") if options[name]]
         if given:
             raise click.UsageError(f"--{given[0].replace('_', '-')} is about pictures: it needs --images")
         return None
+    from lsvid.image_export import IMAGES, ImageRequest
+    from lsvid.images import PictureOptions
+    from lsvid.storage import folder_uri, is_s3
+
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
     if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
         raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")

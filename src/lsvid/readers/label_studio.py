@@ -6,11 +6,11 @@ strings, nested ones path lists, in which clicking a parent lists it with all it
 used stands nowhere but in the task's own data.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -178,6 +178,7 @@ class _TaskReader:
         videos = [text for text in texts if PurePosixPath(media_path(text)).suffix.lower() in VIDEO_SUFFIXES]
         return videos[0] if len(videos) == 1 else None
 
+    @cached_property
     def _ls_fps(self) -> str | None:
         """The rate that the editor used for this task, as a decimal; None where nothing tells it."""
         attribute = self.config.frame_rate
@@ -270,7 +271,7 @@ class _TaskReader:
         if not value.ranges:
             self.findings.fault(place, "no ranges")
             return
-        ls_fps = self._ls_fps()
+        ls_fps = self._ls_fps
         if ls_fps is None:
             self.findings.fault(
                 place,
@@ -374,4 +375,6 @@ def _is_number(value: object) -> bool:
 
 
 def _is_whole(value: object) -> bool:
-    return _is_number(value) and re.fullmatch(r"-?\d+(\.0)?", repr(value)) is not None
+    if isinstance(value, float):
+        return value.is_integer() and abs(value) < 2**53
+    return isinstance(value, int) and not isinstance(value, bool)

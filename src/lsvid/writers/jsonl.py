@@ -1,17 +1,9 @@
-"""JSON Lines: one object a row."""
-
-from pathlib import Path
+"""One JSON object a line, for each row of the frame table."""
 
 from lsvid.writers.base import Export
-from lsvid.writers.tables import Schema, Tables, write_tables
+from lsvid.writers.tables import write_tables
 
 
 def write(export: Export) -> list[str]:
     """Write the frame table; returns the files' names."""
-    return write_tables(export, ".jsonl", _write_one)
-
-
-def _write_one(tables: Tables, schema: Schema, path: Path) -> None:
-    with path.open("wb") as file:
-        for table in tables:
-            table.write_ndjson(file)
+    return write_tables(export, ".jsonl", lambda frame, path: frame.sink_ndjson(path))

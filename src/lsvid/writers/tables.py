@@ -1,52 +1,64 @@
 """The frame table as files: what csv, jsonl and parquet share."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import polars as pl
+from polars.io.plugins import register_io_source
 
 from lsvid.dataset import AnnotatedClip
 from lsvid.frames import FrameTables
 from lsvid.writers.base import Export
 
-Tables = Iterable[pl.DataFrame]
-Schema = Mapping[str, pl.DataType]
 
-
-def write_tables(export: Export, suffix: str, write_one: Callable[[Tables, Schema, Path], None]) -> list[str]:
+def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, Path], object]) -> list[str]:
     """Write the frame table of the export, in one file or one a case; returns the files' names.
 
-    `write_one` gets the tables of some clips at a time, in their order, and must not hold them all.
+    The rows of the frame that `write_one` gets are made as they are read, those of some clips at a time, in order.
     """
     frame_tables = FrameTables(export.clips, export.table)
     pictures = export.made_pictures = export.pictures(frame_tables) if export.pictures else None
     schema = pictures.schema if pictures else frame_tables.schema
 
     def tables(clips: Iterable[AnnotatedClip]) -> Iterator[pl.DataFrame]:
-        for clip in clips:
-            table = frame_tables.table(clip)
+        for some in _groups(clips, 1 if pictures else _ROWS_AT_ONCE):
+            table = frame_tables.table(some)
             export.counts["rows"] += len(table)
-            yield pictures.with_column(clip, table) if pictures else table
-            export.on_clip(1)
+            yield pictures.with_column(some[0], table) if pictures else table
+            export.on_clip(len(some))
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
-        write_one(_batches(tables(clips)), schema, export.folder / name)
+
+        def source(*_: object, clips: Iterable[AnnotatedClip] = clips) -> Iterator[pl.DataFrame]:
+            return tables(clips)
+
+        try:
+            write_one(register_io_source(source, schema=schema), export.folder / name)
+        except pl.exceptions.ComputeError as error:
+            _, is_io, why = str(error).rpartition("IO error: ")
+            if not is_io:
+                raise
+            raise OSError(why) from error  # which polars says itself of the other formats
     return list(files)
 
 
-def _batches(tables: Tables) -> Iterator[pl.DataFrame]:
-    """The same rows in fewer, larger tables: a call of a writer costs more than the rows of a clip."""
-    batch: list[pl.DataFrame] = []
-    for table in tables:
-        batch.append(table)
-        if sum(map(len, batch)) >= _ROWS_AT_ONCE:
-            yield pl.concat(batch, rechunk=False)
-            batch = []
-    if batch:
-        yield pl.concat(batch, rechunk=False)
+def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[AnnotatedClip]]:
+    """The same clips, as many at a time as have some `n_rows` rows."""
+    group: list[AnnotatedClip] = []
+    rows = 0
+    for clip in clips:
+        assert clip.info is not None  # noqa: S101 - the caller's business
+        group.append(clip)
+        rows += clip.info.index.n_frames * max(1, len(clip.works))
+        if rows >= n_rows:
+            yield group
+            group, rows = [], 0
+    if group:
+        yield group
 
 
 _ROWS_AT_ONCE = 200_000
+"""A call of a writer costs more than the rows of a clip."""
