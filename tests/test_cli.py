@@ -40,7 +40,18 @@ def test_help_lists_the_commands_and_the_version_is_said() -> None:
 def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from lsvid.cli import cli; cli(['--help'], standalone_mode=False); print(sorted(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
-    for module in ("numpy", "polars", "av", "cv2", "msgspec", "label_studio_sdk", "boto3", "requests", "srsly"):
+    for module in (
+        "numpy",
+        "polars",
+        "av",
+        "cv2",
+        "msgspec",
+        "label_studio_sdk",
+        "boto3",
+        "requests",
+        "srsly",
+        "distributed",
+    ):
         assert f"'{module}'" not in shown
 
 

@@ -95,17 +95,21 @@ def _checked(address: str, message: str) -> str:
 
 
 def _connect(distributed: Any, address: str) -> Any:  # noqa: ANN401 - Dask is typed in part only
+    client = distributed.Client.__new__(distributed.Client)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of versions, which are compared here
-            return distributed.Client(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+            client.__init__(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        return client  # noqa: TRY300
     except TypeError as error:
+        client.status = "closed"
         raise SettingsError(
             f"{address} wants TLS, and Dask has no certificates for it",
             "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY, or distributed.comm.tls in "
             "Dask's configuration",
         ) from error
     except Exception as error:  # whatever a foreign service answers: OSError, MemoryError, …
+        client.status = "closed"  # else it tries to take its leave for 10 s, and complains on standard error
         raise ServerError(
             f"no Dask scheduler answers at {address}",
             "is it running, and is the address (or the scheduler file) still right? With TLS it is tls://HOST:PORT",

@@ -121,7 +121,8 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 splits=SplitOptions(shares, options["folds"], options["seed"]),
                 command=_command_line(),
                 images=images and replace(images, workers=workers),
-                workers=workers if images is None and not is_s3(options["folder"]) else None,
+                # What goes to S3 is put together in a folder of this machine, which no other sees.
+                workers=None if is_s3(options["folder"]) else workers,
                 on_clip=None if images else step,
                 on_image=step,
             )
