@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 import lsvid.cluster
 from factories import NTSC, VFR_GAPS, VideoFactory
+from lsvid import storage
 from lsvid.cli import cli
 from lsvid.cluster import Cluster, check_versions, open_cluster
 from lsvid.errors import ClipError, DataError, LsvidError, ServerError, SettingsError
@@ -313,6 +314,24 @@ def test_clips_are_imported_as_the_cluster_read_them(
     assert (result.exit_code, "clips imported 3, failed: 1" in result.stderr) == (1, True), result.stderr
     assert "clip_4.mp4 cannot be read as a video" in result.stderr
     assert project.clips() == ["op1/clip_1", "op1/clip_2", "op1/clip_3"]
+
+
+def test_where_s3_is_travels_and_credentials_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://theirs:9000")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    settings = storage.s3_settings()
+    assert SECRET not in str(settings)
+    monkeypatch.setattr(storage, "_own", {})  # as on a worker that begins
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "https://own:9000")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "own-region")
+    storage.follow_s3_settings(settings)
+    assert (os.environ["AWS_ENDPOINT_URL_S3"], os.environ["AWS_DEFAULT_REGION"]) == (
+        "https://theirs:9000",
+        "own-region",
+    )
+    storage.follow_s3_settings({})
+    assert os.environ["AWS_ENDPOINT_URL_S3"] == "https://own:9000"
+    assert "AWS_ENDPOINT_URL" not in os.environ
 
 
 # --- What goes wrong --------------------------------------------------------------------------------------------------

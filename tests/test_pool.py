@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import lsvid.pool
 from lsvid.errors import ClipError, DataError, LsvidError
 from lsvid.pool import Processes, Report
 
@@ -48,6 +49,13 @@ def test_results_come_with_their_positions_and_reports() -> None:
     assert results == {0: 6, 1: 8, 2: 10}
     assert reported == {0: 3, 1: 4, 2: 5}
     assert list(Processes(2).run_each(_double, [])) == []
+
+
+def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsvid.pool, "cores", lambda: 16)
+    assert [Processes().threads(n) for n in (1, 4, 100)] == [16, 4, 1]
+    assert [Processes().threads(n, useful=8) for n in (1, 100)] == [16, 8]
+    assert [Processes(5).threads(n, useful=8) for n in (1, 100)] == [16, 3]
 
 
 def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
