@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from lsvid import __version__, storage
 from lsvid.errors import ClipError, LsvidError, ServerError, SettingsError
 from lsvid.pool import Item, Report, Result, outcome
-from lsvid.unfinished import unfinished
+from lsvid.unfinished import remove_leftovers, unfinished
 
 _CONNECT_TIMEOUT_S = 5
 _WORKERS_TIMEOUT_S = 15
@@ -334,6 +334,7 @@ def _file_seen(folders: Sequence[str]) -> Iterator[str | None]:
     file = unfinished(folder / f"seen-{uuid.uuid4().hex}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(folder)
         file.touch()
     except OSError as error:
         raise SettingsError(f"cannot write to {folder}: {error.strerror}", "choose another -o") from error
