@@ -11,6 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 PYTHON = sys.executable
+OTHERS = os.environ.get("LSVID_BENCH_PYTHON", PYTHON)
+"""A Python that has what lsvid is measured beside and does not need itself: decord2, torchcodec, and OpenCV."""
+
 RATE, GOP = 25, 250
 Spans = list[tuple[int, int]]
 
@@ -44,6 +47,20 @@ DECORD = """if True:
         cv2.imwrite(str(folder / f"{frame:06d}.jpg"), picture)
 """
 
+TORCHCODEC = """if True:
+    import sys, cv2
+    from pathlib import Path
+    from torchcodec.decoders import VideoDecoder
+    clip, folder, step = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+    folder.mkdir(parents=True)
+    wanted = [f for b, e in eval(sys.argv[4]) for f in range(b, e) if f % step == 0]
+    video = VideoDecoder(clip, dimension_order="NHWC", num_ffmpeg_threads=0)
+    for start in range(0, len(wanted), 64):
+        some = wanted[start : start + 64]
+        for frame, picture in zip(some, video.get_frames_at(some).data.numpy()):
+            cv2.imwrite(str(folder / f"{frame:06d}.jpg"), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+"""
+
 BARE = """if True:
     import sys, av
     with av.open(sys.argv[1]) as container:
@@ -54,11 +71,11 @@ BARE = """if True:
 
 
 def images(length_s: str = "300") -> None:
-    """Labelled frames as JPEG, every one of them and one a second."""
+    """Pictures of frames as JPEG: of the labelled ones, one a second of them, and of all."""
     seconds = int(length_s)
     spans = [(begin, begin + 9 * RATE) for begin in range(0, seconds * RATE, 30 * RATE)]
     with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
+        work, out = Path(folder), Path(folder) / "out"
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
         clip = work / "clips" / "op1" / "clip_1.mp4"
         _make_clip(clip, "1280x720", ["-crf", "23", "-g", str(GOP)], seconds)
@@ -67,32 +84,38 @@ def images(length_s: str = "300") -> None:
         print(f"a clip of {seconds} s, 1280x720, {RATE} fps, a key picture every {GOP}; spans over 30 %; "
               f"{os.cpu_count()} cores; whole commands, shortest of 3")  # fmt: skip
         _run([PYTHON, "-c", "import lsvid.video, sys; lsvid.video.probe(sys.argv[1])", str(clip)])  # as after an import
-        for name, step in (("every labelled frame", 1), ("one frame a second", RATE)):
-            out = work / "out"
+        # Beside the rest: decoding alone, with as many threads as there are cores.
+        bare_s = _best({"": [PYTHON, "-c", BARE, str(clip)]}, out, 3)[""]
+        for name, step, some in (
+            ("one labelled frame a second", RATE, spans),
+            ("every labelled frame", 1, spans),
+            ("every frame of the clip", 1, [(0, seconds * RATE)]),
+        ):
+            export = _export(work, [1], some)
             ways = {
-                "seed's script (cv2)": _script(SEED, clip, out, step, spans),
-                "ffmpeg select": _ffmpeg_select(clip, out, step, spans),
-                "decord": _script(DECORD, clip, out, step, spans),
-                "lsvid export-frames --images": _lsvid(_export(work, [1], spans), clip.parent.parent, out, step),
+                "seed's script (cv2)": _script(PYTHON, SEED, clip, out, step, some),
+                "ffmpeg, select": _ffmpeg_select(clip, out, step, some),
+                "ffmpeg, -ss for each span": _ffmpeg_seek(clip, out, step, some),
+                "decord2": _script(OTHERS, DECORD, clip, out, step, some),
+                "torchcodec": _script(OTHERS, TORCHCODEC, clip, out, step, some),
+                "lsvid export-frames --images": _lsvid(export, clip.parent.parent, out, step),
             }
-            if subprocess.run([PYTHON, "-c", "import decord"], capture_output=True, check=False).returncode:
-                del ways["decord"]
-            times = _best(ways, out, 3)
-            counts = sum(1 for b, e in spans for f in range(b, e) if f % step == 0)
-            bare = _best({"bare": [PYTHON, "-c", BARE, str(clip)]}, out, 3)["bare"]
-            seed = times["seed's script (cv2)"]
-            print(f"\n{name}: {counts:,} pictures")
-            for way, taken_s in times.items():
-                print(f"  {way:32} {taken_s:7.2f} s  {seed / taken_s:5.2f} times the seed's script")
-            print(f"  {'limit: decode the whole clip':32} {bare:7.2f} s  {seed / bare:5.2f}")
-        taken: dict[int, float] = {}
-        for jobs in (1, 2):
-            command = _lsvid(_export(work, [1, 2, 3, 4], spans), clip.parent.parent, work / "out", 1)
-            # One job on one core: what a second core adds.
-            pinned = ["taskset", "-c", "0", *command] if jobs == 1 and shutil.which("taskset") else command
-            taken[jobs] = _best({"": [*pinned, "--jobs", str(jobs)]}, work / "out", 2)[""]
-        print(f"\nfour clips, every labelled frame: one core {taken[1]:.2f} s, two cores {taken[2]:.2f} s, "
-              f"{taken[1] / taken[2]:.2f} times (wanted: 1.8)")  # fmt: skip
+            for way, module in (("decord2", "decord"), ("torchcodec", "torchcodec")):
+                if subprocess.run([OTHERS, "-c", f"import {module}"], capture_output=True, check=False).returncode:
+                    print(f"({way} is not installed, see LSVID_BENCH_PYTHON)")
+                    del ways[way]
+            count = sum(1 for begin, end in some for frame in range(begin, end) if frame % step == 0)
+            times = _best(ways, out, 3, count)
+            seed_s = times["seed's script (cv2)"]
+            print(f"\n{name}: {count:,} pictures")
+            for way, taken_s in {**times, "limit: decode the whole clip": bare_s}.items():
+                print(f"  {way:32} {taken_s:7.2f} s  {seed_s / taken_s:5.2f} times the seed's script")
+        export, count = _export(work, [1, 2, 3, 4], spans), 4 * sum(end - begin for begin, end in spans)
+        command = _lsvid(export, clip.parent.parent, out, 1)
+        # One job on one core: what a second core adds.
+        taken = _best({"one": ["taskset", "-c", "0", *command, "--jobs", "1"], "two": command}, out, 3, count)
+        print(f"\nfour clips, every labelled frame: one core {taken['one']:.2f} s, two cores {taken['two']:.2f} s, "
+              f"{taken['one'] / taken['two']:.2f} times (wanted: 1.8)")  # fmt: skip
 
 
 def proxies() -> None:
@@ -133,8 +156,8 @@ def _make_clip(path: Path, size: str, options: list[str], seconds: int) -> None:
           "-pix_fmt", "yuv420p", *options, str(path)])  # fmt: skip
 
 
-def _script(code: str, clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
-    return [PYTHON, "-c", code, str(clip), str(out / "images"), str(step), repr(spans)]
+def _script(python: str, code: str, clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    return [python, "-c", code, str(clip), str(out / "images"), str(step), repr(spans)]
 
 
 def _ffmpeg_select(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
@@ -142,6 +165,15 @@ def _ffmpeg_select(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
     select = f"select='({inside})*not(mod(n,{step}))'"
     extract = f'ffmpeg -v error -nostdin -i {clip} -vf "{select}" -vsync 0 -q:v 2 {out}/%06d.jpg'
     return ["sh", "-c", f"mkdir -p {out} && {extract}"]
+
+
+def _ffmpeg_seek(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
+    each = [
+        f"ffmpeg -v error -nostdin -ss {begin / RATE} -i {clip} -vf \"select='not(mod(n,{step}))'\" -vsync 0 "
+        f"-frames:v {len(range(begin, end, step))} -q:v 2 {out}/{number:03}-%06d.jpg"
+        for number, (begin, end) in enumerate(spans)
+    ]
+    return ["sh", "-c", " && ".join([f"mkdir -p {out}", *each])]
 
 
 def _export(work: Path, numbers: list[int], spans: Spans) -> Path:
@@ -165,8 +197,11 @@ def _lsvid(export: Path, clips: Path, out: Path, step: int) -> list[str]:
     return [*command, "-q", *sampled]
 
 
-def _best(ways: dict[str, list[str]], out: Path, times: int) -> dict[str, float]:
-    """The shortest time of each command in seconds, taken in turns, into a folder that is empty each time."""
+def _best(ways: dict[str, list[str]], out: Path, times: int, count: int | None = None) -> dict[str, float]:
+    """The shortest time of each command in seconds, taken in turns, into a folder that is empty each time.
+
+    count: how many pictures each of them has to make.
+    """
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(times):
         for way, command in ways.items():
@@ -174,6 +209,9 @@ def _best(ways: dict[str, list[str]], out: Path, times: int) -> dict[str, float]
             begin = time.perf_counter()
             _run(command)
             best[way] = min(best[way], time.perf_counter() - begin)
+            made = sum(1 for _ in out.rglob("*.jpg"))
+            if count is not None and made != count:
+                sys.exit(f"{way} made {made} pictures instead of {count}")
     return best
 
 

@@ -331,6 +331,24 @@ def test_the_key_is_in_no_file(clips: Path, tmp_path: Path, monkeypatch: pytest.
         assert "hunter2" not in (tmp_path / "out/manifest.json").read_text()
 
 
+@pytest.mark.parametrize("layout", ["long", "wide"])
+def test_rows_do_not_depend_on_how_many_clips_are_written_at_once(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, layout: str
+) -> None:
+    exported = export(
+        tmp_path,
+        task(1, "clip_1", annotation(1, 5, region(5, 12, "A"), region(10, 20, "B", "r2")), annotation(2, 6)),
+        task(2, "clip_2", annotation(3, 6, region(1, 60, "B"))),
+        task(3, "clip_10"),
+    )
+    command = ["export-frames", exported, "--clips", clips, "--include-unannotated", "--layout", layout]
+    assert run(*command, "-o", tmp_path / "together").exit_code == 0
+    monkeypatch.setattr("lsvid.writers.tables._ROWS_AT_ONCE", 1)
+    assert run(*command, "-o", tmp_path / "alone").exit_code == 0
+    assert (tmp_path / "together/frames.csv").read_text() == (tmp_path / "alone/frames.csv").read_text()
+    assert {row["clip"] for row in rows(tmp_path / "alone")} == {"clip_1", "clip_2", "clip_10"}
+
+
 def test_a_kill_leaves_the_last_result_whole(clips: Path, tmp_path: Path) -> None:
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, region(5, 12, "A"))))
     out = tmp_path / "out"
