@@ -93,40 +93,34 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
 def probe_all(
     paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, workers: "Workers | None" = None
 ) -> list[VideoInfo | ClipError]:
-    """`probe` of each path, in their order, several at a time; an unreadable file's ClipError stands in its place.
+    """`probe` of each path, in their order; a ClipError stands in the place of a file that is unreadable.
 
-    `on_done` is called with 1 after each, in the caller's thread. `workers` that are elsewhere read those that are not
-    remembered here, and what they find is remembered here. Raises ServerError and SettingsError.
+    What is not remembered here is read by `workers` (None: processes of this machine), and then remembered here.
+    `on_done` is called with 1 after each, in the caller's thread. Raises ServerError and SettingsError.
     """
-    elsewhere = workers is not None and workers.elsewhere
     results: list[VideoInfo | ClipError | None] = []
-    # Threads: FFmpeg reads packets without holding Python's lock, and the rest is waiting for the disk, or for S3.
-    waiting = any(storage.is_s3(path) for path in paths)
-    with ThreadPoolExecutor(max_workers=_S3_JOBS if waiting else max(2, os.cpu_count() or 1)) as pool:
-        for result in pool.map(_remembered if elsewhere else _probed, paths):
+    with ThreadPoolExecutor(_S3_JOBS) as pool:  # threads, since they wait: for the disk, or for S3
+        for result in pool.map(_remembered, paths):
             results.append(result)
             if on_done and result is not None:
                 on_done(1)
     unknown = [position for position, result in enumerate(results) if result is None]
-    if workers is not None and unknown:
+    if unknown:
+        from lsvid.pool import Processes, cores  # noqa: PLC0415 - multiprocessing comes with it
+
         asked = [os.fspath(paths[position]) for position in unknown]
         asked = [path if storage.is_s3(path) else str(Path(path).absolute()) for path in asked]
+        # Of clips in S3 more at a time than there are cores: half of the time they wait.
+        workers = workers or Processes(2 * cores() if storage.is_s3(asked[0]) else None)
         for number, found in workers.run_each(_probe_reported, asked, reads=str):
             if isinstance(found, LsvidError) and not isinstance(found, ClipError):
                 raise found  # the next clip would fail by it as well
             results[unknown[number]] = found
-            if isinstance(found, VideoInfo):
+            if isinstance(found, VideoInfo) and workers.elsewhere:
                 _remember(asked[number], found)
             if on_done:
                 on_done(1)
     return [result for result in results if result is not None]
-
-
-def _probed(path: str | Path) -> VideoInfo | ClipError:
-    try:
-        return probe(path)
-    except ClipError as error:
-        return error
 
 
 def _probe_reported(path: str, report: "Report") -> VideoInfo:
