@@ -280,7 +280,7 @@ def test_files_that_are_not_lsvids_are_not_overwritten(clips: Path, tmp_path: Pa
     (tmp_path / "out/frames.csv").write_text("precious")
     result = run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out")
     assert result.exit_code == 2
-    assert "holds frames.csv, but no manifest.json of an earlier export: it would be overwritten" in result.stderr
+    assert "holds frames.csv, but no manifest.json of an earlier run: it would be overwritten" in result.stderr
     assert (tmp_path / "out/frames.csv").read_text() == "precious"
     result = run("export-frames", exported, "--clips", clips, "-o", exported)
     assert f"{exported} is a file" in result.stderr

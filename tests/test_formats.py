@@ -67,7 +67,7 @@ def test_formats_as_json() -> None:
 def test_files_that_are_not_of_an_export_are_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/segments.csv").write_text("mine", encoding="utf-8")
-    with pytest.raises(Exception, match=r"segments\.csv, which no earlier export wrote"):
+    with pytest.raises(Exception, match=r"segments\.csv, which no earlier run wrote"):
         export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "segments")
     assert (tmp_path / "out/segments.csv").read_text(encoding="utf-8") == "mine"
 

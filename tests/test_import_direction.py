@@ -7,7 +7,7 @@ SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
     "errors", "findings", "unfinished", "pool", "timebase", "spans", "labels", "naming", "splits", "labeling_config",
-    "config_changes", "instructions", "passes", "storage", "cluster", "video", "clips", "proxies", "images",
+    "config_changes", "instructions", "passes", "storage", "results", "cluster", "video", "clips", "proxies", "images",
     "clip_advice", "import_plan", "annotation_results", "readers", "dataset", "label_matching", "boundaries", "merge",
     "frames", "image_export", "writers", "export", "contact_sheet", "agreement", "timings", "comparison", "report",
     "label_studio", "checks", "cli", "__main__",

@@ -250,6 +250,20 @@ def test_results_go_to_s3_and_replace_earlier_ones(bucket: Bucket, videos: Video
     assert b'"Cut"' in bucket.get("spans.jsonl")
 
 
+def test_a_report_goes_to_s3(bucket: Bucket, videos: VideoFactory, tmp_path: Path) -> None:
+    export = tmp_path / "export.json"
+    export.write_text(json.dumps(export_of(bucket.put("op/c1.mp4", videos.make(n_frames=30)))))
+    for _ in range(2):  # the second takes the first one's place
+        result = run("report", str(export), "-o", f"{bucket.uri}/report/")
+        assert result.exit_code == 0, result.output
+        assert f"-> {bucket.uri}/report/report.html" in result.stderr
+    assert bucket.get("report/report.html").startswith(b"<!doctype html>")
+    assert {"report/timings.csv", "report/timings.json"} <= set(bucket.keys())
+    bucket.put("taken/report.html", b"mine")
+    assert "holds report.html, which no timings.json" in run("report", str(export), "-o", f"{bucket.uri}/taken").stderr
+    assert bucket.get("taken/report.html") == b"mine"
+
+
 def test_pictures_come_from_s3(bucket: Bucket, videos: VideoFactory, tmp_path: Path) -> None:
     export = tmp_path / "export.json"
     export.write_text(json.dumps(export_of(bucket.put("op/c1.mp4", videos.make(n_frames=30)))))
@@ -281,7 +295,7 @@ def test_foreign_tables_in_s3_are_not_overwritten(bucket: Bucket, videos: VideoF
     bucket.put("results/frames.csv", b"mine")
     result = run("export-frames", str(export), "-o", f"{bucket.uri}/results/")
     assert result.exit_code == 2
-    assert "holds frames.csv, which no manifest.json of an earlier export names" in result.stderr
+    assert "holds frames.csv, which no manifest.json of an earlier run names" in result.stderr
     assert bucket.get("results/frames.csv") == b"mine"
 
 

@@ -10,11 +10,11 @@ import numpy as np
 
 from lsvid.dataset import AnnotatedClip, Work
 from lsvid.errors import DataError, LsvidError
-from lsvid.export import whole_file
 from lsvid.findings import Findings
 from lsvid.images import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.labeling_config import PALETTE
 from lsvid.pool import Processes
+from lsvid.results import whole_file
 from lsvid.spans import LABEL_SEPARATOR, Span
 
 

@@ -2,17 +2,13 @@
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsvid import __version__, storage
+from lsvid import __version__
 from lsvid.boundaries import BoundaryOptions, join, tidy
 from lsvid.clips import natural_key
 from lsvid.dataset import (
@@ -33,6 +29,7 @@ from lsvid.labels import LabelTree
 from lsvid.merge import MergeOptions, merge
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
+from lsvid.results import check_ours, whole_file, whole_folder
 from lsvid.spans import LABEL_SEPARATOR, SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.splits import Fold, SplitOptions, split
 from lsvid.writers import WRITERS, span_writer, writer
@@ -42,7 +39,8 @@ if TYPE_CHECKING:
     from lsvid.image_export import ImageRequest
     from lsvid.pool import Workers
 
-MANIFEST = "manifest.json"
+MANIFEST, TABLES = "manifest.json", "frames*"
+"""The manifest, and the files that are not to be overwritten without one."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +161,6 @@ def export_frames(
     if images:
         from lsvid.image_export import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
-        _check_ours(folder)
         export.pictures = partial(
             ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
         )
@@ -171,7 +168,8 @@ def export_frames(
     if not chosen.annotators:
         export.check_one_annotator()
     export.folds = _folds(export, splits or SplitOptions())
-    with _whole_folder(folder) as (staging, publish):
+    check_ours(folder, MANIFEST, TABLES)
+    with whole_folder(folder, MANIFEST) as (staging, publish):
         export.folder = staging
         files = writer(file_format)(export)
         if export.folds:
@@ -315,151 +313,6 @@ def _sha256_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write into; it takes `path`'s place at the end, or vanishes if anything goes wrong."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        raise SettingsError(f"cannot write {path}: {error.strerror}", "choose another place with -o") from error
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def _whole_folder(folder: Path) -> Iterator[tuple[Path, Callable[[Sequence[str]], None]]]:
-    """A folder beside `folder` to write into, and a function that moves the named files from it into place.
-
-    What an earlier run of lsvid left in `folder` and this one did not write again is removed.
-    """
-    _check_ours(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
-    except OSError as error:
-        raise SettingsError(f"cannot write to {folder}: {error.strerror}", "choose another folder with -o") from error
-
-    def publish(names: Sequence[str]) -> None:
-        old = _files_of_manifest(folder)
-        _check_free(folder, set(names) - old - {MANIFEST})
-        folder.mkdir(exist_ok=True)
-        (folder / MANIFEST).unlink(missing_ok=True)  # so that it never describes files that are not there yet
-        for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (staging / name).replace(folder / name)
-        for name in old - set(names):
-            (folder / name).unlink(missing_ok=True)
-            _remove_empty((folder / name).parent, folder)
-
-    try:
-        yield staging, publish
-    except OSError as error:
-        raise DataError(
-            f"cannot write to {folder}: {error.strerror or error}", "free some space, then run it again"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-@contextmanager
-def output_folder(target: str) -> Iterator[Path]:
-    """The folder to write results into. For an `s3://` prefix it is a temporary one, which is uploaded at the end.
-
-    The manifest goes last, and an earlier one first away, so that it never describes files that are not there. Raises
-    SettingsError where the prefix holds tables that are not lsvid's, and ServerError.
-    """
-    if not storage.is_s3(target):
-        yield Path(target)
-        return
-    prefix = storage.folder_uri(target)
-    before = storage.read_bytes(prefix + MANIFEST)
-    old = _names_in_manifest(before or b"")
-    _check_free_in_s3(prefix, old, lambda name: name.startswith("frames"))
-    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
-        local = Path(folder) / "out"
-        yield local
-        names = sorted(path.relative_to(local).as_posix() for path in local.rglob("*") if path.is_file())
-        _check_free_in_s3(prefix, old, {name for name in names if "/" not in name}.__contains__)
-        if before is not None:
-            storage.remove(prefix + MANIFEST)
-        for name in sorted(names, key=lambda name: name == MANIFEST):
-            storage.upload(local / name, prefix + name)
-        for name in old - set(names):
-            storage.remove(prefix + name)
-
-
-@contextmanager
-def output_file(target: str) -> Iterator[Path]:
-    """The file to write to. For an `s3://` URI it is a temporary one, which is uploaded at the end."""
-    if not storage.is_s3(target):
-        yield Path(target)
-        return
-    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
-        local = Path(folder) / "out"
-        yield local
-        storage.upload(local, target)
-
-
-def _check_free_in_s3(prefix: str, old: Collection[str], would_be_written: Callable[[str], bool]) -> None:
-    for uri, _ in storage.list_objects(prefix):
-        name = uri.removeprefix(prefix)
-        if would_be_written(name) and name not in old and name != MANIFEST:
-            raise SettingsError(
-                f"{prefix} holds {name}, which no {MANIFEST} of an earlier export names: it would be overwritten",
-                "choose another prefix with -o, or remove the object",
-            )
-
-
-def _check_ours(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"{folder} is a file", "give -o a folder")
-    taken = [p.name for p in folder.glob("frames*") if p.is_file()] if folder.is_dir() else []
-    if taken and not (folder / MANIFEST).exists():
-        raise SettingsError(
-            f"{folder} holds {taken[0]}, but no {MANIFEST} of an earlier export: it would be overwritten",
-            "choose another folder with -o, or remove the file",
-        )
-
-
-def _check_free(folder: Path, names: Collection[str]) -> None:
-    """Raise SettingsError where one of `names` is there already and no earlier export wrote it."""
-    taken = sorted(name for name in names if (folder / name).exists())
-    if taken:
-        raise SettingsError(
-            f"{folder} holds {taken[0]}, which no earlier export wrote: it would be overwritten",
-            "choose another folder with -o, or remove the file",
-        )
-
-
-def _remove_empty(inner: Path, folder: Path) -> None:
-    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it."""
-    while inner != folder and inner.is_dir() and not any(inner.iterdir()):
-        inner.rmdir()
-        inner = inner.parent
-
-
-def _files_of_manifest(folder: Path) -> set[str]:
-    try:
-        return _names_in_manifest((folder / MANIFEST).read_bytes())
-    except OSError:
-        return set()
-
-
-def _names_in_manifest(manifest: bytes) -> set[str]:
-    """The names of the files that a manifest describes; none where it is no manifest."""
-    try:
-        names = {PurePosixPath(file["name"]) for file in json.loads(manifest)["files"]}
-        return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
-    except (ValueError, KeyError, TypeError):
-        return set()
-
-
 def _manifest(
     clips: Sequence[AnnotatedClip],
     exported: Sequence[AnnotatedClip],
@@ -540,6 +393,5 @@ def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
 
 
 __all__ = [
-    "Annotation", "Clip", "Sources", "export_frames", "output_file", "output_folder", "read_clips", "span_lines",
-    "span_records", "write_lines",
+    "Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_lines", "span_records", "write_lines",
 ]  # fmt: skip

@@ -36,7 +36,7 @@ def config(output: Output, /, labels: str, timeline: "Timeline", file: str | Non
     xml = labeling_config(tree, timeline)
     output.document = {"version": 1, "command": "config", "timeline": timeline, "labels": len(tree.paths())}
     if file:
-        from lsvid.export import whole_file
+        from lsvid.results import whole_file
 
         with whole_file(Path(file)) as temporary:
             temporary.write_text(xml, encoding="utf-8", newline="\n")

@@ -68,10 +68,11 @@ def export_frames(output: Output, /, **options: Any) -> None:
     """
     from lsvid.dataset import label_order
     from lsvid.errors import DataError
-    from lsvid.export import export_frames, output_folder, read_clips
+    from lsvid.export import MANIFEST, TABLES, export_frames, read_clips
     from lsvid.findings import Findings
     from lsvid.frames import TableOptions
     from lsvid.merge import MergeOptions
+    from lsvid.results import output_folder
     from lsvid.splits import SplitOptions, parse_shares
     from lsvid.storage import is_s3
     from lsvid.timebase import parse_rate
@@ -103,7 +104,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
         labels = label_order(clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with (
-            output_folder(options["folder"]) as folder,
+            output_folder(options["folder"], MANIFEST, TABLES) as folder,
             output.progress("Writing pictures" if images else "Writing frames", 0 if images else len(clips)) as step,
         ):
             manifest = export_frames(

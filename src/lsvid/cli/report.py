@@ -1,6 +1,5 @@
 """`lsvid report`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,7 +10,8 @@ from lsvid.cli.sources import boundary_options, note_treatment, open_sources, so
 
 @click.command("report")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into.")
+@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+              help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
 @click.option("--project-url", metavar="URL",
               help="Address for links to tasks, https://…/projects/3. Default: that of --project.")  # fmt: skip
 @boundary_options
@@ -31,12 +31,10 @@ def report(output: Output, /, **options: Any) -> None:
     from lsvid.dataset import label_order
     from lsvid.export import read_clips
     from lsvid.findings import Findings
-    from lsvid.report import write_report
+    from lsvid.report import PAGE, TIMINGS, write_report
     from lsvid.report.data import ReportOptions
-    from lsvid.storage import is_s3
+    from lsvid.results import output_folder
 
-    if is_s3(options["folder"]):
-        raise click.BadParameter("a report is written to a folder of this machine", param_hint="-o")
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
@@ -47,11 +45,12 @@ def report(output: Output, /, **options: Any) -> None:
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
         chosen = ReportOptions(label_order(clips, tree), tree, project_url, names)
-        done = write_report(clips, Path(options["folder"]), chosen, findings)
+        with output_folder(options["folder"], TIMINGS, PAGE) as folder:
+            done = write_report(clips, folder, chosen, findings)
     output.findings(findings)
     note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}
     output.note(
         f"{done['occurrences']:,} occurrences in {done['cases']} cases by {len(done['annotators'])} annotators, "
-        f"{done['disagreements']:,} disagreements -> {Path(options['folder']) / 'report.html'}"
+        f"{done['disagreements']:,} disagreements -> {options['folder'].rstrip('/')}/{PAGE}"
     )

@@ -2,10 +2,7 @@
 
 import csv
 import json
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,16 +10,17 @@ from typing import Any
 from lsvid import __version__
 from lsvid.comparison import Disagreement, PairAgreement
 from lsvid.dataset import AnnotatedClip
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError
 from lsvid.findings import Findings
 from lsvid.report.data import ReportData, ReportOptions, report_data
 from lsvid.report.figures import write_figures
 from lsvid.report.page import page
+from lsvid.results import check_ours, whole_folder
 from lsvid.spans import LABEL_SEPARATOR
 from lsvid.timings import LabelPath
 
 TIMINGS, PAGE, FIGURES = "timings.json", "report.html", "figures"
-"""timings.json lists the files of its report, so that the next one can remove what it no longer writes."""
+"""timings.json is the manifest: it lists the files of its report."""
 
 _VERSION = 1
 
@@ -37,6 +35,7 @@ def write_report(
     count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
     `folder` holds files of these names that no report wrote.
     """
+    check_ours(folder, TIMINGS, PAGE)
     for clip in clips:
         if clip.info is None:
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
@@ -46,7 +45,7 @@ def write_report(
             "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
     data = report_data(clips, options)
-    with _staged(folder) as staging:
+    with whole_folder(folder, TIMINGS) as (staging, publish):
         (staging / FIGURES).mkdir()
         files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
         (staging / PAGE).write_text(page(data), encoding="utf-8")
@@ -60,7 +59,7 @@ def write_report(
             files += ["agreement.csv", "agreement.json", "disagreements.csv"]
         files.append(TIMINGS)
         _write_json(staging / TIMINGS, _timings_document(data, files))
-        _publish(staging, folder, files)
+        publish(files)
     return {
         "files": files,
         "cases": len(data.cases),
@@ -159,56 +158,3 @@ def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write into, gone at the end."""
-    _check_ours(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}.", suffix=".tmp"))
-    except OSError as error:
-        raise SettingsError(f"cannot write to {folder}: {error.strerror}", "choose another folder with -o") from error
-    try:
-        yield staging
-    except OSError as error:
-        raise DataError(
-            f"cannot write to {folder}: {error.strerror or error}", "free some space, then run it again"
-        ) from error
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _publish(staging: Path, folder: Path, names: Sequence[str]) -> None:
-    """Move the files into place, and remove what an earlier report wrote and this one did not."""
-    old = _files_of_report(folder)
-    (folder / FIGURES).mkdir(parents=True, exist_ok=True)
-    (folder / TIMINGS).unlink(missing_ok=True)  # so that it never describes files that are not there yet
-    for name in names:
-        (staging / name).replace(folder / name)
-    for name in old - set(names):
-        (folder / name).unlink(missing_ok=True)
-
-
-def _check_ours(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"{folder} is a file", "give -o a folder")
-    ours = _files_of_report(folder)
-    taken = [name for name in (PAGE, "timings.csv", "agreement.csv", TIMINGS) if (folder / name).exists()]
-    foreign = [name for name in taken if name not in ours]
-    if foreign:
-        raise SettingsError(
-            f"{folder} holds {foreign[0]}, which no earlier report wrote: it would be overwritten",
-            "choose another folder with -o, or remove the file",
-        )
-
-
-def _files_of_report(folder: Path) -> set[str]:
-    """The files that an earlier report says it wrote; those that lie elsewhere than a report writes are not its own."""
-    try:
-        names = json.loads((folder / TIMINGS).read_text(encoding="utf-8"))["files"]
-        paths = [Path(name) for name in names]
-    except (OSError, ValueError, KeyError, TypeError):
-        return set()
-    return {path.as_posix() for path in paths if path.parent in (Path(), Path(FIGURES))}
