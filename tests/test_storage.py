@@ -257,7 +257,7 @@ def test_a_report_goes_to_s3(bucket: Bucket, videos: VideoFactory, tmp_path: Pat
         result = run("report", str(export), "-o", f"{bucket.uri}/report/")
         assert result.exit_code == 0, result.output
         assert f"-> {bucket.uri}/report/report.html" in result.stderr
-    assert bucket.get("report/report.html").startswith(b"<!doctype html>")
+    assert bucket.get("report/report.html").startswith(b"<!DOCTYPE html>")
     assert {"report/timings.csv", "report/timings.json"} <= set(bucket.keys())
     bucket.put("taken/report.html", b"mine")
     assert "holds report.html, which no timings.json" in run("report", str(export), "-o", f"{bucket.uri}/taken").stderr

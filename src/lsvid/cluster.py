@@ -248,14 +248,14 @@ class Cluster:
                 for position, value in self._news(run):
                     if isinstance(value, float):
                         on_progress(position, value)
-                    elif isinstance(error := value.exception() if value.status == "error" else None, KilledWorker):
-                        killed[position] = _died(error)
-                        run.futures.pop(position).release()
                     else:
                         finished.append((position, value))
                 for (position, future), done in zip(finished, self._gathered(finished), strict=True):
                     run.futures.pop(position)
                     future.release()
+                    if isinstance(done, KilledWorker):
+                        killed[position] = _died(done)
+                        continue
                     if done.reported is not None:
                         on_progress(position, done.reported)
                     seen_here = done.unseen is not None and Path(done.unseen).exists()
@@ -275,10 +275,20 @@ class Cluster:
             run.futures[position] = future
             future.add_done_callback(partial(_put, run.news, position))
 
-    def _gathered(self, finished: Sequence[tuple[int, Any]]) -> list[_Done]:
-        """What the futures hold, fetched together: one by one takes three times as long."""
+    def _gathered(self, finished: Sequence[tuple[int, Any]]) -> list[Any]:
+        """What the futures hold, each a _Done, or a KilledWorker.
+
+        Fetched together: one by one takes three times as long. A result is lost where its worker dies before that, and
+        then made again, by which further workers may die.
+        """
+        from distributed import KilledWorker  # noqa: PLC0415 - as above
+
         try:
             return list(self._client.gather([future for _, future in finished]))
+        except KilledWorker as error:
+            if len(finished) == 1:
+                return [error]
+            return [done for one in finished for done in self._gathered([one])]
         except CancelledError as error:
             raise ServerError("the scheduler has gone", _AGAIN) from error
         except Exception as error:

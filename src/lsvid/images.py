@@ -549,9 +549,10 @@ class _Writer:
         self._taken.clear()
 
     def _publish(self) -> None:
-        number, future = self._kept.popleft()
+        number, future = self._kept[0]
         future.result()
         self._place.publish(self._unfinished(number), self._names[number])
+        self._kept.popleft()
         self.written.add(number)
 
     def _unfinished(self, number: int) -> Path:
