@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import signal
 import subprocess
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import lsvid.video
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.errors import ClipError
+from lsvid.pool import Report
 from lsvid.video import VideoInfo, probe, probe_all
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -135,6 +137,24 @@ def test_unreadable_files_fail_by_name_and_alone(videos: VideoFactory, tmp_path:
         assert text in error.message
     assert "No such file or directory" in errors[3].message
     assert "holds no video stream" in errors[4].message
+
+
+def _probe_of_a_decoder_that_crashes(path: str, report: Report) -> VideoInfo:
+    if Path(path).stem == "crash":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return probe(path)
+
+
+def test_a_clip_that_crashes_the_reader_fails_alone(
+    videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsvid.video._probe_reported", _probe_of_a_decoder_that_crashes)
+    paths = [videos.make(tmp_path / f"{name}.mp4", n_frames=25) for name in ("one", "crash", "two")]
+    first, crashed, last = probe_all(paths)
+    assert isinstance(first, VideoInfo)
+    assert isinstance(last, VideoInfo)
+    assert isinstance(crashed, ClipError)
+    assert "died 2 times (signal SIGSEGV)" in crashed.message
 
 
 def test_a_file_that_was_cut_off_says_how_many_pictures_are_lost(videos: VideoFactory, tmp_path: Path) -> None:
