@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -81,3 +83,13 @@ def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         list(Processes().run_each(_slow, [str(marker)], stop))
     assert not marker.exists(), "the worker cleaned up before it ended"
+
+
+def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import operator\nfrom lsvid.pool import Processes\nprint('begun')\n"
+        "print(sorted(Processes(2).run_each(operator.eq, [1, 2])))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("begun\n[(0, False), (1, False)]\n", "")

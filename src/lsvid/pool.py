@@ -6,11 +6,11 @@ import signal
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from lsvid.errors import ClipError, LsvidError
@@ -147,7 +147,8 @@ class _Worker:
     def start(cls) -> "_Worker":
         here, there = _spawn.Pipe()
         process = _spawn.Process(target=_work, args=(there,), daemon=True)
-        process.start()
+        with _no_main_program():
+            process.start()
         there.close()  # so that the end of the process is the end of the connection
         return cls(process, here)
 
@@ -172,6 +173,17 @@ class _Worker:
             self.process.kill()
             self.process.join()
         return self.process.exitcode
+
+
+@contextmanager
+def _no_main_program() -> Iterator[None]:
+    """Processes started within do not run the program that was started, a person's script perhaps, once more."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _with_news(workers: Sequence[_Worker]) -> list[tuple[int, _Worker]]:
