@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lsvid.cluster
+from clip_work import double, troubled
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid import storage
 from lsvid.cli import cli
@@ -63,25 +64,6 @@ def _run(*arguments: object) -> Result:
     return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
-def _double(item: int, report: Report) -> int:
-    report(item)
-    return item * 2
-
-
-def _troubled(item: str, report: Report) -> str:
-    """Dies once, dies always, or fails in one way or another."""
-    kind, _, path = item.partition(":")
-    if kind == "always" or (kind == "once" and not Path(path).exists()):
-        if path:
-            Path(path).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    if kind == "data":
-        raise DataError("no", "hint")
-    if kind == "bug":
-        raise ZeroDivisionError("oh")
-    return kind
-
-
 def _slow(item: str, report: Report) -> None:
     Path(item).touch()
     try:
@@ -97,17 +79,17 @@ def _slow(item: str, report: Report) -> None:
 
 def test_results_come_with_their_positions_and_reports(cluster: Cluster) -> None:
     reported: dict[int, float] = {}
-    results = dict(cluster.run_each(_double, range(200), reported.__setitem__))
+    results = dict(cluster.run_each(double, range(200), reported.__setitem__))
     assert results == {number: 2 * number for number in range(200)}
     assert reported == {number: number for number in range(200)}
-    assert list(cluster.run_each(_double, [])) == []
+    assert list(cluster.run_each(double, [])) == []
 
 
 def test_a_killed_worker_costs_nothing_and_a_clip_that_always_kills_it_fails_alone(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     items = ["fine", f"once:{tmp_path / 'died'}", "always", "data", "bug", *["more"] * 10]
-    results: dict[int, str | LsvidError] = dict(cluster.run_each(_troubled, items))
+    results: dict[int, str | LsvidError] = dict(cluster.run_each(troubled, items))
     assert [results[0], results[1]] == ["fine", "once"]
     assert [results[position] for position in range(5, 15)] == ["more"] * 10
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
@@ -121,7 +103,7 @@ def test_a_killed_worker_costs_nothing_and_a_clip_that_always_kills_it_fails_alo
 
 
 def test_clips_beside_several_that_kill_workers_are_fine(cluster: Cluster) -> None:
-    results: dict[int, str | LsvidError] = dict(cluster.run_each(_troubled, ["fine", "always", "fine", "always"]))
+    results: dict[int, str | LsvidError] = dict(cluster.run_each(troubled, ["fine", "always", "fine", "always"]))
     assert sorted(position for position, result in results.items() if result == "fine") == [0, 2]
     assert all(isinstance(results[position], ClipError) for position in (1, 3))
 
@@ -348,13 +330,13 @@ def test_a_worker_that_does_not_see_the_clips_or_the_results_ends_the_run(
     where = f"is not there on {os.uname().nodename}, where a worker of the cluster runs"
     assert caught.value.message == f"/proc/self/cwd/op1/clip_1.mp4 {where}"
     assert "under the same path on every machine (a shared folder), or in S3" in caught.value.hint
-    ((_, error),) = cluster.run_each(_double, [1], writes=lambda _: str(own / "out"))
+    ((_, error),) = cluster.run_each(double, [1], writes=lambda _: str(own / "out"))
     assert isinstance(error, SettingsError)
     assert error.message == f"/proc/self/cwd/out {where}"
     assert list((clips / "out").iterdir()) == []
     (clips / "file").touch()
     with pytest.raises(SettingsError, match=r"cannot write to .*/file/out: (Not a directory|File exists)"):
-        list(cluster.run_each(_double, [1], writes=lambda _: str(clips / "file" / "out")))
+        list(cluster.run_each(double, [1], writes=lambda _: str(clips / "file" / "out")))
 
 
 def test_no_scheduler_and_no_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -391,7 +373,7 @@ def test_workers_that_go_for_good_end_the_run(monkeypatch: pytest.MonkeyPatch) -
     ):
         made.scale(0)
         with pytest.raises(ServerError) as caught:
-            list(cluster.run_each(_double, range(3)))
+            list(cluster.run_each(double, range(3)))
     assert caught.value.message == "all workers have been away for 0.3 s"
     assert caught.value.hint == "start some; run the same command again: it goes on where it stopped"
 

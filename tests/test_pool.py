@@ -1,7 +1,6 @@
 """The pool of processes: what breaks on one clip stops no other."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -10,29 +9,9 @@ from pathlib import Path
 import pytest
 
 import lsvid.pool
+from clip_work import double, troubled
 from lsvid.errors import ClipError, DataError, LsvidError
 from lsvid.pool import Processes, Report
-
-
-def _double(item: int, report: Report) -> int:
-    report(item)
-    return item * 2
-
-
-def _troubled(item: str, report: Report) -> str:
-    """Dies once, dies always, or fails in one way or another."""
-    kind, _, path = item.partition(":")
-    if kind == "always" or (kind == "once" and not Path(path).exists()):
-        if path:
-            Path(path).touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    if kind == "exit":
-        os._exit(7)
-    if kind == "data":
-        raise DataError("no", "hint")
-    if kind == "bug":
-        raise ZeroDivisionError("oh")
-    return kind
 
 
 def _slow(item: str, report: Report) -> None:
@@ -47,10 +26,10 @@ def _slow(item: str, report: Report) -> None:
 
 def test_results_come_with_their_positions_and_reports() -> None:
     reported: dict[int, float] = {}
-    results = dict(Processes(2).run_each(_double, [3, 4, 5], reported.__setitem__))
+    results = dict(Processes(2).run_each(double, [3, 4, 5], reported.__setitem__))
     assert results == {0: 6, 1: 8, 2: 10}
     assert reported == {0: 3, 1: 4, 2: 5}
-    assert list(Processes(2).run_each(_double, [])) == []
+    assert list(Processes(2).run_each(double, [])) == []
 
 
 def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,7 +41,7 @@ def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
     items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last"]
-    results: dict[int, str | LsvidError] = dict(Processes(2).run_each(_troubled, items))
+    results: dict[int, str | LsvidError] = dict(Processes(2).run_each(troubled, items))
     assert [results[0], results[1], results[6]] == ["fine", "once", "last"]
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
     assert said[2].message == "its process died 2 times (signal SIGKILL)"

@@ -1,0 +1,29 @@
+"""Work for the pool and the cluster: in a module, since workers import it."""
+
+import os
+import signal
+from pathlib import Path
+
+from lsvid.errors import DataError
+from lsvid.pool import Report
+
+
+def double(item: int, report: Report) -> int:
+    report(item)
+    return item * 2
+
+
+def troubled(item: str, report: Report) -> str:
+    """Dies once, dies always, or fails in one way or another."""
+    kind, _, path = item.partition(":")
+    if kind == "always" or (kind == "once" and not Path(path).exists()):
+        if path:
+            Path(path).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    if kind == "exit":
+        os._exit(7)
+    if kind == "data":
+        raise DataError("no", "hint")
+    if kind == "bug":
+        raise ZeroDivisionError("oh")
+    return kind
