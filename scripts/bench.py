@@ -78,12 +78,12 @@ def plain_loop_script(export: str, target: str) -> None:
 
 
 def frames() -> None:
-    from lsvid.dataset import AnnotatedClip, Selection, label_order
-    from lsvid.export import Sources, read_clips
+    from lsvid.annotations.frames import TableOptions
+    from lsvid.annotations.stages import AnnotatedClip, Selection, label_order
     from lsvid.findings import Findings
-    from lsvid.frames import TableOptions
     from lsvid.writers import parquet
     from lsvid.writers.base import Export
+    from lsvid.writers.export import Sources, read_clips
 
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -241,7 +241,7 @@ def measure_server(studio: Any, work: Path) -> None:
 
 def many_clips(folder: Path) -> list[dict[str, Any]]:
     """The data of SERVER_CLIPS clips, 50 a case (one video under many names), with their indexes cached."""
-    from lsvid import video
+    from lsvid.video import index as video
 
     folder.mkdir(parents=True)
     source = folder.parent / "source.mp4"
@@ -280,8 +280,8 @@ def start() -> None:
 def index() -> None:
     sys.path.insert(0, str(ROOT / "tests"))
     import s3_server
-    from lsvid import storage
-    from lsvid.video import probe
+    from lsvid.files import storage
+    from lsvid.video.index import probe
 
     received: list[int] = []
 

@@ -81,7 +81,9 @@ def images(length_s: str = "300") -> None:
         _make_clip(clip, "1280x720", ["-crf", "23", "-g", str(GOP)], seconds)
         print(f"a clip of {seconds} s, 1280x720, {RATE} fps, a key picture every {GOP}; spans over 30 %; "
               f"{os.cpu_count()} cores; whole commands, shortest of 3")  # fmt: skip
-        _run([PYTHON, "-c", "import lsvid.video, sys; lsvid.video.probe(sys.argv[1])", str(clip)])  # as after an import
+        _run(
+            [PYTHON, "-c", "import lsvid.video.index, sys; lsvid.video.index.probe(sys.argv[1])", str(clip)]
+        )  # as after an import
         # Beside the rest: decoding alone, with as many threads as there are cores.
         bare_s = _best({"": [PYTHON, "-c", BARE, str(clip)]}, out, 3)[""]
         for name, step, some in (
@@ -122,7 +124,14 @@ def _four_clips(clip: Path, length_s: int, work: Path, out: Path) -> None:
         _run(["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(path)])
     spans = [(begin, begin + 9 * RATE) for begin in range(0, repeats * length_s * RATE, 30 * RATE)]
     command = _lsvid(_export(work, [1, 2, 3, 4], spans), folder.parent, out, 1)
-    _run([PYTHON, "-c", "import lsvid.video, sys; lsvid.video.probe_all(sys.argv[1:])", *map(str, folder.iterdir())])
+    _run(
+        [
+            PYTHON,
+            "-c",
+            "import lsvid.video.index, sys; lsvid.video.index.probe_all(sys.argv[1:])",
+            *map(str, folder.iterdir()),
+        ]
+    )
     ways = {"one": ["taskset", "-c", "0", *command, "--jobs", "1"], "two": command}
     taken = _best(ways, out, 2, 4 * sum(end - begin for begin, end in spans))
     print(f"\nfour clips of {repeats * length_s} s, every labelled frame: one core {taken['one']:.2f} s, "

@@ -1,15 +1,15 @@
-"""Annotated clips without files: what `lsvid.export.read_clips` gives, made from a line for each annotator and clip."""
+"""Annotated clips without files, as `read_clips` gives them, made from a line for each annotator and clip."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from lsvid.clips import natural_key
-from lsvid.dataset import AnnotatedClip, Work
-from lsvid.spans import Annotation, Clip, Frames, Span, Status
-from lsvid.timebase import FrameIndex
-from lsvid.video import VideoInfo
+from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
+from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.video.clips import natural_key
+from lsvid.video.index import VideoInfo
+from lsvid.video.timebase import FrameIndex
 
 Marked = Sequence[tuple[str, int, int]]
 """("Suturing / Knot", start_frame, stop_frame), one for each region."""

@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from lsvid.errors import DataError
-from lsvid.pool import Report
+from lsvid.workers.processes import Report
 
 
 def double(item: int, report: Report) -> int:

@@ -12,7 +12,7 @@ from factories import VideoFactory
 settings.register_profile("lsvid", deadline=None)
 settings.load_profile("lsvid")
 
-pytest_plugins = ["label_studio_server", "s3_server", "editor"]
+pytest_plugins = ["label_studio_server", "s3_server", "editor", "projects"]
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +35,11 @@ def _cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.getbasetemp() / "lsvid-cache"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture
+def clips(videos: VideoFactory, tmp_path: Path) -> Path:
+    """Two clips of one case, of 50 and 60 pictures, and a third that no export names."""
+    for name, n in (("clip_1", 50), ("clip_2", 60), ("clip_10", 25)):
+        videos.make(tmp_path / "clips" / "op1" / f"{name}.mp4", n_frames=n)
+    return tmp_path / "clips"

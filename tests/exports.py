@@ -10,15 +10,16 @@ import numpy as np
 import polars as pl
 from hypothesis import strategies as st
 
-from lsvid.dataset import AnnotatedClip, Work, gather, label_order, locate
-from lsvid.export import Sources, export_frames
+from lsvid.annotations.frames import FrameTables, TableOptions
+from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
+from lsvid.annotations.stages import AnnotatedClip, Work, gather, label_order, locate
 from lsvid.findings import Findings
-from lsvid.frames import FrameTables, TableOptions
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, Annotation, Clip, Frames, Span, Status
-from lsvid.timebase import FrameIndex
-from lsvid.video import VideoInfo
+from lsvid.video.index import VideoInfo
+from lsvid.video.timebase import FrameIndex
+from lsvid.writers.export import Sources, export_frames
 
 Labelled = tuple[str, int, int]
 """A label ('Dissection / Blunt'), and its frames [start, stop)."""

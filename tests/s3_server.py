@@ -83,7 +83,7 @@ class Bucket:
 
     def allow(self, origin: str) -> None:
         """Let pages of `origin` read the bucket, by the document that lsvid prints."""
-        from lsvid.storage import cors_document
+        from lsvid.files.storage import cors_document
 
         self.server.client.put_bucket_cors(Bucket=self.name, CORSConfiguration=cors_document(origin))
 

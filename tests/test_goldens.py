@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from factories import VideoFactory
-from lsvid.dataset import Selection
-from lsvid.export import Sources, read_clips
+from lsvid.annotations.stages import Selection
 from lsvid.findings import Findings
+from lsvid.writers.export import Sources, read_clips
 
 EXPORTS = Path(__file__).parent / "data" / "exports"
 

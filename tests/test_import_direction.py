@@ -6,16 +6,13 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "errors", "findings", "unfinished", "pool", "timebase", "spans", "labels", "naming", "splits", "labeling_config",
-    "config_changes", "instructions", "passes", "storage", "results", "cluster", "video", "clips", "proxies", "images",
-    "clip_advice", "import_plan", "annotation_results", "readers", "dataset", "label_matching", "boundaries", "merge",
-    "frames", "image_export", "writers", "export", "contact_sheet", "agreement", "timings", "comparison", "report",
-    "label_studio", "checks", "cli", "__main__",
+    "errors", "findings", "files", "workers", "labels", "video", "annotations", "labeling", "readers", "writers",
+    "analysis", "training", "report", "label_studio", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 
 FREE = {"__init__"}  # the version, and nothing that imports
-ONLY_IN = {"label_studio_sdk": {"label_studio"}, "click": {"cli", "__main__"}, "distributed": {"cluster"}}
+ONLY_IN = {"label_studio_sdk": {"label_studio"}, "click": {"cli", "__main__"}, "distributed": {"workers"}}
 
 
 def _parts() -> dict[str, list[Path]]:

@@ -37,7 +37,7 @@ def check(
       lsvid check /data/clips --project Surgery
       lsvid check s3://recordings/2026 --project Surgery --s3-endpoint https://s3.example.org
     """
-    from lsvid.checks import CheckOptions, run_checks
+    from lsvid.label_studio.checks import CheckOptions, run_checks
 
     options = CheckOptions(url, api_key, sources, project, document_root, presign)
     colours = {"pass": "green", "warn": "yellow", "fail": "red"}

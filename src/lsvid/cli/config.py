@@ -8,7 +8,7 @@ import click
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
-    from lsvid.labeling_config import Timeline
+    from lsvid.labeling.config import Timeline
 
 
 @click.command()
@@ -29,14 +29,14 @@ def config(output: Output, /, labels: str, timeline: "Timeline", file: str | Non
       lsvid config labels.txt
       lsvid config labels.yaml --timeline waveform -o labels.xml
     """
-    from lsvid.labeling_config import labeling_config
-    from lsvid.labels import read_labels
+    from lsvid.labeling.config import labeling_config
+    from lsvid.labels.files import read_labels
 
     tree = read_labels(labels)
     xml = labeling_config(tree, timeline)
     output.document = {"version": 1, "command": "config", "timeline": timeline, "labels": len(tree.paths())}
     if file:
-        from lsvid.results import whole_file
+        from lsvid.files.results import whole_file
 
         with whole_file(Path(file)) as temporary:
             temporary.write_text(xml, encoding="utf-8", newline="\n")

@@ -28,10 +28,10 @@ def contact_sheet(output: Output, /, **options: Any) -> None:
       lsvid contact-sheet --project Surgery -o sheet.html
       lsvid contact-sheet annotated.json --clips /data/clips --annotator eva@example.org -o eva.html
     """
-    from lsvid.contact_sheet import write_contact_sheet
-    from lsvid.dataset import label_order
-    from lsvid.export import read_clips
+    from lsvid.annotations.stages import label_order
     from lsvid.findings import Findings
+    from lsvid.report.contact_sheet import write_contact_sheet
+    from lsvid.writers.export import read_clips
 
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):

@@ -66,16 +66,16 @@ def export_frames(output: Output, /, **options: Any) -> None:
       lsvid export-frames --project 3 -o frames/ --merge majority --snap 0.2
       lsvid export-frames --project 3 -o mstcn/ --format mstcn --folds 5
     """
-    from lsvid.dataset import label_order
+    from lsvid.annotations.frames import TableOptions
+    from lsvid.annotations.merge import MergeOptions
+    from lsvid.annotations.splits import SplitOptions, parse_shares
+    from lsvid.annotations.stages import label_order
     from lsvid.errors import DataError
-    from lsvid.export import MANIFEST, TABLES, export_frames, read_clips
+    from lsvid.files.results import output_folder
+    from lsvid.files.storage import is_s3
     from lsvid.findings import Findings
-    from lsvid.frames import TableOptions
-    from lsvid.merge import MergeOptions
-    from lsvid.results import output_folder
-    from lsvid.splits import SplitOptions, parse_shares
-    from lsvid.storage import is_s3
-    from lsvid.timebase import parse_rate
+    from lsvid.video.timebase import parse_rate
+    from lsvid.writers.export import MANIFEST, TABLES, export_frames, read_clips
 
     try:
         sample_fps = parse_rate(options["sample_fps"]) if options["sample_fps"] is not None else None
@@ -155,9 +155,9 @@ def _image_request(options: dict[str, Any]) -> Any:
         if given:
             raise click.UsageError(f"--{given[0].replace('_', '-')} is about pictures: it needs --images")
         return None
-    from lsvid.image_export import IMAGES, ImageRequest
-    from lsvid.images import PictureOptions
-    from lsvid.storage import folder_uri, is_s3
+    from lsvid.files.storage import folder_uri, is_s3
+    from lsvid.video.pictures import PictureOptions
+    from lsvid.writers.images import IMAGES, ImageRequest
 
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
     if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):

@@ -31,9 +31,9 @@ def export_spans(output: Output, /, **options: Any) -> None:
       lsvid export-spans annotated.jsonl --clips /data/clips | head
       lsvid export-spans --project Surgery --format prodigy -o annotated.jsonl
     """
-    from lsvid.export import span_lines, span_records, write_lines
+    from lsvid.files.results import output_file
     from lsvid.findings import Findings
-    from lsvid.results import output_file
+    from lsvid.writers.export import span_lines, span_records, write_lines
 
     if output.json and not options["file"]:
         raise click.UsageError("--json and the spans would share standard output: name a file with -o")

@@ -83,7 +83,6 @@ def import_clips(
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
-    from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError
     from lsvid.findings import Findings
     from lsvid.label_studio import imports
@@ -91,6 +90,7 @@ def import_clips(
     from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import parse_storage
     from lsvid.readers.documents import ReadOptions
+    from lsvid.video.clips import CaseRule, find_clips
 
     new_names = read_renames(renames)
     mappings = [parse_storage(text) for text in storages]

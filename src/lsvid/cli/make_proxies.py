@@ -11,7 +11,7 @@ from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
     from lsvid.errors import LsvidError
-    from lsvid.proxies import Proxy
+    from lsvid.video.proxies import Proxy
 
 
 @click.command("make-proxies")
@@ -55,10 +55,10 @@ def make_proxies(
       lsvid make-proxies /data/clips -o /data/proxies --scheduler tcp://node1:8786
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
-    from lsvid.clips import CaseRule, find_clips
     from lsvid.errors import DataError, LsvidError, SettingsError
-    from lsvid.proxies import ProxySettings, lies_in, make_proxies
-    from lsvid.video import VideoInfo, probe_all
+    from lsvid.video.clips import CaseRule, find_clips
+    from lsvid.video.index import VideoInfo, probe_all
+    from lsvid.video.proxies import ProxySettings, lies_in, make_proxies
 
     for source in sources:
         if lies_in(folder, source):
@@ -123,7 +123,7 @@ def make_proxies(
 
 
 def _became(result: "Proxy | LsvidError") -> str:
-    from lsvid.proxies import Proxy
+    from lsvid.video.proxies import Proxy
 
     if not isinstance(result, Proxy):
         return f"failed: {result.message}"

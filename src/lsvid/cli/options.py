@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from lsvid.pool import Workers
+    from lsvid.workers.processes import Workers
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -52,7 +52,7 @@ def s3_options(command: Command) -> Command:
         s3_secret_env: str | None,
         **options: Any,
     ) -> Any:
-        from lsvid.storage import configure_s3
+        from lsvid.files.storage import configure_s3
 
         configure_s3(s3_endpoint, s3_region, s3_key_env, s3_secret_env)
         return command(*arguments, **options)
@@ -85,7 +85,7 @@ def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Wo
         if jobs is None:
             yield None
             return
-        from lsvid.pool import Processes
+        from lsvid.workers.processes import Processes
 
         yield Processes(jobs)
         return
@@ -93,7 +93,7 @@ def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Wo
         raise click.UsageError(
             "--jobs is about this machine: with --scheduler there are as many as workers have threads"
         )
-    from lsvid.cluster import open_cluster
+    from lsvid.workers.cluster import open_cluster
 
     with open_cluster(scheduler) as cluster:
         yield cluster

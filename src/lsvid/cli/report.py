@@ -28,12 +28,12 @@ def report(output: Output, /, **options: Any) -> None:
       lsvid report annotated.json --clips /data/clips --labels labels.txt -o report/
       lsvid report --project 3 --status accepted --status prediction -o report/     people against a model
     """
-    from lsvid.dataset import label_order
-    from lsvid.export import read_clips
+    from lsvid.annotations.stages import label_order
+    from lsvid.files.results import output_folder
     from lsvid.findings import Findings
     from lsvid.report import PAGE, TIMINGS, write_report
     from lsvid.report.data import ReportOptions
-    from lsvid.results import output_folder
+    from lsvid.writers.export import read_clips
 
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):

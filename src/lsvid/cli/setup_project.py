@@ -10,7 +10,7 @@ from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
     from lsvid.label_studio.setup import SetupReport
-    from lsvid.labeling_config import Timeline
+    from lsvid.labeling.config import Timeline
 
 
 @click.command("setup-project")
@@ -72,14 +72,14 @@ def setup_project(
       lsvid setup-project --pass regions --title Regions --storage /data/clips
       lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
     """
+    from lsvid.files.storage import is_s3
     from lsvid.findings import Findings
     from lsvid.label_studio import setup
     from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
     from lsvid.label_studio.s3 import parse_s3_storage
-    from lsvid.labels import read_labels
-    from lsvid.passes import FIRST_PASS
-    from lsvid.storage import is_s3
+    from lsvid.labeling.second_pass import FIRST_PASS
+    from lsvid.labels.files import read_labels
 
     if stage == "regions":
         if labels is not None or (title is None and project is None):

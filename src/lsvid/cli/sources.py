@@ -101,15 +101,15 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
     """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
     file.
     """
-    from lsvid.clips import CaseRule
-    from lsvid.dataset import Selection
-    from lsvid.export import Sources
-    from lsvid.labels import read_labels
+    from lsvid.annotations.spans import Status
+    from lsvid.annotations.stages import Selection
+    from lsvid.files.storage import is_s3
+    from lsvid.labels.files import read_labels
     from lsvid.readers.documents import ReadOptions
     from lsvid.readers.prodigy_database import is_database
-    from lsvid.spans import Status
-    from lsvid.storage import is_s3
-    from lsvid.timebase import parse_rate
+    from lsvid.video.clips import CaseRule
+    from lsvid.video.timebase import parse_rate
+    from lsvid.writers.export import Sources
 
     exports, project = options["exports"], options["project"]
     if bool(exports) == bool(project):
@@ -152,7 +152,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
                     "name the folder of the clips: --clips DIR",
                 )
             if tree is None:
-                from lsvid.labeling_config import tree_from_config
+                from lsvid.labeling.config import tree_from_config
 
                 tree = tree_from_config(label_config)
         if options["annotator_map"]:
@@ -168,9 +168,9 @@ def _treatment(options: dict[str, Any], tree: Any) -> Any:
 
     (A project's own tree holds every label of the project already.)
     """
-    from lsvid.boundaries import BoundaryOptions
-    from lsvid.export import Treatment
-    from lsvid.label_matching import LabelMatcher
+    from lsvid.annotations.boundaries import BoundaryOptions
+    from lsvid.annotations.matching import LabelMatcher
+    from lsvid.writers.export import Treatment
 
     renames = read_renames(options["renames"])
     matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None

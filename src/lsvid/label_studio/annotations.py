@@ -13,21 +13,21 @@ from typing import Any, Literal
 
 import msgspec
 
-from lsvid.annotation_results import Controls
-from lsvid.clips import ClipFile, ClipFinder
-from lsvid.dataset import AnnotatedClip, Selection, Work, gather, locate, raise_faults, select
+from lsvid.annotations.matching import LabelMatcher, match_labels
+from lsvid.annotations.spans import Status
+from lsvid.annotations.stages import AnnotatedClip, Selection, Work, gather, locate, raise_faults, select
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
-from lsvid.label_matching import LabelMatcher, match_labels
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
-from lsvid.labeling_config import tree_from_config
+from lsvid.labeling.config import tree_from_config
+from lsvid.labeling.results import Controls
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions, iter_documents
 from lsvid.readers.label_studio import META_KEY
-from lsvid.spans import Status
-from lsvid.timebase import parse_rate
-from lsvid.video import VideoInfo, probe
+from lsvid.video.clips import ClipFile, ClipFinder
+from lsvid.video.index import VideoInfo, probe
+from lsvid.video.timebase import parse_rate
 
 Kind = Literal["predictions", "annotations"]
 

@@ -7,23 +7,23 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from lsvid.clip_advice import ProbedClip, advise
-from lsvid.clips import ClipFile, natural_key, number_clips
-from lsvid.config_changes import reads_rate, timeline_of
 from lsvid.errors import ClipError, DataError, ServerError, SettingsError
+from lsvid.files.storage import is_s3
 from lsvid.findings import Findings
-from lsvid.import_plan import Imported, plan_import
+from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
+from lsvid.label_studio.plan import Imported, plan_import
 from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views
-from lsvid.pool import Workers
-from lsvid.proxies import check_made_from, check_proxy, proxy_path
-from lsvid.storage import is_s3
-from lsvid.timebase import format_rate
-from lsvid.video import VideoInfo, probe_all
+from lsvid.labeling.changes import reads_rate, timeline_of
+from lsvid.video.clips import ClipFile, natural_key, number_clips
+from lsvid.video.index import VideoInfo, probe_all
+from lsvid.video.proxies import check_made_from, check_proxy, proxy_path
+from lsvid.video.timebase import format_rate
+from lsvid.workers.processes import Workers
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""

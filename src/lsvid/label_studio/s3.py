@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 import requests
 
-from lsvid import storage
-from lsvid.clips import VIDEO_SUFFIXES
 from lsvid.errors import AuthError, DataError, NotFoundError, ServerError, SettingsError
+from lsvid.files import storage
 from lsvid.label_studio.client import Server
+from lsvid.video.clips import VIDEO_SUFFIXES
 
 PRESIGN_MINUTES = 480
 """How long a presigned address works unless told otherwise: a working day. (Label Studio's own default is 1.)"""

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from lsvid.config_changes import timeline_of
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
@@ -14,8 +13,9 @@ from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import Project, add_storage, find_project, storage_folders
 from lsvid.label_studio.s3 import s3_storages, storage_of
 from lsvid.label_studio.tasks import import_tasks
-from lsvid.labels import REGION_OF_INTEREST
-from lsvid.passes import MODEL_VERSION, is_second_pass
+from lsvid.labeling.changes import timeline_of
+from lsvid.labeling.second_pass import MODEL_VERSION, is_second_pass
+from lsvid.labels.tree import REGION_OF_INTEREST
 from lsvid.readers.documents import iter_documents
 
 

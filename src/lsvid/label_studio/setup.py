@@ -11,10 +11,8 @@ from typing import Any
 
 import msgspec
 
-from lsvid.config_changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
 from lsvid.errors import DataError, LsvidError, ServerError, UnclearError
 from lsvid.findings import Findings
-from lsvid.instructions import instructions
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import (
@@ -39,9 +37,11 @@ from lsvid.label_studio.s3 import (
     s3_storages,
     storage_of,
 )
-from lsvid.labeling_config import Timeline, labeling_config, tree_from_config
-from lsvid.labels import LabelTree
-from lsvid.passes import NAMING_INSTRUCTIONS, second_pass_config
+from lsvid.labeling.changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
+from lsvid.labeling.config import Timeline, labeling_config, tree_from_config
+from lsvid.labeling.instructions import instructions
+from lsvid.labeling.second_pass import NAMING_INSTRUCTIONS, second_pass_config
+from lsvid.labels.tree import LabelTree
 
 SAMPLING = "Sequential sampling"
 """Label Studio's name for serving tasks in the order of their ids."""
@@ -59,7 +59,7 @@ class Settings:
     """What a project is to be.
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.passes).
+    is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
     annotations_per_clip: None leaves Label Studio's own 1, or what was set.
 
     What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from lsvid.clips import natural_key
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import Project, find_project
+from lsvid.video.clips import natural_key
 
 NO_CASE = ""
 """The case of tasks that were not made by import-clips."""

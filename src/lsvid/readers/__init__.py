@@ -3,7 +3,8 @@
 To add a format of JSON documents: write `readers/<name>.py` with `recognises(keys)` and `read(documents, options,
 findings)`, add its line to READERS, and its tests to `tests/test_reader_<name>.py`. For any other kind of file, or for
 a folder: `recognises(path, head)` and `read(path, options, findings)`, and a line in FILE_READERS, which are asked
-first. A reader turns what it finds into records (lsvid.spans), reports what is wrong or unused to `findings`, and never
+first. A reader turns what it finds into records (lsvid.annotations.spans), reports what is wrong or unused to
+`findings`, and never
 touches a video: frames are computed later, from each span's own values.
 """
 
@@ -13,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
+from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
 from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, prodigy_database, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
-from lsvid.spans import Record
 
 
 @dataclass(frozen=True)

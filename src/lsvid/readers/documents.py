@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from lsvid.clips import CaseRule
 from lsvid.errors import ExportError
-from lsvid.labels import LabelTree
+from lsvid.labels.tree import LabelTree
+from lsvid.video.clips import CaseRule
 
 
 class Document(NamedTuple):

@@ -13,10 +13,11 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, Annotation, Clip, Record, Seconds, Span, Status
 
 SOURCE = "elan"
 

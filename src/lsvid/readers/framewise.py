@@ -12,11 +12,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from lsvid.annotations.spans import Annotation, Clip, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
-from lsvid.naming import LabelPath, level_names, level_paths, without_blanks
+from lsvid.labels.naming import LabelPath, level_names, level_paths, without_blanks
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import Annotation, Clip, Frames, Record, Span, Status
 
 BACKGROUND = "background"
 

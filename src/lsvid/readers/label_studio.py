@@ -17,14 +17,14 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from lsvid.clips import VIDEO_SUFFIXES, media_path
+from lsvid.annotations.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
-from lsvid.labeling_config import control_name
-from lsvid.labels import REGION_OF_INTEREST, LabelTree
+from lsvid.labeling.config import control_name
+from lsvid.labels.tree import REGION_OF_INTEREST, LabelTree
 from lsvid.readers.documents import Document, ReadOptions
-from lsvid.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
-from lsvid.timebase import parse_rate
+from lsvid.video.clips import VIDEO_SUFFIXES, media_path
+from lsvid.video.timebase import parse_rate
 
 SOURCE = "label-studio"
 

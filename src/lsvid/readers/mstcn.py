@@ -7,10 +7,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from lsvid.annotations.spans import Record
 from lsvid.findings import Findings
 from lsvid.readers.documents import ReadOptions
 from lsvid.readers.framewise import level_folders, open_dataset, read_text, records_of
-from lsvid.spans import Record
 
 SOURCE = "mstcn"
 _INSIDE = "groundTruth"

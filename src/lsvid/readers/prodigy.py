@@ -23,12 +23,12 @@ from typing import Any
 
 import msgspec
 
-from lsvid.clips import media_path
+from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
-from lsvid.spans import Annotation, Clip, Record, Seconds, Span, Status
-from lsvid.video import cache_dir
+from lsvid.video.clips import media_path
+from lsvid.video.index import cache_dir
 
 SOURCE = "prodigy"
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.readers import prodigy
 from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
-from lsvid.spans import Record
 
 _MAGIC = b"SQLite format 3\0"
 

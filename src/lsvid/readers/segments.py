@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from lsvid.clips import media_path
+from lsvid.annotations.spans import Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.readers.documents import ReadOptions
-from lsvid.spans import LABEL_SEPARATOR, Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
+from lsvid.video.clips import media_path
 
 SOURCE = "segments"
 

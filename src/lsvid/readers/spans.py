@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
+from lsvid.annotations.spans import SCHEMA_VERSION, Record, Span, from_json_line
 from lsvid.findings import Findings
 from lsvid.readers.documents import Document, ReadOptions
-from lsvid.spans import SCHEMA_VERSION, Record, Span, from_json_line
 
 
 def recognises(keys: frozenset[str]) -> bool:

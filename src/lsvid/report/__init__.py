@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from lsvid import __version__
-from lsvid.comparison import Disagreement, PairAgreement
-from lsvid.dataset import AnnotatedClip
+from lsvid.analysis.comparison import Disagreement, PairAgreement
+from lsvid.analysis.timings import LabelPath
+from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError
+from lsvid.files.results import check_ours, whole_folder
 from lsvid.findings import Findings
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.report.data import ReportData, ReportOptions, report_data
 from lsvid.report.figures import write_figures
 from lsvid.report.page import page
-from lsvid.results import check_ours, whole_folder
-from lsvid.spans import LABEL_SEPARATOR
-from lsvid.timings import LabelPath
 
 TIMINGS, PAGE, FIGURES = "timings.json", "report.html", "figures"
 """timings.json is the manifest: it lists the files of its report."""

@@ -5,11 +5,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from lsvid.comparison import Comparison, compare
-from lsvid.dataset import AnnotatedClip
-from lsvid.labeling_config import dressed
-from lsvid.labels import Label, LabelTree
-from lsvid.timings import (
+from lsvid.analysis.comparison import Comparison, compare
+from lsvid.analysis.timings import (
     CaseTime,
     LabelPath,
     LabelTiming,
@@ -24,6 +21,9 @@ from lsvid.timings import (
     transitions,
     work_timing,
 )
+from lsvid.annotations.stages import AnnotatedClip
+from lsvid.labels.colours import dressed
+from lsvid.labels.tree import Label, LabelTree
 
 DURATION_TICKS = {
     0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s",
@@ -74,7 +74,7 @@ class ReportData:
 
 
 def report_data(clips: Sequence[AnnotatedClip], options: ReportOptions) -> ReportData:
-    """Compute everything. The clips' spans must have been located (`lsvid.export.read_clips`)."""
+    """Compute everything. The clips' spans must have been located (`lsvid.writers.export.read_clips`)."""
     cases = case_times(clips)
     levels = list(range(1, max((len(path) for path in options.labels), default=1) + 1))
     data = ReportData(

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lsvid.analysis.timings import CaseTime, LabelPath, Occurrence
 from lsvid.findings import Findings
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
-from lsvid.timings import CaseTime, LabelPath, Occurrence
 
 _ROW_INCHES = 0.2
 _MAX_NUMBERS = 40  # a matrix of more labels has colours only

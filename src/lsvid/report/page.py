@@ -11,10 +11,10 @@ from importlib.resources import files
 from statistics import quantiles
 
 from lsvid import __version__
-from lsvid.comparison import Disagreement, PairAgreement
+from lsvid.analysis.comparison import Disagreement, PairAgreement
+from lsvid.analysis.timings import CaseTime, LabelPath, Occurrence, Part, case_time_s
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, duration, durations_of, ink, transitions_of
-from lsvid.spans import LABEL_SEPARATOR
-from lsvid.timings import CaseTime, LabelPath, Occurrence, Part, case_time_s
 
 GENERATOR = f"lsvid {__version__} report"
 

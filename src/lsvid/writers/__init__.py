@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lsvid.annotations.spans import Record
     from lsvid.findings import Findings
-    from lsvid.spans import Record
     from lsvid.writers.base import Export
 
 

@@ -22,8 +22,8 @@ import math
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
+from lsvid.annotations.splits import Fold
 from lsvid.errors import DataError
-from lsvid.splits import Fold
 from lsvid.writers.base import Export, LabelPath, Video
 
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}

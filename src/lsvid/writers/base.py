@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.dataset import AnnotatedClip
+from lsvid.annotations.frames import FrameTables, TableOptions
+from lsvid.annotations.splits import Fold
+from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
-from lsvid.frames import FrameTables, TableOptions
-from lsvid.naming import level_names, level_paths, safe_ids, tell_changed
-from lsvid.spans import LABEL_SEPARATOR
-from lsvid.splits import Fold
-from lsvid.timebase import FrameIndex, sample_frames
+from lsvid.labels.naming import level_names, level_paths, safe_ids, tell_changed
+from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.video.timebase import FrameIndex, sample_frames
 
 if TYPE_CHECKING:
-    from lsvid.image_export import ExportedImages  # with multiprocessing behind it: only where pictures are wanted
-    from lsvid.pool import Workers
+    from lsvid.workers.processes import Workers
+    from lsvid.writers.images import ExportedImages  # with multiprocessing behind it: only where pictures are wanted
 
 LabelPath = tuple[str, ...]
 LabelArray = npt.NDArray[np.int32]

@@ -21,7 +21,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lsvid.naming import without_blanks
+from lsvid.labels.naming import without_blanks
 from lsvid.writers.base import Export, Level, Video
 from lsvid.writers.mstcn import BACKGROUND, class_names, tell_unlabelled
 

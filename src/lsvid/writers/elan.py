@@ -2,7 +2,7 @@
 
 A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are on the
 clip's presentation timeline, rounded to the nearest millisecond at both ends alike, so that neighbours still touch, and
-reading them gives the same frames (lsvid.timebase). The clip is linked as the file's media.
+reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
 
 Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
 - annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lsvid import storage
-from lsvid.spans import Span
-from lsvid.timebase import FrameIndex
+from lsvid.annotations.spans import Span
+from lsvid.files import storage
+from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
 
 DATE = "1970-01-01T00:00:00+00:00"

@@ -9,7 +9,8 @@ With --split the same lies in train/, validation/ and test/, which are the loade
 (huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py): the column `file_name`, relative to the
 metadata file; every picture has a row, and the metadata lies beside or above it.
 
-Pictures are those of lsvid.images: told by their PTS, never by counting. One that cannot be decoded is left out with
+Pictures are those of lsvid.video.pictures: told by their PTS, never by counting. One that cannot be decoded is left
+out with
 its row, and told.
 """
 
@@ -18,7 +19,7 @@ from collections.abc import Collection, Iterator, Sequence
 import polars as pl
 
 from lsvid.errors import LsvidError, SettingsError
-from lsvid.images import PictureOptions, Wanted, picture_name, write_pictures
+from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.writers.base import Export, Video
 
 PARTS = {"train": "train", "val": "validation", "test": "test"}

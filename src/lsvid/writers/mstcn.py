@@ -15,7 +15,7 @@ dataset.py), which break silently otherwise:
 - "background" is the only name that the metrics leave out: so unlabelled frames are called.
 """
 
-from lsvid.naming import tell_changed, without_blanks
+from lsvid.labels.naming import tell_changed, without_blanks
 from lsvid.writers.base import Export, Level
 
 BACKGROUND = "background"

@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
-from lsvid.clips import CaseRule, media_path
+from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.readers.prodigy import SOURCE
-from lsvid.spans import Annotation, Clip, Record, Seconds, Span, Status
-from lsvid.timebase import SECONDS_TOLERANCE
+from lsvid.video.clips import CaseRule, media_path
+from lsvid.video.timebase import SECONDS_TOLERANCE
 
 _ANSWER = {
     Status.ACCEPTED: "accept",

@@ -7,8 +7,8 @@ it stitched. `start` and `end` are `start_s` and `end_s` as people write them.
 
 from collections.abc import Iterator
 
-from lsvid.dataset import AnnotatedClip, Work
-from lsvid.spans import LABEL_SEPARATOR
+from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.labels.tree import LABEL_SEPARATOR
 from lsvid.writers.base import Export
 
 CLIP_COLUMNS = (

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from lsvid.annotations.spans import Record, to_json_line
 from lsvid.findings import Findings
-from lsvid.spans import Record, to_json_line
 
 
 def lines(records: Iterable[Record], separator: str, findings: Findings) -> Iterator[bytes]:

@@ -6,8 +6,8 @@ from pathlib import Path
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from lsvid.dataset import AnnotatedClip
-from lsvid.frames import FrameTables
+from lsvid.annotations.frames import FrameTables
+from lsvid.annotations.stages import AnnotatedClip
 from lsvid.writers.base import Export
 
 

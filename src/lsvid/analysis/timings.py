@@ -1,0 +1,348 @@
+"""How long everything took: what was marked, in the time of the whole case, with its clips put end to end.
+
+A case's time counts every clip of the case, in order, annotated or not (`AnnotatedClip.case_frame`, `case_time_s`); it
+begins at 0. Intervals are half-open. Times are exact (`Fraction`) until they are written.
+
+Each level of the label tree is counted by itself: at level 1 the first name of a label path counts, at level 2 the
+first two, and so on; a span whose path is shorter than the level has no label there.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from statistics import median
+
+from lsvid.annotations.stages import AnnotatedClip
+from lsvid.video.clips import natural_key
+from lsvid.video.timebase import FrameIndex
+
+LabelPath = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of an occurrence lies in one clip: its frames, and its seconds on the clip's own timeline."""
+
+    clip: AnnotatedClip
+    start_frame: int
+    stop_frame: int
+
+    @property
+    def start_s(self) -> Fraction:
+        """The first picture's PTS."""
+        return _index(self.clip).time_s(self.start_frame)
+
+    @property
+    def end_s(self) -> Fraction:
+        """The PTS of the picture after the last."""
+        return _index(self.clip).time_s(self.stop_frame)
+
+
+@dataclass(frozen=True)
+class Occurrence:
+    """One time that `annotator` marked `label` in a case, and what of it lies in which clip.
+
+    Frames `[start_frame, stop_frame)` and seconds `[start_s, end_s)`, both of the case.
+    """
+
+    case: str
+    annotator: str
+    label: LabelPath
+    start_frame: int
+    stop_frame: int
+    start_s: Fraction
+    end_s: Fraction
+    parts: tuple[Part, ...]
+
+    @property
+    def duration_s(self) -> Fraction:
+        """How long it lasted."""
+        return self.end_s - self.start_s
+
+
+@dataclass(frozen=True)
+class CaseTime:
+    """A case with its clips put end to end: all of them in order, and how long it lasts."""
+
+    case: str
+    clips: tuple[AnnotatedClip, ...]
+
+    @property
+    def n_frames(self) -> int:
+        """The frames of all clips whose number of frames is known."""
+        return sum(_length(clip)[0] for clip in self.clips)
+
+    @property
+    def duration_s(self) -> Fraction:
+        """The seconds of all clips whose length is known."""
+        return sum((_length(clip)[1] for clip in self.clips), Fraction(0))
+
+    @property
+    def annotators(self) -> list[str]:
+        """Everybody who worked on a clip of it."""
+        return sorted({work.annotator for clip in self.clips for work in clip.works}, key=natural_key)
+
+
+@dataclass(frozen=True)
+class LabelTiming:
+    """How often and how long `annotator` marked `label` in `case`.
+
+    count: occurrences. total_s, mean_s, median_s, min_s, max_s: of their durations. first_start_s, last_end_s: in case
+    time. gaps: how many times it stopped and came again later; gaps_s, longest_gap_s: the time between. None where the
+    count is 0. Occurrences of one label never overlap, but those of two labels may.
+    """
+
+    case: str
+    annotator: str
+    level: int
+    label: LabelPath
+    count: int
+    total_s: float
+    mean_s: float | None
+    median_s: float | None
+    min_s: float | None
+    max_s: float | None
+    first_start_s: float | None
+    last_end_s: float | None
+    gaps: int
+    gaps_s: float
+    longest_gap_s: float | None
+
+
+@dataclass(frozen=True)
+class LabelTotal:
+    """One label over all cases that `annotator` worked on.
+
+    cases: in which it occurs. The rest as in LabelTiming, over the occurrences of all of them.
+    """
+
+    annotator: str
+    level: int
+    label: LabelPath
+    cases: int
+    count: int
+    total_s: float
+    mean_s: float | None
+    median_s: float | None
+    min_s: float | None
+    max_s: float | None
+
+
+@dataclass(frozen=True)
+class WorkTiming:
+    """What `annotator` did with a case, at one level.
+
+    case_s: the case's duration. annotated_s: of the clips the annotator worked through. labelled_s: of that, the time
+    with at least one label; unlabelled_s: with none, in `unlabelled_stretches` stretches, the longest
+    `longest_unlabelled_s`. occurrences: of all labels.
+    """
+
+    case: str
+    annotator: str
+    level: int
+    clips: int
+    case_s: float
+    annotated_s: float
+    labelled_s: float
+    unlabelled_s: float
+    unlabelled_stretches: int
+    longest_unlabelled_s: float
+    occurrences: int
+
+
+def case_times(clips: Iterable[AnnotatedClip]) -> list[CaseTime]:
+    """The cases, in the order of `clips`."""
+    cases: dict[str, list[AnnotatedClip]] = {}
+    for clip in clips:
+        cases.setdefault(clip.clip.case, []).append(clip)
+    return [CaseTime(case, tuple(members)) for case, members in cases.items()]
+
+
+def occurrences(case: CaseTime, annotator: str, level: int) -> list[Occurrence]:
+    """Every occurrence of every label at `level` (from 1), by start, then label.
+
+    A region is one occurrence. Of one label, regions that overlap are joined, and so are those that touch across the
+    end of a clip, where the camera, not the surgeon, stopped. Regions that touch within a clip are not: somebody drew
+    two.
+    """
+    found: list[Occurrence] = []
+    for label, parts in _parts(case, annotator, level).items():
+        groups: list[list[Part]] = []
+        for part in sorted(parts, key=lambda part: (_start(part), _stop(part))):
+            last = groups[-1][-1] if groups else None
+            if last is not None and _start(part) < _stop(last):
+                stop = max(last.stop_frame, part.stop_frame)
+                groups[-1][-1] = Part(last.clip, last.start_frame, stop)
+            elif last is not None and last.clip is not part.clip and _start(part) == _stop(last):
+                groups[-1].append(part)
+            else:
+                groups.append([part])
+        for group in groups:
+            first, last = group[0], group[-1]
+            found.append(
+                Occurrence(
+                    case=case.case,
+                    annotator=annotator,
+                    label=label,
+                    start_frame=_start(first),
+                    stop_frame=_stop(last),
+                    start_s=case_time_s(first.clip, first.start_frame),
+                    end_s=case_time_s(last.clip, last.stop_frame),
+                    parts=tuple(group),
+                )
+            )
+    return sorted(found, key=lambda o: (o.start_frame, o.stop_frame, o.label))
+
+
+def label_timing(case: str, annotator: str, label: LabelPath, found: Sequence[Occurrence]) -> LabelTiming:
+    """The numbers of `label`, of which `found` are all the occurrences in the case by the annotator, in order."""
+    durations = [one.duration_s for one in found]
+    total = sum(durations, Fraction(0))
+    gaps = [after.start_s - before.end_s for before, after in pairwise(found) if after.start_s > before.end_s]
+    return LabelTiming(
+        case=case,
+        annotator=annotator,
+        level=len(label),
+        label=label,
+        count=len(found),
+        total_s=float(total),
+        mean_s=float(total / len(found)) if found else None,
+        median_s=float(median(durations)) if found else None,
+        min_s=float(min(durations)) if found else None,
+        max_s=float(max(durations)) if found else None,
+        first_start_s=float(found[0].start_s) if found else None,
+        last_end_s=float(found[-1].end_s) if found else None,
+        gaps=len(gaps),
+        gaps_s=float(sum(gaps, Fraction(0))),
+        longest_gap_s=float(max(gaps)) if gaps else None,
+    )
+
+
+def label_total(annotator: str, label: LabelPath, found: Sequence[Occurrence]) -> LabelTotal:
+    """The numbers of `label` over all cases; `found` are all its occurrences by the annotator."""
+    one = label_timing("", annotator, label, sorted(found, key=lambda o: (o.case, o.start_s)))
+    return LabelTotal(
+        annotator, one.level, label, len({o.case for o in found}), one.count, one.total_s, one.mean_s, one.median_s,
+        one.min_s, one.max_s,
+    )  # fmt: skip
+
+
+def label_timings(
+    case: CaseTime, annotator: str, found: Iterable[Occurrence], labels: Sequence[LabelPath]
+) -> list[LabelTiming]:
+    """The numbers of each of `labels`, also of those that never occur."""
+    by_label: dict[LabelPath, list[Occurrence]] = {label: [] for label in labels}
+    for one in found:
+        by_label[one.label].append(one)
+    return [label_timing(case.case, annotator, label, members) for label, members in by_label.items()]
+
+
+def work_timing(case: CaseTime, annotator: str, level: int, found: Sequence[Occurrence]) -> WorkTiming:
+    """What the annotator did with the case; `found` are all the occurrences of the level."""
+    mine = [c for c in case.clips if c.info is not None and any(w.annotator == annotator for w in c.works)]
+    annotated = _union((c.case_time_s, c.case_time_s + _length(c)[1]) for c in mine)
+    labelled = _union((one.start_s, one.end_s) for one in found)
+    free = _without(annotated, labelled)
+    return WorkTiming(
+        case=case.case,
+        annotator=annotator,
+        level=level,
+        clips=len(mine),
+        case_s=float(case.duration_s),
+        annotated_s=float(_total(annotated)),
+        labelled_s=float(_total(labelled)),
+        unlabelled_s=float(_total(free)),
+        unlabelled_stretches=len(free),
+        longest_unlabelled_s=float(max((end - start for start, end in free), default=Fraction(0))),
+        occurrences=len(found),
+    )
+
+
+def transitions(found: Sequence[Occurrence]) -> Counter[tuple[LabelPath, LabelPath]]:
+    """How often an occurrence of one label was the next to begin after one of another (or the same), pauses or not.
+
+    `found`: the occurrences of one case by one annotator at one level, by start.
+    """
+    return Counter((before.label, after.label) for before, after in pairwise(found))
+
+
+def labels_at(labels: Iterable[LabelPath], level: int) -> list[LabelPath]:
+    """The labels at `level`: the first `level` names of every path that has as many, each once, in order."""
+    return list(dict.fromkeys(path[:level] for path in labels if len(path) >= level))
+
+
+def case_time_s(clip: AnnotatedClip, frame: int) -> Fraction:
+    """Where a clip's picture `frame` lies in its case, in seconds."""
+    index = _index(clip)
+    return clip.case_time_s + index.time_s(frame) - index.start_s
+
+
+Interval = tuple[Fraction, Fraction]
+
+
+def _parts(case: CaseTime, annotator: str, level: int) -> dict[LabelPath, list[Part]]:
+    parts: dict[LabelPath, list[Part]] = {}
+    for clip in case.clips:
+        for work in clip.works:
+            if work.annotator != annotator or clip.info is None:
+                continue
+            for span in work.spans:
+                if len(span.label) >= level and span.start_frame is not None and span.stop_frame is not None:
+                    part = Part(clip, span.start_frame, span.stop_frame)
+                    parts.setdefault(span.label[:level], []).append(part)
+    return parts
+
+
+def _index(clip: AnnotatedClip) -> FrameIndex:
+    assert clip.info is not None  # noqa: S101 - the caller's business
+    return clip.info.index
+
+
+def _start(part: Part) -> int:
+    return part.clip.case_frame + part.start_frame
+
+
+def _stop(part: Part) -> int:
+    return part.clip.case_frame + part.stop_frame
+
+
+def _length(clip: AnnotatedClip) -> tuple[int, Fraction]:
+    """Frames and seconds; as the clip's import told them where its file is left out."""
+    if clip.info is not None:
+        return clip.info.index.n_frames, clip.info.index.length_s
+    if clip.clip.n_frames is None or clip.clip.duration_s is None:
+        return 0, Fraction(0)
+    return clip.clip.n_frames, Fraction(clip.clip.duration_s).limit_denominator(1_000_000)
+
+
+def _union(intervals: Iterable[Interval]) -> list[Interval]:
+    """The same time as disjoint intervals that do not touch, in order."""
+    joined: list[Interval] = []
+    for start, end in sorted(intervals):
+        if joined and start <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _without(whole: Sequence[Interval], taken: Sequence[Interval]) -> list[Interval]:
+    """What of `whole` is not in `taken`; both are unions."""
+    free = []
+    for start, end in whole:
+        at = start
+        for low, high in taken:
+            if high <= at or low >= end:
+                continue
+            if low > at:
+                free.append((at, low))
+            at = max(at, high)
+        if at < end:
+            free.append((at, end))
+    return free
+
+
+def _total(intervals: Iterable[Interval]) -> Fraction:
+    return sum((end - start for start, end in intervals), Fraction(0))

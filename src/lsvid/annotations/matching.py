@@ -1,0 +1,129 @@
+"""Labels as an export has them -> paths in the label tree. Pure.
+
+Prodigy knows flat labels only, so a tree's labels come back from it as one text: 'Suturing - Knot', or just 'Knot'. A
+text means the label whose path it writes (joined by the separator, or as lsvid itself joins paths), or else the one
+label that has this name. What is meant by none or by several is never guessed.
+"""
+
+import difflib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from lsvid.annotations.stages import AnnotatedClip
+from lsvid.findings import Findings
+from lsvid.labels.tree import LABEL_SEPARATOR, LabelTree
+
+DEFAULT_SEPARATOR = " - "
+
+LabelPath = tuple[str, ...]
+
+
+class LabelMatcher:
+    """Finds the paths of labels in `tree`, after renaming; without a tree it only renames.
+
+    renames: old label -> new, each a text as described above; an old label that has sub labels takes them along.
+    """
+
+    def __init__(
+        self, tree: LabelTree | None, renames: Mapping[str, str] | None = None, separator: str = DEFAULT_SEPARATOR
+    ) -> None:
+        self._paths = tree.paths() if tree else []
+        self._known = set(self._paths)
+        self._has_tree = tree is not None
+        self._separator = separator
+        self._renames = {_squeezed(old): new for old, new in (renames or {}).items()}
+        self.unused = set(self._renames)
+        """Renames whose old label has not been met yet."""
+        self._by_text: defaultdict[str, dict[LabelPath, None]] = defaultdict(dict)
+        self._by_name: defaultdict[str, dict[LabelPath, None]] = defaultdict(dict)
+        for path, label in tree.walk() if tree else ():
+            for text in self._texts(path):
+                self._by_text[text][path] = None
+            for name in (label.name, label.export_value):
+                self._by_name[_squeezed(name)][path] = None
+
+    def candidates(self, label: LabelPath) -> list[LabelPath]:
+        """The paths that `label` may mean: one where it is clear. Without a tree: the label itself, renamed."""
+        renamed = self._renamed(label)
+        if not self._has_tree or renamed in self._known:
+            return [renamed]
+        for text in self._texts(renamed):
+            if text in self._by_text:
+                return list(self._by_text[text])
+        return list(self._by_name.get(_squeezed(renamed[0]), ())) if len(renamed) == 1 else []
+
+    def nearest(self, label: LabelPath) -> str | None:
+        """The label of the tree whose path or name looks most like `label`, as a text; None where none is like it."""
+        spellings: dict[str, str] = {}
+        for path in self._paths:
+            spellings.setdefault(_plain(path[-1]), LABEL_SEPARATOR.join(path))
+            spellings.setdefault(_plain(self._separator.join(path)), LABEL_SEPARATOR.join(path))
+        close = difflib.get_close_matches(_plain(self._separator.join(label)), spellings, n=1, cutoff=0.6)
+        return spellings[close[0]] if close else None
+
+    def _renamed(self, label: LabelPath) -> LabelPath:
+        for n in range(len(label), 0, -1):
+            for text in self._texts(label[:n]):
+                if text in self._renames:
+                    self.unused.discard(text)
+                    return (*self._as_path(self._renames[text]), *label[n:])
+        return label
+
+    def _as_path(self, text: str) -> LabelPath:
+        """The path that the new name of a label means; a text that the tree does not know is a path of its own."""
+        known = self._by_text.get(_squeezed(text)) or self._by_name.get(_squeezed(text)) or {}
+        return next(iter(known)) if len(known) == 1 else tuple(_squeezed(name) for name in text.split(LABEL_SEPARATOR))
+
+    def _texts(self, path: LabelPath) -> list[str]:
+        """The texts that write `path`."""
+        return [_squeezed(separator.join(path)) for separator in (LABEL_SEPARATOR, self._separator)]
+
+
+def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings: Findings) -> dict[str, str]:
+    """Give every span the path that its label means; returns old -> new of those that changed, as texts.
+
+    Spans whose label means no label of the tree, or several, are taken out; each such label is a fault.
+    """
+    found: dict[LabelPath, list[LabelPath]] = {}
+    counts: Counter[LabelPath] = Counter()
+    for clip in clips:
+        for work in clip.works:
+            kept = []
+            for span in work.spans:
+                label = span.label
+                if label not in found:
+                    found[label] = matcher.candidates(label)
+                counts[label] += 1
+                if len(found[label]) == 1:
+                    span.label = found[label][0]
+                    kept.append(span)
+            work.spans = kept
+    for label, paths in found.items():
+        if len(paths) != 1:
+            number = "1 span" if counts[label] == 1 else f"{counts[label]} spans"
+            text = LABEL_SEPARATOR.join(label)
+            findings.fault(f"label {text!r} ({number})", _why(text, paths, matcher.nearest(label)))
+    for old in sorted(matcher.unused):
+        findings.warn(f"--rename {old}: no label has this name", "look for a slip; the other renames were done")
+    return {
+        LABEL_SEPARATOR.join(label): LABEL_SEPARATOR.join(paths[0])
+        for label, paths in found.items()
+        if len(paths) == 1 and paths[0] != label
+    }
+
+
+def _why(text: str, paths: Sequence[LabelPath], nearest: str | None) -> str:
+    if paths:
+        full = [LABEL_SEPARATOR.join(path) for path in paths]
+        return f"{len(paths)} labels have this name: {', '.join(full)}; say which: --rename '{text}={full[0]}'"
+    if nearest:
+        return f"not among the labels; the nearest is {nearest!r}: --rename '{text}={nearest}'"
+    return f"not among the labels, nor like one of them; say what it means: --rename '{text}=…'"
+
+
+def _squeezed(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _plain(text: str) -> str:
+    return _squeezed(text.casefold().replace("_", " "))

@@ -1,0 +1,210 @@
+"""Several annotators of a clip become one, for training: frame by frame, and level by level of the label tree. Pure.
+
+Annotators vote for each label on each frame; who marked a sub label has marked the labels above it, too. So two who
+agree on "Suturing" but not on what kind agree on "Suturing", and that is what the frame gets.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from lsvid.annotations.spans import Annotation, Frames, Span, Status
+from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.errors import SettingsError
+from lsvid.findings import Findings
+
+MERGES = ("majority", "union", "intersection", "priority")
+SOURCE = "lsvid-merge"
+
+LabelPath = tuple[str, ...]
+Labels = frozenset[LabelPath]
+
+
+@dataclass(frozen=True)
+class MergeOptions:
+    """how: one of MERGES. order: for priority, the annotators, the one whose word counts first before the others."""
+
+    how: str
+    order: Sequence[str] = ()
+
+    def check(self) -> None:
+        """Raise SettingsError where priority has no order."""
+        if self.how == "priority" and not self.order:
+            raise SettingsError(
+                "--merge priority does not know whose word counts first",
+                "name all annotators in that order: --annotator ANNA --annotator BEN",
+            )
+
+
+@dataclass(frozen=True)
+class _Votes:
+    """What each annotator marked, on segments of frames on which nothing changes.
+
+    lengths: frames of each segment. marked: by annotator, the labels on each segment, those above them included.
+    """
+
+    lengths: Sequence[int]
+    marked: Mapping[str, Sequence[Labels]]
+
+    def at_level(self, annotator: str, level: int) -> list[Labels]:
+        """What `annotator` marked on each segment, at one level (from 1)."""
+        return [frozenset(path for path in labels if len(path) == level) for labels in self.marked[annotator]]
+
+
+def merge(clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findings) -> dict[str, Any]:
+    """Replace the annotations of each located clip by one of an annotator named `options.how`; returns a report.
+
+    Its spans are runs of frames of one label; where a frame has a label and one below it, it has the lower one.
+    majority: more than half of the clip's annotators. priority: at each level, what the first annotator marked who
+    marked anything. Ties (exactly half) are no majority; they are in the report, with the agreement of annotators
+    before merging, and warned about. Raises SettingsError, as `MergeOptions.check`.
+    """
+    options.check()
+    reports = []
+    all_tied = 0
+    for clip in clips:
+        if clip.info is None or not clip.works:
+            continue
+        votes = _votes(clip.works, clip.info.index.n_frames)
+        depth = max((len(path) for ones in votes.marked.values() for labels in ones for path in labels), default=1)
+        kept: list[set[LabelPath]] = [{()} for _ in votes.lengths]
+        levels: list[dict[str, float | None]] = []
+        for level in range(1, depth + 1):
+            chosen, tied, undecided = _choose(votes, kept, level, options)
+            all_tied += tied
+            kept = [before | now for before, now in zip(kept, chosen, strict=True)]
+            levels.append({"level": level, **agreement(votes, level), "tied_frames": tied,
+                           "undecided_frames": undecided})  # fmt: skip
+        reports.append(
+            {"case": clip.clip.case, "clip": clip.clip.clip, "annotators": list(votes.marked), "levels": levels}
+        )
+        clip.works = [_merged(clip, votes, kept, options.how)]
+    if all_tied:
+        findings.warn(
+            f"{all_tied:,} frames (counted at each level) had exactly half of the annotators for a label: no majority",
+            "they stay without it; manifest.json says in which clips; --merge priority would decide",
+        )
+    return {"how": options.how, "order": list(options.order), "clips": reports}
+
+
+def _votes(works: Sequence[Work], n_frames: int) -> _Votes:
+    spans = [span for work in works for span in work.spans]
+    borders = np.array(sorted({0, n_frames, *(b for span in spans for b in _frames(span))}), dtype=np.int64)
+    marked: dict[str, list[Labels]] = {}
+    for work in works:
+        on_segments: list[set[LabelPath]] = [set() for _ in borders[1:]]
+        for span in work.spans:
+            first, last = np.searchsorted(borders, _frames(span))
+            for segment in range(int(first), int(last)):
+                on_segments[segment].update(span.label[:n] for n in range(1, len(span.label) + 1))
+        marked[work.annotator] = [frozenset(labels) for labels in on_segments]
+    return _Votes([int(length) for length in np.diff(borders)], marked)
+
+
+def _choose(
+    votes: _Votes, kept: Sequence[set[LabelPath]], level: int, options: MergeOptions
+) -> tuple[list[set[LabelPath]], int, int]:
+    """(the labels of this level on each segment, tied frames, frames on which somebody marked one but none is chosen).
+
+    Only labels below those `kept` so far can be.
+    """
+    by_annotator = {annotator: votes.at_level(annotator, level) for annotator in votes.marked}
+    order = [name for name in options.order if name in by_annotator]
+    order += [name for name in by_annotator if name not in order]
+    n = len(by_annotator)
+    chosen: list[set[LabelPath]] = []
+    tied = undecided = 0
+    for segment, length in enumerate(votes.lengths):
+        marked = [{path for path in by_annotator[a][segment] if path[:-1] in kept[segment]} for a in order]
+        count = Counter(path for labels in marked for path in labels)
+        if options.how == "priority":
+            now = _first_word(marked)
+        else:
+            needed = {"majority": n // 2 + 1, "union": 1, "intersection": n}[options.how]
+            now = {path for path, number in count.items() if number >= needed}
+        chosen.append(now)
+        if options.how == "majority" and any(2 * number == n for number in count.values()):
+            tied += length
+        elif count and not now:
+            undecided += length
+    return chosen, tied, undecided
+
+
+def _first_word(marked: Sequence[set[LabelPath]]) -> set[LabelPath]:
+    """For each label of the level above, what the first of `marked` says that says anything below it."""
+    chosen: set[LabelPath] = set()
+    for labels in marked:
+        decided = {path[:-1] for path in chosen}
+        chosen |= {path for path in labels if path[:-1] not in decided}
+    return chosen
+
+
+def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Work:
+    names: dict[str, Any] = {
+        "case": clip.clip.case, "clip": clip.clip.clip, "annotator": how, "status": Status.ACCEPTED, "source": SOURCE,
+        "annotation_id": how,
+    }  # fmt: skip
+    runs: dict[LabelPath, list[list[int]]] = {}
+    start = 0
+    for labels, length in zip(kept, votes.lengths, strict=True):
+        for path in labels:
+            if not path or any(len(other) > len(path) and other[: len(path)] == path for other in labels):
+                continue
+            ones = runs.setdefault(path, [])
+            if ones and ones[-1][1] == start:
+                ones[-1][1] = start + length
+            else:
+                ones.append([start, start + length])
+        start += length
+    ordered = sorted((start, stop, path) for path, ones in runs.items() for start, stop in ones)
+    spans = [
+        Span(**names, label=path, region_id=str(number), basis=Frames(start, stop))
+        for number, (start, stop, path) in enumerate(ordered, start=1)
+    ]
+    for span in spans:
+        assert clip.info is not None  # noqa: S101 - the caller has looked
+        span.locate(clip.info.index)
+    return Work(Annotation(**names), spans, how)
+
+
+def agreement(votes: _Votes, level: int) -> dict[str, float | None]:
+    """How far annotators agree on the labels of one level, as the mean over their pairs; None: no meaning.
+
+    agreement: the part of the frames on which both say the same. kappa: Cohen's, where what one says of a frame, no
+    label included, is its category.
+    """
+    names = list(votes.marked)
+    lengths = np.array(votes.lengths, dtype=np.int64)
+    said = {name: votes.at_level(name, level) for name in names}
+    observed, kappas = [], []
+    for one, other in combinations(names, 2):
+        same = np.array([a == b for a, b in zip(said[one], said[other], strict=True)])
+        p_observed = float(lengths[same].sum() / lengths.sum())
+        observed.append(p_observed)
+        shares = [_shares(said[name], votes.lengths) for name in (one, other)]
+        p_chance = sum(share * shares[1].get(labels, 0.0) for labels, share in shares[0].items())
+        if p_chance < 1:
+            kappas.append((p_observed - p_chance) / (1 - p_chance))
+    return {"agreement": _mean(observed), "kappa": _mean(kappas)}
+
+
+def _shares(said: Sequence[Labels], lengths: Sequence[int]) -> dict[Labels, float]:
+    total = sum(lengths)
+    shares: Counter[Labels] = Counter()
+    for labels, length in zip(said, lengths, strict=True):
+        shares[labels] += length
+    return {labels: number / total for labels, number in shares.items()}
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None
+
+
+def _frames(span: Span) -> tuple[int, int]:
+    assert span.start_frame is not None  # noqa: S101 - located, which is the caller's business
+    assert span.stop_frame is not None  # noqa: S101 - the same
+    return span.start_frame, span.stop_frame

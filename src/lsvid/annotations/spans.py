@@ -1,0 +1,206 @@
+"""The one schema that every reader makes and every writer takes: spans, and the clips and annotations they belong to.
+
+As JSON Lines (`lsvid export-spans`) each line is one record, and `record` says which of three kinds:
+
+clip        a video file of a case: where it is, its place in the case, its number of frames and its rate
+annotation  that somebody has worked through a clip: kept apart, so that "annotated, nothing happens here" is not lost
+span        one labelled interval
+
+A span keeps its source's own values verbatim, with their kind (`basis`); its frames are always computed from those,
+and its seconds from its frames, so that the way back is exact.
+"""
+
+import math
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from lsvid.video.timebase import (
+    SECONDS_TOLERANCE,
+    FrameIndex,
+    OutsideClipError,
+    frames_of_range,
+    frames_of_seconds,
+    parse_rate,
+    seconds_of_frames,
+    shown,
+)
+
+SCHEMA_VERSION = 1
+
+
+class Status(StrEnum):
+    """What became of a piece of work. Only `accepted` reaches frames unless asked."""
+
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    IGNORED = "ignored"
+    SKIPPED = "skipped"
+    DRAFT = "draft"
+    PREDICTION = "prediction"
+
+
+class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
+    """A range on Label Studio's timeline, from 1, both ends included, and the rate its editor used (a decimal)."""
+
+    start: int
+    end: int
+    ls_fps: str
+
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if self.start < 1:
+            return f"frame {self.start} is below 1"
+        return f"reversed: frames {self.start} to {self.end}" if self.end < self.start else None
+
+    def frames(self, index: FrameIndex) -> tuple[int, int]:
+        """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
+        return frames_of_range(index, parse_rate(self.ls_fps), self.start, self.end)
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Whether it reaches past the clip's last picture."""
+        return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
+
+
+class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
+    """Seconds `[start, end)` on the presentation timeline; boundaries may lie `tolerance` before their picture."""
+
+    start: float
+    end: float
+    tolerance: float = float(SECONDS_TOLERANCE)
+
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if not (math.isfinite(self.start) and math.isfinite(self.end)):
+            return f"not finite: {self.start} to {self.end} s"
+        return f"reversed: {self.start} to {self.end} s" if self.end < self.start else None
+
+    def frames(self, index: FrameIndex) -> tuple[int, int]:
+        """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
+        tolerance_s = Fraction(self.tolerance).limit_denominator(1_000_000)
+        return frames_of_seconds(index, self.start, self.end, tolerance_s)
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Whether it reaches past the end of the last picture, by more than the tolerance."""
+        return self.end > index.end_s + Fraction(self.tolerance)
+
+
+class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
+    """Frames `[start, stop)`, counted from 0."""
+
+    start: int
+    stop: int
+
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        if self.start < 0:
+            return f"frame {self.start} is below 0"
+        return f"reversed: frames {self.start} to {self.stop}" if self.stop < self.start else None
+
+    def frames(self, index: FrameIndex) -> tuple[int, int]:
+        """The frames themselves. Raises OutsideClipError where they do not lie in the clip."""
+        if self.stop > index.n_frames:
+            raise OutsideClipError(f"frame {self.stop} lies past the clip's {index.n_frames} frames")
+        return self.start, self.stop
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """Never: frames outside the clip are an error."""
+        return False
+
+
+Basis = LsFrames | Seconds | Frames
+
+
+class _Record(msgspec.Struct, kw_only=True, tag_field="record"):
+    version: int = SCHEMA_VERSION
+    case: str
+    clip: str
+
+    @property
+    def clip_id(self) -> str:
+        """`case/clip`, which tells a clip from all others."""
+        return f"{self.case}/{self.clip}"
+
+
+class Proxy(msgspec.Struct, frozen=True):
+    """The copy of a clip that annotators saw: the same pictures at the same times. Players report its duration."""
+
+    path: str
+    fingerprint: str
+    duration_s: float
+
+
+class Clip(_Record, kw_only=True, tag="clip"):
+    """A video file of a case. `order` sorts the case's clips (a late one may lie between two); `rate` is exact."""
+
+    media: str
+    order: float | None = None
+    n_frames: int | None = None
+    rate: str | None = None
+    duration_s: float | None = None
+    fingerprint: str | None = None
+    task_id: int | None = None
+    proxy: Proxy | None = None
+
+
+class Annotation(_Record, kw_only=True, tag="annotation"):
+    """That `annotator` has worked through a clip, whether or not there was anything to mark.
+
+    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it; '#' and the place in the export
+    where it has none) choose among several. `part` names what of the clip was worked through, where that is not all of
+    it (a chunk, a region): parts stand beside one another, and each has its own versions.
+    """
+
+    annotator: str
+    status: Status
+    source: str
+    annotation_id: str
+    ground_truth: bool = False
+    updated_at: str = ""
+    score: float | None = None
+    part: str = ""
+
+
+class Span(_Record, kw_only=True, tag="span"):
+    """One labelled interval. `label` is the path from the root; the times are None until a frame index is known."""
+
+    label: tuple[str, ...]
+    annotator: str
+    status: Status
+    source: str
+    annotation_id: str
+    region_id: str
+    basis: Basis
+    score: float | None = None
+    start_s: float | None = None
+    end_s: float | None = None
+    start_frame: int | None = None
+    stop_frame: int | None = None
+
+    def locate(self, index: FrameIndex) -> None:
+        """Compute the frames from `basis` and the seconds from the frames. Raises OutsideClipError."""
+        self.start_frame, self.stop_frame = self.basis.frames(index)
+        self.start_s, self.end_s = seconds_of_frames(index, self.start_frame, self.stop_frame)
+
+
+Record = Clip | Annotation | Span
+
+_encoder = msgspec.json.Encoder()
+_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+
+
+def to_json_line(record: Record) -> bytes:
+    """`record` as one line of JSON, newline included."""
+    return _encoder.encode(record) + b"\n"
+
+
+def from_json_line(line: bytes | str) -> Record:
+    """The record in one line of JSON. Raises msgspec.ValidationError or msgspec.DecodeError."""
+    return _decoder.decode(line)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of one line."""
+    return msgspec.json.schema(Record)

@@ -1,0 +1,533 @@
+"""Files on this machine and objects in S3 behind one small interface: list, stat, read at any place, write whole.
+
+An object is named `s3://BUCKET/KEY`, the key as it is: nothing in it is quoted. Credentials and region come by boto3's
+ordinary chain (variables AWS_…, profiles, instance roles). No message holds a key, a secret or a signed address.
+"""
+
+import contextlib
+import io
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
+from lsvid.files.unfinished import unfinished_folder
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+SCHEME = "s3://"
+BLOCK = 256 << 10
+"""Bytes in one ranged GET: the frame index of a 90 MB clip takes three of them (measured; 64 kB blocks: eight)."""
+_BLOCKS_KEPT = 16
+
+_CREDENTIALS_HINT = (
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or name other variables with --s3-key-env and "
+    "--s3-secret-env"
+)
+
+
+def configure_s3(
+    endpoint: str | None = None, region: str | None = None, key_env: str | None = None, secret_env: str | None = None
+) -> None:
+    """Set boto3's own variables to what is given, for this process and those it starts; the others stay.
+
+    key_env, secret_env: the names of the variables that hold an access key and its secret. Raises SettingsError.
+    """
+    if endpoint is not None:
+        parts = urlsplit(endpoint)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
+            raise SettingsError(
+                "--s3-endpoint is not the address of an S3 service", "such as --s3-endpoint https://s3.example.org:9000"
+            )
+        os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
+    if region is not None:
+        os.environ["AWS_DEFAULT_REGION"] = region
+    if (key_env is None) != (secret_env is None):
+        raise SettingsError("--s3-key-env and --s3-secret-env go together", "name both variables, or neither")
+    if key_env is not None and secret_env is not None:
+        for name in (key_env, secret_env):
+            if not os.environ.get(name):
+                raise SettingsError(
+                    f"the environment variable {name} is not set", "it is to hold an access key of S3, or its secret"
+                )
+        os.environ["AWS_ACCESS_KEY_ID"] = os.environ[key_env]
+        os.environ["AWS_SECRET_ACCESS_KEY"] = os.environ[secret_env]
+        os.environ.pop("AWS_SESSION_TOKEN", None)  # it belongs to another key
+
+
+_NOT_SECRET = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION")
+_own: dict[str, str | None] = {}
+
+
+def s3_settings() -> dict[str, str | None]:
+    """Where S3 is to be found, for processes on other machines: nothing of it is secret."""
+    return {name: os.environ.get(name) for name in _NOT_SECRET}
+
+
+def follow_s3_settings(settings: Mapping[str, str | None]) -> None:
+    """Find S3 where another process does, by its `s3_settings`; what it leaves open is as it was when this began."""
+    for name in _NOT_SECRET:
+        own = _own.setdefault(name, os.environ.get(name))
+        value = settings.get(name) or own
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+@dataclass(frozen=True)
+class Stat:
+    """size: in bytes. signature: changes when the content does (modification time, or the object's ETag)."""
+
+    size: int
+    signature: str
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What Label Studio has to be given to sign requests itself. Never to be shown."""
+
+    key: str
+    secret: str
+    token: str | None
+
+    def __repr__(self) -> str:
+        return "Credentials(…)"
+
+
+def is_s3(path: str | os.PathLike[str]) -> bool:
+    """Whether `path` names something in S3."""
+    return os.fspath(path).startswith(SCHEME)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Bucket and key (or prefix) of an `s3://` URI. Raises SettingsError where there is no bucket."""
+    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
+    if not bucket:
+        raise SettingsError(f"{uri} names no bucket", "it is s3://BUCKET/PREFIX")
+    return bucket, key
+
+
+def folder_uri(uri: str) -> str:
+    """`uri` as a folder: a bucket, or a prefix that ends with a slash."""
+    return uri if uri.endswith("/") else uri + "/"
+
+
+# --- Reading ----------------------------------------------------------------------------------------------------------
+
+
+def list_objects(folder: str, limit: int | None = None) -> Iterator[tuple[str, Stat]]:
+    """URI and Stat of every object below the folder `s3://BUCKET/PREFIX`, in the order of their keys.
+
+    Page after page: S3 gives 1,000 at a time. Placeholders of folders are left out. Raises AuthError, NotFoundError,
+    ServerError.
+    """
+    bucket, prefix = split_uri(folder_uri(folder))
+    doing = f"listing {folder}"
+    with s3_errors(doing):
+        pages = client().get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit} if limit else {}
+        )  # fmt: skip
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                if not entry["Key"].endswith("/"):
+                    yield f"{SCHEME}{bucket}/{entry['Key']}", Stat(entry["Size"], entry["ETag"])
+
+
+def stat(path: str) -> Stat:
+    """Size and signature of the file or object at `path`. Raises ClipError where it is not there, and ServerError."""
+    if not is_s3(path):
+        try:
+            found = Path(path).stat()
+        except OSError as error:
+            raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
+        return Stat(found.st_size, str(found.st_mtime_ns))
+    bucket, key = _object(path)
+    with s3_errors(f"reading {path}", path):
+        try:
+            answer = client().head_object(Bucket=bucket, Key=key)
+        except _client_error():  # the answer to HEAD has no body, and so does not say why
+            answer = client().get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
+            answer["Body"].close()
+            answer["ContentLength"] = int(answer["ContentRange"].rpartition("/")[2])
+        return Stat(answer["ContentLength"], answer["ETag"])
+
+
+def exists(path: str) -> bool:
+    """Whether there is a file or object at `path`. Raises ServerError."""
+    try:
+        stat(path)
+    except ClipError:
+        return False
+    return True
+
+
+def open_media(path: str) -> "str | S3File":
+    """What PyAV opens to read the video at `path`: the path itself, or a seekable file over ranged GETs."""
+    return S3File(path, stat(path)) if is_s3(path) else path
+
+
+@contextlib.contextmanager
+def local_file(path: str, folder: Path) -> Iterator[str]:
+    """A file with the content of `path`: itself, or for an object a copy in `folder`, which is gone afterwards."""
+    if not is_s3(path):
+        yield path
+        return
+    bucket, key = _object(path)
+    with unfinished_folder(folder) as temporary:
+        copy = temporary / ("clip" + PurePosixPath(key).suffix)
+        with s3_errors(f"reading {path}", path):
+            client().download_file(bucket, key, str(copy))
+        yield str(copy)
+
+
+class S3File(io.RawIOBase):
+    """An object in S3 as a seekable binary file: whole blocks by ranged GETs, the last few of which are kept.
+
+    Reading fails with ClipError where the object has changed since `known` was read.
+    """
+
+    def __init__(self, uri: str, known: Stat) -> None:
+        super().__init__()
+        self._uri = uri
+        self._bucket, self._key = _object(uri)
+        self._known = known
+        self._position = 0
+        self._blocks: OrderedDict[int, bytes] = OrderedDict()
+        self.hollow: list[tuple[int, int]] = []
+        """Byte ranges [start, stop) that nobody is going to look at: they read as zeros, without being fetched."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._known.size}[whence]
+        if start + offset < 0:
+            raise ValueError(f"seek to {start + offset}, before the beginning")
+        self._position = start + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer)
+        done = 0
+        while done < len(view) and self._position < self._known.size:
+            wanted = len(view) - done
+            part = self._zeros(wanted) or self._bytes(wanted)
+            view[done : done + len(part)] = part
+            done += len(part)
+            self._position += len(part)
+        return done
+
+    def _zeros(self, wanted: int) -> bytes:
+        here = self._position
+        stop = next((stop for start, stop in self.hollow if start <= here < stop), here)
+        return bytes(min(wanted, stop - here))
+
+    def _bytes(self, wanted: int) -> bytes:
+        number, start = divmod(self._position, BLOCK)
+        return self._block(number)[start : start + wanted]
+
+    def _block(self, number: int) -> bytes:
+        block = self._blocks.get(number)
+        if block is None:
+            first, last = number * BLOCK, min(self._known.size, (number + 1) * BLOCK) - 1
+            with s3_errors(f"reading {self._uri}", self._uri):
+                answer = client().get_object(
+                    Bucket=self._bucket, Key=self._key, Range=f"bytes={first}-{last}", IfMatch=self._known.signature
+                )
+                block = answer["Body"].read()
+            if len(block) != last - first + 1:
+                raise ServerError(
+                    f"S3 does not give out parts of {self._uri}: {len(block)} bytes for a range of {last - first + 1}",
+                    "let the service, or the proxy in front of it, answer requests with the header Range",
+                )
+            self._blocks[number] = block
+            if len(self._blocks) > _BLOCKS_KEPT:
+                self._blocks.popitem(last=False)
+        else:
+            self._blocks.move_to_end(number)
+        return block
+
+
+def hollowed(file: S3File) -> S3File:
+    """`file` with the pictures and sound of an MP4 or QuickTime file left out, but for the first few of them.
+
+    Its index, which stands elsewhere in the file, tells all about them; FFmpeg reads them all the same, to no use but
+    that it learns the pixel format from the first. Left as it is where that cannot be relied on: other containers; a
+    fragmented file, which has its index among them; one that was cut off, and lacks some of them.
+    """
+    ranges: list[tuple[int, int]] = []
+    size = file.seek(0, io.SEEK_END)
+    at = 0
+    while at + 8 <= size:
+        file.seek(at)
+        header = file.read(16) or b""
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 1:  # the true one follows, in 64 bits
+            length = int.from_bytes(header[8:16], "big")
+        elif length == 0:  # to the end of the file
+            length = size - at
+        if kind not in _PLAIN_BOXES or length < 8 or at + length > size:
+            ranges = []
+            break
+        if kind == b"mdat":
+            kept = -(-(at + _MEDIA_KEPT) // BLOCK) * BLOCK  # to the end of a block, which is fetched whole
+            ranges.append((kept, max(kept, at + length)))
+        at += length
+    file.seek(0)
+    file.hollow = ranges
+    return file
+
+
+_PLAIN_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"udta", b"meta", b"uuid")
+_MEDIA_KEPT = 64 << 10
+
+
+def read_bytes(uri: str) -> bytes | None:
+    """The whole of a small object; None where there is none. Raises ServerError."""
+    bucket, key = _object(uri)
+    try:
+        with s3_errors(f"reading {uri}", uri):
+            return bytes(client().get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClipError:
+        return None
+
+
+# --- Writing ----------------------------------------------------------------------------------------------------------
+
+
+def upload(file: Path, uri: str) -> None:
+    """Put `file` at `uri`, where it appears whole or not at all. Raises ServerError."""
+    bucket, key = _object(uri)
+    with s3_errors(f"writing {uri}"):
+        client().upload_file(str(file), bucket, key)
+
+
+def write_bytes(content: bytes, uri: str) -> None:
+    """Put a small object at `uri`. Raises ServerError."""
+    bucket, key = _object(uri)
+    with s3_errors(f"writing {uri}"):
+        client().put_object(Bucket=bucket, Key=key, Body=content)
+
+
+def remove(uri: str) -> None:
+    """Remove the object at `uri`; harmless where there is none. Raises ServerError."""
+    bucket, key = _object(uri)
+    with s3_errors(f"removing {uri}"):
+        client().delete_object(Bucket=bucket, Key=key)
+
+
+# --- What Label Studio and browsers need ------------------------------------------------------------------------------
+
+
+def credentials() -> Credentials:
+    """The credentials that this process signs with. Raises AuthError where there are none."""
+    with s3_errors("looking for credentials"):
+        found = _session().get_credentials()
+        if found is None:
+            raise AuthError("no credentials for S3 were found", _CREDENTIALS_HINT)
+        frozen = found.get_frozen_credentials()
+    return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+
+def presigned_url(uri: str, seconds: int) -> str:
+    """An address that gives out the object to anybody for that long. Never to be shown."""
+    bucket, key = _object(uri)
+    with s3_errors(f"signing {uri}"):
+        return str(
+            client().generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=seconds)
+        )
+
+
+def cors_document(origin: str) -> dict[str, Any]:
+    """The CORS document that lets pages of `origin` (a Label Studio) play videos out of a bucket, and nothing more."""
+    return {
+        "CORSRules": [
+            {
+                "AllowedOrigins": [origin],
+                "AllowedMethods": ["GET", "HEAD"],
+                "AllowedHeaders": ["*"],
+                "ExposeHeaders": ["Content-Range", "ETag"],
+                "MaxAgeSeconds": 3600,
+            }
+        ]
+    }
+
+
+# --- boto3 ------------------------------------------------------------------------------------------------------------
+
+
+def client() -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
+    """boto3's client for the variables as they are now; threads may share it."""
+    with s3_errors("connecting to S3"):
+        return _client(tuple(os.environ.get(name) for name in _VARIABLES))
+
+
+_VARIABLES = (
+    "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE",
+)  # fmt: skip
+
+
+def _session() -> Any:  # noqa: ANN401 - the same
+    import boto3  # noqa: PLC0415 - 0.4 s that only S3 needs
+
+    return boto3.session.Session()
+
+
+def endpoint() -> str | None:
+    """The address of the S3 service; None for AWS, where a bucket's name and region tell it."""
+    url = str(client().meta.endpoint_url)
+    return None if _is_aws(url) else url
+
+
+def region() -> str | None:
+    """The region that is set; None where none is."""
+    found = _session().region_name
+    return str(found) if found else None
+
+
+def _is_aws(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith((".amazonaws.com", ".amazonaws.com.cn"))
+
+
+@cache
+def _client(variables: tuple[str | None, ...]) -> Any:  # noqa: ANN401 - the same
+    from botocore.config import Config  # noqa: PLC0415 - 0.4 s that only S3 needs
+
+    config = Config(
+        signature_version="s3v4",
+        retries={"total_max_attempts": 4, "mode": "standard"},
+        connect_timeout=10,
+        read_timeout=60,
+        max_pool_connections=32,
+        # AWS's newer checksums break services that answer a range with the checksum of the whole object.
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+    )
+    session = _session()
+    made = session.client("s3", config=config)
+    if _is_aws(made.meta.endpoint_url):
+        return made
+    # A service of one's own has no host name for each bucket.
+    by_path = config.merge(Config(s3={"addressing_style": "path"}))
+    return session.client("s3", config=by_path)
+
+
+def _object(uri: str) -> tuple[str, str]:
+    bucket, key = split_uri(uri)
+    if not key:
+        raise SettingsError(f"{uri} names a bucket, not an object in it", "it is s3://BUCKET/KEY")
+    return bucket, key
+
+
+def _client_error() -> type[Exception]:
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - 0.4 s that only S3 needs
+
+    return ClientError  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def s3_errors(doing: str, uri: str = "") -> Iterator[None]:
+    """Turn what boto3 raises into lsvid's errors; `doing` says what was being done, to `uri` where to an object."""
+    try:
+        yield
+    except LsvidError:
+        raise
+    except Exception as error:
+        known = _translated(error, doing, uri)
+        if known is None:
+            raise
+        raise known from None  # boto3's errors carry requests, and so signed addresses
+
+
+def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
+    from boto3.exceptions import Boto3Error  # noqa: PLC0415 - 0.4 s that only S3 needs
+    from botocore import exceptions  # noqa: PLC0415 - the same
+
+    if isinstance(error, Boto3Error) and isinstance(error.__context__, exceptions.ClientError):
+        error = error.__context__  # an upload's: it wraps its cause
+    if isinstance(error, exceptions.ClientError):
+        return _refused(error.response, doing, uri)
+    kind = type(error).__name__
+    kinds: list[tuple[tuple[type[Exception], ...], LsvidError]] = [  # the first that fits: the narrow ones before
+        (
+            (exceptions.NoCredentialsError, exceptions.PartialCredentialsError),
+            AuthError(f"no credentials for S3 were found while {doing}", _CREDENTIALS_HINT),
+        ),
+        (
+            (exceptions.ParamValidationError,),
+            SettingsError(f"S3 takes no such name, while {doing}", "it is s3://BUCKET/PREFIX"),
+        ),
+        (
+            (exceptions.ConnectionError, exceptions.HTTPClientError),
+            ServerError(f"cannot reach S3 while {doing}: {kind}", _where()),
+        ),
+        ((exceptions.BotoCoreError,), ServerError(f"S3 cannot be used while {doing}: {error}", _CREDENTIALS_HINT)),
+        ((Boto3Error, OSError), ServerError(f"S3 failed while {doing}: {kind}", _where())),
+    ]
+    return next((known for fits, known in kinds if isinstance(error, fits)), None)
+
+
+def _where() -> str:
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (--s3-endpoint)?"
+    return "for a service other than AWS give its address: --s3-endpoint URL or AWS_ENDPOINT_URL_S3"
+
+
+_CODES: dict[str, tuple[type[LsvidError], str, str]] = {
+    "NoSuchBucket": (NotFoundError, "S3 has no such bucket, while {doing}", "check the name after s3://; {where}"),
+    "NoSuchKey": (ClipError, "there is no {uri}", "check the key; upper and lower case differ"),
+    "PreconditionFailed": (
+        ClipError,
+        "{uri} changed while it was read",
+        "wait until it is uploaded, then run the same command again",
+    ),
+    "InvalidAccessKeyId": (AuthError, "S3 does not know the access key, while {doing}", _CREDENTIALS_HINT),
+    "SignatureDoesNotMatch": (
+        AuthError,
+        "S3 does not take the secret of this access key, while {doing}",
+        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: --s3-region",
+    ),
+    "AuthorizationHeaderMalformed": (
+        AuthError,
+        "S3 wants requests signed for another region, while {doing}",
+        "give the bucket's region: --s3-region REGION",
+    ),
+    "ExpiredToken": (AuthError, "the credentials for S3 have expired, while {doing}", "log in again, or get new ones"),
+    "PermanentRedirect": (
+        ServerError,
+        "the bucket lies in another region, while {doing}",
+        "give its region: --s3-region REGION",
+    ),
+}
+"""By S3's error code: the error, its message and its hint."""
+
+_NOT_ALLOWED = (
+    "they need s3:ListBucket on the bucket and s3:GetObject on its clips (to write also s3:PutObject and "
+    "s3:DeleteObject)"
+)
+
+
+def _refused(response: Any, doing: str, uri: str) -> LsvidError:  # noqa: ANN401 - boto3's untyped answer
+    code = str(response.get("Error", {}).get("Code", ""))
+    status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _CODES:
+        kind, message, hint = _CODES[code]
+        return kind(message.format(doing=doing, uri=uri), hint.format(where=_where()))
+    if status in (401, 403):
+        return AuthError(f"S3 does not allow it with these credentials ({code}), while {doing}", _NOT_ALLOWED)
+    return ServerError(f"S3 refused while {doing}: {code} (status {status})", _where())

@@ -1,0 +1,265 @@
+"""What `lsvid check` asks: whether the server, the storage and the clips fit together, before anybody depends on them.
+
+Each check is a small function that returns one Check or a few; what one of lsvid's errors says becomes a failed one.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import requests
+
+from lsvid.errors import LsvidError, ServerError
+from lsvid.files import storage
+from lsvid.findings import Findings
+from lsvid.label_studio import s3
+from lsvid.label_studio.advice import ProbedClip, advise
+from lsvid.label_studio.client import Server, clean_url, connect
+from lsvid.label_studio.failures import json_content
+from lsvid.label_studio.media import check_served, local_files_url, path_on_server
+from lsvid.label_studio.project import (
+    Project,
+    StorageFolder,
+    check_storage,
+    document_root,
+    find_project,
+    parse_storage,
+    storage_folders,
+)
+from lsvid.labeling.changes import timeline_of
+from lsvid.video.clips import CaseRule, ClipFile, find_clips
+from lsvid.video.index import cache_dir, probe_all
+
+KNOWN_VERSION = "1.23.2"
+"""The release of Label Studio that lsvid was measured and is tested with."""
+
+_SAMPLES = 3
+_LITTLE_DISK, _NO_DISK = 1_000_000_000, 100_000_000
+
+Status = Literal["pass", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """What was found: `status` is pass, warn or fail; `remedy` says what to do. exit_code: of a failed one."""
+
+    name: str
+    status: Status
+    message: str
+    remedy: str = ""
+    exit_code: int = 0
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to check. sources: folders (DIR or DIR=SERVER_DIR) and prefixes in S3. project: id or title."""
+
+    url: str
+    api_key: str | None
+    sources: Sequence[str] = ()
+    project: str | None = None
+    document_root: str | None = None
+    presign: bool = True
+
+
+def run_checks(options: CheckOptions) -> Iterator[Check]:
+    """All checks that `options` allow, one after the other; those that need a server end where there is none."""
+    yield _checked("server", lambda: check_version(options.url))
+    server: Server | None = None
+    project: Project | None = None
+    try:
+        server = connect(options.url, options.api_key)
+        yield Check("token", "pass", "Label Studio takes the access token")
+        if options.project:
+            project = find_project(server, options.project)
+            yield Check("project", "pass", f"{project.id} ({project.title}), {project.n_tasks} tasks")
+    except LsvidError as error:
+        yield _failed("token" if server is None else "project", error)
+    for source in options.sources:
+        check = _check_s3_source if storage.is_s3(source) else _check_folder
+        yield from check(source, server, project, options)
+    yield check_disk()
+
+
+def _checked(name: str, ask: Callable[[], Check]) -> Check:
+    """The Check that `ask` returns, or a failed one with what its error says."""
+    try:
+        return ask()
+    except LsvidError as error:
+        return _failed(name, error)
+
+
+def _failed(name: str, error: LsvidError) -> Check:
+    return Check(name, "fail", error.message, error.hint, error.exit_code)
+
+
+# --- The server -------------------------------------------------------------------------------------------------------
+
+
+class _Version(msgspec.Struct):
+    release: str
+
+
+def check_version(url: str) -> Check:
+    """Whether a Label Studio of the known version answers at `url`. Raises ServerError, SettingsError."""
+    address, doing = clean_url(url), "asking for its version"
+    try:
+        body = json_content(requests.get(f"{address}/api/version", timeout=30), address, doing)
+        version = msgspec.json.decode(body, type=_Version).release
+    except (requests.RequestException, msgspec.DecodeError) as error:
+        raise ServerError(
+            f"no Label Studio answers at {address} ({type(error).__name__})",
+            "is it running? Check the address given by --url or LABEL_STUDIO_URL",
+        ) from error
+    if version != KNOWN_VERSION:
+        return Check(
+            "server",
+            "warn",
+            f"{address} is Label Studio {version}; lsvid is tested with {KNOWN_VERSION}",
+            "frame numbers could be read otherwise there: compare one short annotation with its export first",
+        )
+    return Check("server", "pass", f"{address} is Label Studio {version}")
+
+
+# --- Clips in S3 ------------------------------------------------------------------------------------------------------
+
+
+def _check_s3_source(
+    source: str, server: Server | None, project: Project | None, options: CheckOptions
+) -> Iterator[Check]:
+    name = f"storage {source}"
+    try:
+        uri, size = s3.first_clip(source)
+    except LsvidError as error:
+        yield _failed(name, error)
+        return
+    yield Check(name, "pass", f"the bucket can be listed; its first clip is {uri}")
+    if server is not None:
+        if options.presign:
+            yield _checked("CORS", lambda: check_cors(server, uri))
+        wanted = s3.parse_s3_storage(source, presign=options.presign)
+        yield _checked("S3 from the server", lambda: check_s3_from_server(server, project, wanted))
+    yield from _check_clips(source, project)
+    if server is not None and project is not None:
+        yield _checked("clip", lambda: check_s3_clip(server, project, uri, size))
+
+
+def check_cors(server: Server, uri: str) -> Check:
+    """Whether the object's presigned address answers a range with 206, and lets the server's pages read it."""
+    fault = s3.check_cors(uri, s3.origin(server))
+    if fault:
+        return Check("CORS", "fail", fault, s3.cors_hint(server, uri), 3)
+    return Check("CORS", "pass", f"a presigned address answers with 206, and lets pages of {s3.origin(server)} read")
+
+
+def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3Storage) -> Check:
+    """Whether the server reaches the S3 service. Without a project it only tells whether it is willing to."""
+    name = "S3 from the server"
+    try:
+        s3.check_s3(server, project.id if project else None, wanted)
+    except ServerError as error:
+        if project is None and "project" in error.message:  # its one objection left
+            return Check(
+                name, "pass", "Label Studio does not refuse the service's address (--project has it go there, too)"
+            )
+        raise
+    return Check(name, "pass", f"Label Studio takes {wanted.uri} as a storage")
+
+
+def check_s3_clip(server: Server, project: Project, uri: str, size: int) -> Check:
+    """Whether the project gives out the object at `uri`. Raises ServerError."""
+    fault = s3.check_resolved(server, project.id, uri, size)
+    if fault:
+        return Check("clip", "fail", fault, s3.cors_hint(server, uri), 3)
+    return Check("clip", "pass", f"Label Studio gives out {uri}")
+
+
+# --- Clips in folders -------------------------------------------------------------------------------------------------
+
+
+def _check_folder(
+    source: str, server: Server | None, project: Project | None, options: CheckOptions
+) -> Iterator[Check]:
+    try:
+        folder = parse_storage(source)
+    except LsvidError as error:
+        yield _failed(f"storage {source}", error)
+        return
+    if server is not None and project is not None:
+        yield _checked(f"storage {source}", lambda: check_folder(server, project, folder))
+    else:
+        yield Check(
+            f"storage {source}",
+            "warn",
+            f"{folder.local} is a folder; whether the server may serve it was not asked",
+            "name a project to ask in: --project ID|TITLE",
+        )
+    clips = yield from _check_clips(folder.local, project)
+    if server is not None and project is not None and clips:
+        yield _checked("clip", lambda: check_folder_clip(server, project, clips[0], options.document_root))
+
+
+def check_folder(server: Server, project: Project, folder: StorageFolder) -> Check:
+    """Whether the server would take the folder: seen, and strictly below its document root. Raises ServerError."""
+    check_storage(server, project.id, folder)
+    return Check(f"storage {folder.local}", "pass", f"Label Studio takes {folder.path} as a storage")
+
+
+def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: str | None) -> Check:
+    """Whether the project gives out the file of `clip`. Raises ServerError."""
+    path = path_on_server(clip.path, storage_folders(server, project.id))
+    if path is None:
+        raise ServerError(
+            f"{clip.path} lies outside the storage folders of project {project.id}",
+            "connect its folder: lsvid setup-project LABELS --storage DIR",
+        )
+    url = local_files_url(path, document_root(server, project.id, root))
+    check_served(server, url, path, Path(clip.path).stat().st_size)
+    return Check("clip", "pass", f"Label Studio gives out {path}")
+
+
+# --- Clips themselves, and this machine -------------------------------------------------------------------------------
+
+
+def _check_clips(source: str, project: Project | None) -> Generator[Check, None, list[ClipFile]]:
+    """Whether a few clips can be read and annotated well; returns those that were found."""
+    try:
+        clips = find_clips([source], CaseRule())
+    except LsvidError as error:
+        yield _failed("clips", error)
+        return []
+    some = list(islice(clips, _SAMPLES))
+    probed = []
+    for clip, info in zip(some, probe_all([clip.path for clip in some]), strict=True):
+        if isinstance(info, LsvidError):
+            yield _failed("clips", info)
+        else:
+            probed.append(ProbedClip(clip.id, clip.path, info))
+    findings = Findings()
+    advise(probed, timeline_of(project.label_config) if project else None, findings)
+    for text, hint in findings.warnings:
+        yield Check("clips", "warn", text, hint)
+    if probed and not findings.warnings:
+        yield Check("clips", "pass", f"{len(clips)} found; the first {len(probed)} play in browsers")
+    return clips
+
+
+def check_disk() -> Check:
+    """Whether there is room for frame indexes and downloaded annotations."""
+    folders = [cache_dir(), Path(tempfile.gettempdir())]
+    free = {folder: shutil.disk_usage(_existing(folder)).free for folder in folders}
+    folder, least = min(free.items(), key=lambda item: item[1])
+    message = f"{least / 1e9:.1f} GB free for {folder}"
+    if least < _LITTLE_DISK:
+        status: Status = "fail" if least < _NO_DISK else "warn"
+        return Check("disk", status, message, "free some, or set LSVID_CACHE_DIR and TMPDIR to another disk", 1)
+    return Check("disk", "pass", message)
+
+
+def _existing(folder: Path) -> Path:
+    return next(one for one in (folder, *folder.absolute().parents) if one.exists())

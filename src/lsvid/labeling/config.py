@@ -1,0 +1,222 @@
+"""LabelTree to Label Studio's labelling configuration (XML), and back. Pure; the same tree gives the same bytes.
+
+The top level is drawn as regions (TimelineLabels on the video's timeline, Labels on the waveform). For each label with
+sub labels there is one Choices that shows while a region of that label is selected: `perRegion` and an exact
+`whenLabelValue` (with `visibleWhen` Label Studio would cut that value at its commas). Deeper levels are nested in it.
+
+Facts about the editor: Label Studio 1.23.2, read in its source and tried in Chromium.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+from xml.etree import ElementTree as ET
+
+from lsvid.errors import DataError, SettingsError
+from lsvid.labels.colours import dressed
+from lsvid.labels.tree import REGION_OF_INTEREST, Label, LabelTree
+
+Timeline = Literal["frames", "waveform", "both"]
+"""What annotators draw on: the video's frames, the waveform strip, or some labels on each."""
+
+VIDEO, AUDIO = "video", "audio"
+REGIONS, AUDIO_REGIONS = "task", "task_audio"
+"""Names of the object tags, and of the controls that hold the top-level labels."""
+
+_FILTER_KEY = "shift+f"
+
+# The editor gives each control without a key one of those left, its tools' keys among them; and the key of a sub label
+# works while the sub label is hidden, on whatever region is selected. U+200B is on no keyboard, and shows as nothing.
+_NO_KEY = "\u200b"
+
+_STYLE = """
+    .lsvid { display: flex; gap: 12px; align-items: flex-start; }
+    .lsvid .lsvid-video { flex: 1 1 auto; min-width: 0; }
+    .lsvid .lsf-timeline-controls { display: flex; flex-wrap: wrap; }
+    .lsvid .lsvid-labels { flex: 0 0 290px; max-height: 82vh; overflow-y: auto; position: sticky; top: 0; }
+    .lsvid .ant-input { background: var(--color-neutral-surface); color: var(--color-neutral-content); }
+    .lsvid .lsvid-labels .lsf-labels { align-items: stretch; gap: 2px; margin: 6px 0; }
+    .lsvid .lsvid-labels .lsf-label { margin: 0; justify-content: space-between; }
+    .lsvid .lsvid-labels .lsf-label__text { white-space: normal; overflow-wrap: anywhere; }
+    .lsvid .lsvid-sub { position: sticky; bottom: 0; max-height: 50vh; overflow-y: auto; }
+    .lsvid .lsvid-sub { background: var(--color-neutral-background); }
+    .lsvid .lsvid-sub .lsf-choice { line-height: 28px; }
+    .lsvid .lsvid-sub .lsf-hint { display: none; }
+"""
+
+
+def control_name(path: Sequence[str]) -> str:
+    """The name of the Choices with the sub labels of the label at `path`, given as exports have it: ids before names.
+
+    Readable, unique, and the same however labels are added, reordered, or renamed under an id.
+    """
+    ascii_only = unicodedata.normalize("NFKD", path[-1]).encode("ascii", "ignore").decode().lower()
+    slug = re.sub(r"[^a-z0-9]+", "_", ascii_only)[:24].strip("_")
+    digest = hashlib.sha256("\0".join(path).encode()).hexdigest()[:8]
+    return f"sub_{slug}_{digest}" if slug else f"sub_{digest}"
+
+
+def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
+    """The configuration for `tree`, as XML.
+
+    With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
+    Raises SettingsError where that leaves one of them without a label.
+    """
+    labels = dressed(tree).labels
+    on_frames = [label for label in labels if timeline == "frames" or (timeline, label.timeline) == ("both", "frames")]
+    on_waveform = [label for label in labels if label not in on_frames]
+    if timeline == "both" and not (on_frames and on_waveform):
+        which = "no label is" if on_waveform else "all labels are"
+        raise SettingsError(
+            f"--timeline both: {which} marked for the frames",
+            "in a YAML label file, mark the short events and leave the rest: {name: Clip applied, timeline: frames}",
+        )
+    lines = ["<View>", f"  <Style>{_STYLE}  </Style>", '  <View className="lsvid">']
+    lines.append('    <View className="lsvid-video">')
+    video = {"name": VIDEO, "value": "$video", "frameRate": "$fps"}
+    speed = {"defaultPlaybackSpeed": "1", "minPlaybackSpeed": "0.25"}
+    if on_waveform:
+        video |= {"sync": AUDIO, "muted": "true"}
+    video |= {"height": "340" if on_frames and on_waveform else "400"}
+    if on_frames:
+        video |= {"timelineHeight": str(_timeline_height(len(on_frames)))}
+    lines.append(_tag(6, "Video", video | speed))
+    if on_waveform:
+        audio = {"name": AUDIO, "value": "$video", "sync": VIDEO, "decoder": "none", "hotkey": "space", "height": "140"}
+        lines.append(_tag(6, "Audio", audio | speed))
+    lines += ["    </View>", '    <View className="lsvid-labels">']
+    if on_frames:
+        lines += _label_lines("TimelineLabels", REGIONS, VIDEO, on_frames, "On the frames" if on_waveform else "")
+    if on_waveform:
+        name, header = (AUDIO_REGIONS, "On the waveform") if on_frames else (REGIONS, "")
+        lines += _label_lines("Labels", name, AUDIO, on_waveform, header)
+    lines.append('      <View className="lsvid-sub">')
+    for label in labels:
+        if label.children:
+            lines += _choices_lines(label, VIDEO if label in on_frames else AUDIO)
+    return "\n".join([*lines, "      </View>", "    </View>", "  </View>", "</View>", ""])
+
+
+def _timeline_height(n_labels: int) -> int:
+    """Pixels: a row of 24 for each label and one to draw on, as far as the video stays in view; further rows scroll.
+
+    At least six: a label that is marked again gets another row.
+    """
+    return 24 * (min(max(n_labels, 5), 11) + 1)
+
+
+def _label_lines(tag: str, name: str, to_name: str, labels: Iterable[Label], header: str) -> Iterator[str]:
+    if header:
+        yield _tag(6, "Header", {"value": header, "size": "5"})
+    search = {"name": f"filter_{name}", "toName": name, "minlength": "0", "placeholder": "Find a label"}
+    yield _tag(6, "Filter", search | {"hotkey": _FILTER_KEY if name == REGIONS else _NO_KEY})
+    yield _tag(6, tag, {"name": name, "toName": to_name, "showInline": "false"}, is_open=True)
+    for label in labels:
+        looks = {"background": label.color, "hotkey": label.hotkey or _NO_KEY, "hint": label.hint}
+        yield _tag(8, "Label", {"value": label.name, "alias": label.id, **looks})
+    yield f"      </{tag}>"
+
+
+def _choices_lines(label: Label, to_name: str) -> Iterator[str]:
+    nested = any(child.children for child in label.children)
+    attributes = {
+        "name": control_name((label.export_value,)),
+        "toName": to_name,
+        "perRegion": "true",
+        "whenLabelValue": label.export_value,
+        "choice": "multiple" if label.multiple else "single",
+        "allowNested": "true" if nested else None,
+        "showInline": "false",
+    }
+    yield _tag(8, "Choices", attributes, is_open=True)
+    for child in label.children:
+        yield from _choice_lines(child, 10)
+    yield "        </Choices>"
+
+
+def _choice_lines(label: Label, indent: int) -> Iterator[str]:
+    attributes = {"value": label.name, "alias": label.id, "hotkey": _NO_KEY, "hint": label.hint}
+    yield _tag(indent, "Choice", attributes, is_open=bool(label.children))
+    for child in label.children:
+        yield from _choice_lines(child, indent + 2)
+    if label.children:
+        yield f"{' ' * indent}</Choice>"
+
+
+def _tag(indent: int, name: str, attributes: Mapping[str, str | None], *, is_open: bool = False) -> str:
+    text = "".join(f' {key}="{_escaped(value)}"' for key, value in attributes.items() if value is not None)
+    return f"{' ' * indent}<{name}{text}{'>' if is_open else '/>'}"
+
+
+def _escaped(value: str) -> str:
+    """`value` as it stands in an attribute in double quotes; by number what would be read as a space or not be seen."""
+    for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        value = value.replace(char, entity)
+    return re.sub(r"[\t\n\r\u200b]", lambda match: f"&#{ord(match[0])};", value)
+
+
+def tree_from_config(xml: str) -> LabelTree:
+    """The labels in a configuration; the inverse of `labeling_config`, but that colours and hotkeys are those assigned.
+
+    From configurations that lsvid has not written, too, as far as these carry labels: TimelineLabels and Labels, with
+    per-region Choices or Taxonomy as their sub labels. Empty where there are none. Raises DataError if it is not XML.
+    """
+    try:
+        root = ET.fromstring(xml)  # noqa: S314 - from the person's own Label Studio; the parser resolves nothing external
+    except ET.ParseError as error:
+        raise DataError(f"the project's labelling configuration is not XML: {error}") from error
+    controls = [tag for tag in root.iter() if tag.tag in ("TimelineLabels", "Labels")]
+    has_both = len({tag.tag for tag in controls}) > 1
+    sub_labels = [tag for tag in root.iter() if tag.tag in ("Choices", "Taxonomy") and _is_sub_label(tag)]
+    labels: dict[str, Label] = {}
+    for control in controls:
+        for tag in control.iter("Label"):
+            label = _read_label(tag)
+            for choices in sub_labels:
+                if _applies(choices, label.export_value):
+                    children = _read_choices(choices)
+                    is_multiple = label.multiple or choices.get("choice") == "multiple"
+                    label = replace(label, children=label.children + children, multiple=is_multiple)
+            if has_both and control.tag == "TimelineLabels":
+                label = replace(label, timeline="frames")
+            labels.setdefault(label.name, label)
+    if list(labels) == [REGION_OF_INTEREST] and labels[REGION_OF_INTEREST].children:
+        return LabelTree(labels[REGION_OF_INTEREST].children)  # a second pass: what its regions can be
+    return LabelTree(tuple(labels.values()))
+
+
+def _is_sub_label(tag: ET.Element) -> bool:
+    """Whether a Choices or Taxonomy holds sub labels of regions (not those that depend on another choice)."""
+    return tag.get("perRegion", "").lower() == "true" and tag.get("whenChoiceValue") is None
+
+
+def _applies(choices: ET.Element, value: str) -> bool:
+    wanted = choices.get("whenLabelValue")
+    if wanted is None:
+        return True
+    return value in wanted.split(",") if choices.get("visibleWhen") else value == wanted
+
+
+def _read_label(tag: ET.Element) -> Label:
+    hotkey = tag.get("hotkey")
+    return Label(
+        tag.get("value", ""),
+        id=tag.get("alias"),
+        color=tag.get("background"),
+        hotkey=None if hotkey == _NO_KEY else hotkey,
+        hint=tag.get("hint"),
+    )
+
+
+def _read_choices(parent: ET.Element) -> tuple[Label, ...]:
+    found: list[Label] = []
+    for tag in parent:
+        if tag.tag == "Choice":
+            label = Label(tag.get("value", ""), _read_choices(tag), id=tag.get("alias"), hint=tag.get("hint"))
+            found.append(label)
+        else:  # a View or a Header between them
+            found += _read_choices(tag)
+    return tuple(found)

@@ -1,0 +1,320 @@
+"""Finding clips, telling their cases, and putting them in order."""
+
+import csv
+import glob
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path, PurePath, PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import msgspec
+import natsort
+
+from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.files import storage
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .flv".split()  # noqa: SIM905
+)
+"""What is taken for a video in a folder; a file that is named itself is taken whatever its suffix."""
+
+
+@dataclass(frozen=True)
+class ClipFile:
+    """A video file, the case it belongs to, and its place there (from 1; None until it is put in order)."""
+
+    case: str
+    name: str
+    path: str
+    order: float | None = None
+
+    @property
+    def id(self) -> str:
+        """`case/name`, which tells a clip from all others."""
+        return f"{self.case}/{self.name}"
+
+
+@dataclass(frozen=True)
+class CaseRule:
+    """How a clip's case is told from its path: `name` for all, else `pattern`, else the folder `parents` levels up."""
+
+    name: str | None = None
+    pattern: re.Pattern[str] | None = None
+    parents: int = 1
+
+    @classmethod
+    def parse(cls, case: str | None = None, case_from: str = "parent") -> "CaseRule":
+        """The rule of --case and --case-from. Raises SettingsError."""
+        if case is not None:
+            return cls(name=_checked_case(case, "--case"))
+        if case_from in ("parent", "grandparent"):
+            return cls(parents=1 if case_from == "parent" else 2)
+        try:
+            pattern = re.compile(case_from)
+        except re.error as error:
+            raise SettingsError(
+                f"--case-from {case_from!r} is not a regular expression: {error}", _CASE_HINT
+            ) from error
+        if "case" not in pattern.groupindex:
+            raise SettingsError(f"--case-from {case_from!r} has no group named 'case'", _CASE_HINT)
+        return cls(pattern=pattern)
+
+    def case_of(self, path: str) -> str:
+        """The case of the clip at `path` (a path or a URI). Raises ClipError where the rule finds none."""
+        if self.name is not None:
+            return self.name
+        posix = path.replace("\\", "/")
+        if self.pattern is not None:
+            match = self.pattern.search(posix)
+            if match is None or not match["case"]:
+                raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
+            return _checked_case(match["case"], f"--case-from on {path}")
+        parts = PurePosixPath(posix).parts[:-1]
+        if len(parts) < self.parents or parts[-self.parents] in ("/", "s3:"):
+            raise ClipError(f"{path} has no folder to name its case", "name the case: --case NAME")
+        return parts[-self.parents]
+
+
+_CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or --case NAME"
+
+
+def _checked_case(case: str, source: str) -> str:
+    if not case.strip() or "/" in case or case in (".", ".."):
+        raise SettingsError(f"{source} gives {case!r}, which cannot name a case", "a case is one name without '/'")
+    return case
+
+
+# --- Finding
+# ------------------------------------------------------------------------------------------------------------
+
+
+def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
+    """The clips in `sources`, by case, then clip, in natural order.
+
+    A source is a folder, file or glob, a prefix or object in S3 (`s3://…`), or a CSV or JSONL manifest of files.
+    A manifest's own order goes before the names'. Each clip's `order` counts from 1 in its case.
+    Raises DataError where a source holds no video, or two different files would be the same clip; and ServerError.
+    """
+    found: dict[str, ClipFile] = {}
+    for source in sources:
+        clips = list(_clips_of(source, rule))
+        if not clips:
+            raise ClipError(f"{source} holds no video", f"video files end in {', '.join(sorted(VIDEO_SUFFIXES))}")
+        for clip in clips:
+            found.setdefault(clip.path, clip)
+    by_id = defaultdict(list)
+    for clip in found.values():
+        by_id[clip.id].append(clip.path)
+    doubled = [f"  {clip_id}: {', '.join(paths)}" for clip_id, paths in by_id.items() if len(paths) > 1]
+    if doubled:
+        raise DataError(
+            "\n".join(["several files would be the same clip (case/name):", *doubled]),
+            "tell their cases apart with --case-from, or name clips in a manifest (case, clip, path, order)",
+        )
+    return number_clips(sorted(found.values(), key=_place))
+
+
+def number_clips(clips: Iterable[ClipFile]) -> list[ClipFile]:
+    """The same clips with `order` counting from 1 in each case, in the order given."""
+    counts: defaultdict[str, int] = defaultdict(int)
+    numbered = []
+    for clip in clips:
+        counts[clip.case] += 1
+        numbered.append(replace(clip, order=float(counts[clip.case])))
+    return numbered
+
+
+def natural_key(text: str) -> tuple[object, ...]:
+    """A sort key that puts clip_2 before clip_10, whatever the machine's locale; ties by the text itself."""
+    return (_natural(text), text)
+
+
+_natural = natsort.natsort_keygen(alg=natsort.ns.IGNORECASE)
+
+
+def _place(clip: ClipFile) -> tuple[object, ...]:
+    return (natural_key(clip.case), clip.order if clip.order is not None else 0.0, natural_key(clip.name))
+
+
+def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
+    path = Path(source)
+    if storage.is_s3(source):
+        yield from (_clip(uri, rule) for uri in _videos_in_s3(source))
+    elif path.is_dir():
+        yield from (_clip(file, rule) for file in _videos_under(path))
+    elif path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
+        yield from _manifest(path, rule)
+    elif path.is_file():
+        yield _clip(path, rule)
+    elif glob.has_magic(source):
+        for match in sorted(glob.glob(source, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+            if Path(match).is_dir():
+                yield from (_clip(file, rule) for file in _videos_under(Path(match)))
+            elif Path(match).suffix.lower() in VIDEO_SUFFIXES:
+                yield _clip(Path(match), rule)
+    else:
+        raise ClipError(f"there is no {source}", "check the path; quote a pattern with * in it")
+
+
+def _videos_under(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield Path(root, name)
+
+
+def _videos_in_s3(uri: str) -> Iterator[str]:
+    """The object of this name; else the videos below the prefix."""
+    if not uri.endswith("/") and PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES and storage.exists(uri):
+        yield uri
+        return
+    folder = storage.folder_uri(uri)
+    for found, _ in storage.list_objects(folder):
+        below = PurePosixPath(found.removeprefix(folder))
+        if below.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in below.parts):
+            yield found
+
+
+def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
+    path = file if isinstance(file, str) else str(file.resolve())  # a URI stands as it is
+    return ClipFile(case=rule.case_of(path), name=PurePath(path).stem, path=path)
+
+
+class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
+    path: str
+    case: str | None = None
+    clip: str | None = None
+    order: float | None = None
+
+
+def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
+    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder."""
+    faults = []
+    clips = []
+    with file.open(encoding="utf-8-sig", newline="") as stream:
+        rows: Iterable[tuple[int, object]]
+        if file.suffix.lower() == ".csv":
+            reader = csv.DictReader(stream)
+            rows = ((reader.line_num, {k: v for k, v in row.items() if v not in ("", None)}) for row in reader)
+        else:
+            rows = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
+        for number, row in rows:
+            try:
+                if isinstance(row, str):
+                    entry = msgspec.json.decode(row, type=_ManifestRow)
+                else:
+                    entry = msgspec.convert(row, _ManifestRow, strict=False)
+            except (msgspec.ValidationError, msgspec.DecodeError) as error:
+                faults.append(f"{file}:{number}: {error}")
+                continue
+            video = entry.path if storage.is_s3(entry.path) else str((file.parent / entry.path).resolve())
+            if not storage.is_s3(video) and not Path(video).is_file():
+                faults.append(f"{file}:{number}: there is no {video}")
+                continue
+            case = entry.case or rule.case_of(video)
+            clips.append(ClipFile(case, entry.clip or PurePosixPath(video).stem, video, entry.order))
+    if faults:
+        raise DataError(
+            "\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]),
+            "a manifest has the columns path, and if you like case, clip and order",
+        )
+    yield from clips
+
+
+def missing_numbers(names: Iterable[str]) -> list[str]:
+    """The numbers that a numbered sequence of clip names lacks between its first and its last, as they would be
+    written.
+
+    The number is the last run of digits in a name; names that differ otherwise are sequences of their own.
+    """
+    sequences: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
+    for name in names:
+        match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
+        if match:
+            sequences[match[1], match[3]][int(match[2])] = len(match[2])
+    missing = []
+    for (head, tail), numbers in sequences.items():
+        width = min(numbers.values())
+        if max(numbers) - min(numbers) > 10 * len(numbers) + 10:
+            continue  # time stamps, not counts
+        for before, after in pairwise(sorted(numbers)):
+            missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
+    return missing
+
+
+# --- Finding again what an export names
+# -----------------------------------------------------------------------------------
+
+
+def media_path(media: str) -> str:
+    """The path in what an annotation names as its video: a path, a URL, S3, or Label Studio's local-files URL."""
+    parts = urlsplit(media)
+    if parts.path.endswith("/data/local-files/"):
+        return parse_qs(parts.query).get("d", [""])[0]
+    if parts.scheme in ("http", "https"):
+        return unquote(parts.path)
+    if storage.is_s3(media):
+        return media
+    return media.replace("\\", "/") if "/" not in media else media
+
+
+class ClipFinder:
+    """Finds the file for what an export names as its video, among the videos under `roots` (folders, files, S3)."""
+
+    def __init__(self, roots: Sequence[str]) -> None:
+        self._roots = list(roots)
+        self._by_name: defaultdict[str, list[str]] = defaultdict(list)
+        for root in roots:
+            for found in _videos_of_root(root):
+                same_name = self._by_name[PurePath(found).name]
+                if found not in same_name:
+                    same_name.append(found)
+
+    def find(self, media: str) -> str:
+        """The path of the file whose path shares the longest end with `media`. Raises ClipError: none, or a tie."""
+        wanted = PurePosixPath(media_path(media))
+        candidates = self._by_name.get(wanted.name, [])
+        if not candidates and wanted.suffix.lower() not in VIDEO_SUFFIXES:  # label formats leave the ending out
+            stems = {name: paths for name, paths in self._by_name.items() if PurePosixPath(name).stem == wanted.name}
+            candidates = [path for paths in stems.values() for path in paths]
+        if not candidates:
+            if not self._roots and storage.is_s3(media):
+                return media
+            if not self._roots and Path(wanted).is_file():
+                return str(Path(wanted).resolve())
+            where = ", ".join(self._roots) if self._roots else f"{wanted} itself"
+            raise ClipError(f"cannot find the clip {media} (looked in: {where})", "name its folder: --clips DIR")
+        names = {path: PurePosixPath(path) for path in candidates}
+        lengths = {path: _shared_end(parts, wanted.with_name(parts.name)) for path, parts in names.items()}
+        best = [path for path in candidates if lengths[path] == max(lengths.values())]
+        if len(best) > 1:
+            raise ClipError(
+                "\n".join([f"several files could be the clip {media}:", *(f"  {path}" for path in best)]),
+                "name a narrower folder with --clips",
+            )
+        return best[0]
+
+
+def _videos_of_root(root: str) -> Iterator[str]:
+    if storage.is_s3(root):
+        yield from _videos_in_s3(root)
+        return
+    path = Path(root)
+    if not path.exists():
+        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
+    for file in [path] if path.is_file() else _videos_under(path):
+        yield str(file.resolve())
+
+
+def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:
+    count = 0
+    for left, right in zip(reversed(a.parts), reversed(b.parts), strict=False):
+        if left != right:
+            break
+        count += 1
+    return count

@@ -1,0 +1,290 @@
+"""Reading video files: the frame index, and what a browser needs to know about a clip."""
+
+import hashlib
+import os
+import zlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from lsvid.errors import ClipError, LsvidError
+from lsvid.files import storage
+from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, pack_pts, unpack_pts
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+
+    from lsvid.workers.processes import Report, Workers  # with multiprocessing behind it
+
+_CACHE_VERSION = 3
+_S3_JOBS = 16
+_AV_TIME_BASE = 1_000_000
+"""FFmpeg gives a container's duration in microseconds."""
+
+# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What one pass over a file's packets tells, without decoding.
+
+    fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
+    recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
+    n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
+    key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
+    """
+
+    index: FrameIndex
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    has_audio: bool
+    size: int
+    fingerprint: str
+    recorded_at: str | None
+    n_lost: int = 0
+    key_pts: PtsArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
+
+
+def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
+    """The frame index and format of the video at `path` (of a file, or an `s3://` URI).
+
+    Remembered by path, size and modification time or ETag. From S3 only the parts that hold the index are read.
+    Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times, and
+    ServerError.
+    """
+    path = os.fspath(path)
+    stat = storage.stat(path)
+    cached = _cache_file(path)
+    signature = f"{stat.size}-{stat.signature}"
+    known = _from_cache(cached, signature)
+    if known is not None:
+        return known
+    if stat.size == 0:
+        raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
+    import av  # noqa: PLC0415 - not needed where every index is in the cache
+
+    media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
+    try:
+        with av.open(media, "r") as container:
+            info = _read(container, path, stat.size, hollow=bool(getattr(media, "hollow", False)))
+    except (av.FFmpegError, OSError) as error:
+        raise ClipError(
+            f"{path} cannot be read as a video: {error.strerror or error}",
+            f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
+        ) from error
+    index = info.index
+    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
+    info = replace(info, index=packed)
+    if remember:
+        _to_cache(cached, signature, info)
+    return info
+
+
+def probe_all(
+    paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, workers: "Workers | None" = None
+) -> list[VideoInfo | ClipError]:
+    """`probe` of each path, in their order; a ClipError stands in the place of a file that is unreadable.
+
+    What is not remembered here is read by `workers` (None: processes of this machine), and then remembered here.
+    `on_done` is called with 1 after each, in the caller's thread. Raises ServerError and SettingsError.
+    """
+    results: list[VideoInfo | ClipError | None] = []
+    with ThreadPoolExecutor(_S3_JOBS) as pool:  # threads, since they wait: for the disk, or for S3
+        for result in pool.map(_remembered, paths):
+            results.append(result)
+            if on_done and result is not None:
+                on_done(1)
+    unknown = [position for position, result in enumerate(results) if result is None]
+    if unknown:
+        from lsvid.workers.processes import Processes, cores  # noqa: PLC0415 - multiprocessing comes with it
+
+        asked = [os.fspath(paths[position]) for position in unknown]
+        asked = [path if storage.is_s3(path) else str(Path(path).absolute()) for path in asked]
+        # Of clips in S3 more at a time than there are cores: half of the time they wait.
+        workers = workers or Processes(2 * cores() if storage.is_s3(asked[0]) else None)
+        for number, found in workers.run_each(_probe_reported, asked, reads=str):
+            if isinstance(found, LsvidError) and not isinstance(found, ClipError):
+                raise found  # the next clip would fail by it as well
+            results[unknown[number]] = found
+            if isinstance(found, VideoInfo) and workers.elsewhere:
+                _remember(asked[number], found)
+            if on_done:
+                on_done(1)
+    return [result for result in results if result is not None]
+
+
+def _probe_reported(path: str, report: "Report") -> VideoInfo:
+    return probe(path)
+
+
+def _remembered(path: str | Path) -> VideoInfo | ClipError | None:
+    """What is known here of the video at `path`; None where it has to be read."""
+    path = os.fspath(path)
+    try:
+        stat = storage.stat(path)
+    except ClipError as error:
+        return error
+    return _from_cache(_cache_file(path), f"{stat.size}-{stat.signature}")
+
+
+def _remember(path: str, info: VideoInfo) -> None:
+    with suppress(ClipError):  # it has gone since
+        stat = storage.stat(path)
+        if stat.size == info.size:
+            _to_cache(_cache_file(path), f"{stat.size}-{stat.signature}", info)
+
+
+def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) -> VideoInfo:
+    """What the packets tell; with `hollow` their contents are zeros, which make no key picture to FFmpeg's parser."""
+    stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
+    if stream is None:
+        raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
+    assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
+    pts: list[int] = []
+    sizes: list[int] = []
+    durations: list[int] = []
+    n_hidden = 0
+    keys: list[int] = []
+    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
+    for packet in container.demux(stream):
+        if (packet.is_keyframe or packet.dts in listed) and packet.pts is not None:
+            keys.append(packet.pts)
+        if packet.size == 0:  # the flush at the end
+            continue
+        if packet.is_discard:  # a picture that an edit list cuts away
+            n_hidden += 1
+            continue
+        if packet.pts is None:
+            raise ClipError(
+                f"{path} carries no presentation times (a raw stream, or an old container)",
+                f"put it into a container that does: ffmpeg -fflags +genpts -r RATE -i '{path}' -c copy OUT.mp4",
+            )
+        pts.append(packet.pts)
+        sizes.append(packet.size)
+        durations.append(packet.duration or 0)
+    if not pts:
+        raise ClipError(f"{path} holds no pictures", "leave it out")
+    order = np.argsort(pts, kind="stable")
+    times = np.array(pts, dtype=np.int64)[order]
+    byte_counts = np.array(sizes, dtype=np.int64)[order]
+    last_duration = durations[int(order[-1])] or (int(times[-1] - times[-2]) if len(times) > 1 else 0)
+    if last_duration <= 0 and stream.average_rate:
+        last_duration = round(1 / (stream.average_rate * stream.time_base))
+    if last_duration <= 0:
+        raise ClipError(f"{path} has one picture and no frame rate", "leave it out, or encode it again with a rate")
+    index = FrameIndex(
+        pts=times,
+        time_base=stream.time_base,
+        last_duration=last_duration,
+        duration_s=Fraction(container.duration, _AV_TIME_BASE)
+        if container.duration
+        else (int(times[-1]) + last_duration) * stream.time_base,
+    )
+    digest = hashlib.sha256(str(stream.time_base).encode())
+    digest.update(times.astype("<i8").tobytes())
+    digest.update(byte_counts.astype("<i8").tobytes())
+    context = stream.codec_context
+    return VideoInfo(
+        index=index,
+        container=container.format.name,
+        codec=context.name,
+        pixel_format=context.pix_fmt or "",
+        width=context.width,
+        height=context.height,
+        has_audio=bool(container.streams.audio),
+        size=size,
+        fingerprint=digest.hexdigest()[:32],
+        recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
+        or container.metadata.get("creation_time"),
+        key_pts=np.unique(np.array(keys, dtype=np.int64)),
+        n_lost=max(0, stream.frames - n_hidden - len(pts)) if "mp4" in container.format.name else 0,
+    )
+
+
+# --- The cache: one small file a clip; losing it costs only time ----------------------------------------------------
+
+
+class _Entry(msgspec.Struct, array_like=True):
+    version: int
+    signature: str
+    pts_deltas: bytes
+    key_deltas: bytes
+    time_base: tuple[int, int]
+    last_duration: int
+    duration_s: tuple[int, int]
+    container: str
+    codec: str
+    pixel_format: str
+    width: int
+    height: int
+    has_audio: bool
+    size: int
+    fingerprint: str
+    recorded_at: str | None
+    n_lost: int
+
+
+def cache_dir() -> Path:
+    """Where frame indexes are remembered: LSVID_CACHE_DIR, or lsvid in the user's cache folder."""
+    if given := os.environ.get("LSVID_CACHE_DIR"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lsvid"
+
+
+def _cache_file(path: str) -> Path:
+    where = path if storage.is_s3(path) else Path(path).resolve()
+    name = hashlib.sha256(os.fsencode(where)).hexdigest()[:32]
+    return cache_dir() / "frame-index" / f"{name}.msgpack"
+
+
+def _from_cache(file: Path, signature: str) -> VideoInfo | None:
+    try:
+        entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
+        if entry.version != _CACHE_VERSION or entry.signature != signature:
+            return None
+        unpack_pts(entry.pts_deltas)  # sound?
+        key_pts = unpack_pts(entry.key_deltas)
+    except (OSError, msgspec.DecodeError, zlib.error, ValueError):
+        return None  # absent, or left by another version or by a full disk
+    return VideoInfo(
+        index=PackedFrameIndex(
+            entry.pts_deltas, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)
+        ),
+        key_pts=key_pts,
+        **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
+    )
+
+
+def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
+    index = info.index
+    entry = _Entry(
+        version=_CACHE_VERSION,
+        signature=signature,
+        pts_deltas=pack_pts(index.pts),
+        key_deltas=pack_pts(info.key_pts),
+        time_base=index.time_base.as_integer_ratio(),
+        last_duration=index.last_duration,
+        duration_s=index.duration_s.as_integer_ratio(),
+        **{name: getattr(info, name) for name in _PLAIN_FIELDS},
+    )
+    temporary = file.with_suffix(f".{os.getpid()}.{id(info)}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(msgspec.msgpack.encode(entry))
+        temporary.replace(file)
+    except OSError:  # a cache that cannot be written is no reason to fail
+        with suppress(OSError):
+            temporary.unlink()
+
+
+_PLAIN_FIELDS = [field for field in VideoInfo.__dataclass_fields__ if field not in ("index", "key_pts")]

@@ -1,0 +1,300 @@
+"""Proxies: small copies of clips with the same pictures at the same times, which browsers play and seek fast."""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
+from lsvid.files import storage
+from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
+from lsvid.video.clips import ClipFile
+from lsvid.video.index import VideoInfo, probe
+from lsvid.workers.processes import Processes, Report, Workers
+
+THREADS = 8
+"""Of the encoder (libx264, preset veryfast), on however many cores: what it writes depends on the number.
+
+Measured: on 2 cores as fast as 3 threads, its own choice there, and as small; 12 threads make 19% more bytes of it.
+"""
+
+
+@dataclass(frozen=True)
+class ProxySettings:
+    """height: at most this many pixels. crf: libx264's quality, smaller is better and bigger. audio: keep the sound."""
+
+    height: int = 720
+    crf: int = 26
+    audio: bool = False
+
+
+_NEW = (99, 0)
+
+
+@dataclass(frozen=True)
+class Ffmpeg:
+    """An ffmpeg program and its version; builds between releases do not tell one, and count as new."""
+
+    path: str
+    version: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A verified proxy. made: now, not by an earlier run."""
+
+    path: str
+    size: int
+    fingerprint: str
+    made: bool
+
+
+@dataclass(frozen=True)
+class _Job:
+    source: str
+    target: str
+    settings: ProxySettings
+    ffmpeg: Ffmpeg | None
+    """None: that of the machine which makes the proxy."""
+    threads: int = 1
+
+
+def make_proxies(
+    clips: Sequence[ClipFile],
+    folder: str,
+    settings: ProxySettings,
+    workers: Workers | None = None,
+    on_progress: Callable[[int, float], None] | None = None,
+    on_done: Callable[[int, Proxy | LsvidError], None] | None = None,
+) -> list[Proxy | LsvidError]:
+    """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; an error stands in a failed one's place.
+
+    folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded.
+    A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
+    an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
+    `on_done` its position and what became of it. Raises SettingsError, ServerError, and DataError where the disk is
+    full.
+    """
+    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
+    if inside:
+        raise SettingsError(
+            f"{inside[0]} lies in {folder}, where proxies are to be written",
+            "give -o a folder of their own, outside that of the clips",
+        )
+    workers = workers or Processes()
+    ffmpeg = None if workers.elsewhere else find_ffmpeg()
+    threads = workers.threads(len(clips), THREADS)
+    work = [_Job(clip.path, proxy_path(folder, clip), settings, ffmpeg, threads) for clip in clips]
+    results: dict[int, Proxy | LsvidError] = {}
+    for position, result in workers.run_each(
+        make_proxy, work, on_progress, useful=THREADS, reads=_source, writes=_target_folder
+    ):
+        if isinstance(result, LsvidError) and not isinstance(result, ClipError):
+            raise result  # the next clip would fail by it as well
+        results[position] = result
+        if on_done:
+            on_done(position, result)
+    return [results[position] for position in range(len(clips))]
+
+
+def _source(job: _Job) -> str:
+    return job.source
+
+
+def _target_folder(job: _Job) -> str:
+    return os.path.dirname(job.target)  # noqa: PTH120 - it may lie in S3
+
+
+def proxy_path(folder: str, clip: ClipFile) -> str:
+    """Where the proxy of `clip` lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
+    if storage.is_s3(folder):
+        return f"{storage.folder_uri(folder)}{clip.case}/{clip.name}.mp4"
+    return str(Path(folder).resolve() / clip.case / f"{clip.name}.mp4")
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
+    if storage.is_s3(path) != storage.is_s3(folder):
+        return False
+    if storage.is_s3(path):
+        return storage.folder_uri(path).startswith(storage.folder_uri(folder))
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+
+
+def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
+    """Raise ClipError unless the proxy at `path` has as many pictures as the original, at exactly the same times."""
+    ours, theirs = original.index, proxy.index
+    if ours.n_frames != theirs.n_frames:
+        raise ClipError(
+            f"{path} has {theirs.n_frames} pictures, its original {ours.n_frames}",
+            "the original may be damaged, or it has changed since: see what ffmpeg says of it: "
+            "ffmpeg -v error -i ORIGINAL -f null -",
+        )
+    # In Python's integers: exact, however fine the time bases.
+    ratio = ours.time_base / theirs.time_base
+    differs = ours.pts.astype(object) * ratio.numerator != theirs.pts.astype(object) * ratio.denominator
+    if differs.any():
+        frame = int(np.flatnonzero(differs)[0])
+        shift_ms = float(theirs.time_s(frame) - ours.time_s(frame)) * 1000
+        raise ClipError(
+            f"{path}: its picture {frame} is {shift_ms:+.3f} ms from its original's",
+            "lsvid make-proxies makes copies that agree to the tick, with ffmpeg 5 or later",
+        )
+
+
+def check_made_from(original: VideoInfo, path: str) -> None:
+    """Raise ClipError where the proxy at `path` says that it was made from another video.
+
+    One that was made elsewhere says nothing.
+    """
+    fingerprint = _description(path).get("of")
+    if fingerprint not in (None, original.fingerprint):
+        raise ClipError(
+            f"{path} was made from another video than the original given", "make it again: lsvid make-proxies"
+        )
+
+
+def make_proxy(job: _Job, report: Report) -> Proxy:
+    """Make and verify one proxy, unless it is there. Reports the seconds done.
+
+    Raises ClipError, SettingsError, DataError, ServerError.
+    """
+    original = probe(job.source)
+    description = _describe(original, job.settings)
+    if storage.exists(job.target) and _description(job.target) == description:
+        with suppress(ClipError):
+            proxy = probe(job.target)
+            check_proxy(original, proxy, job.target)
+            return Proxy(job.target, proxy.size, proxy.fingerprint, made=False)
+    comment = " ".join(f"{name}={value}" for name, value in description.items())
+    if not storage.is_s3(job.target):
+        return _make(job, Path(job.target), comment, original, report)
+    with unfinished_folder() as folder:
+        local = folder / "proxy.mp4"
+        made = _make(job, local, comment, original, report)
+        storage.upload(local, job.target)
+    return replace(made, path=job.target)
+
+
+def _make(job: _Job, target: Path, comment: str, original: VideoInfo, report: Report) -> Proxy:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"cannot write to {target.parent}: {error.strerror}", "choose another -o") from error
+    remove_leftovers(target.parent, target.stem)
+    temporary = unfinished(target)
+    try:
+        with storage.local_file(job.source, target.parent) as source:  # ffmpeg is not to know of S3
+            _encode(job, source, temporary, comment, original, report)
+        proxy = probe(temporary, remember=False)
+        check_proxy(original, proxy, job.target)
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Proxy(str(target), proxy.size, proxy.fingerprint, made=True)
+
+
+def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
+    # Without -copyts, -enc_time_base -1 and passthrough, offsets move, times are rounded, and pictures are added to
+    # or dropped from clips of variable rate (all measured). Sizes have to be even for yuv420p. ffmpeg itself turns
+    # the pictures of clips that say they lie on their side.
+    ffmpeg = job.ffmpeg or find_ffmpeg()
+    version = ffmpeg.version
+    passthrough = ["-vsync", "0"] if version < (5, 1) else ["-fps_mode", "passthrough"]
+    time_base = "-1" if version < (7, 0) else "demux"  # both mean: that of the clip
+    # MP4 keeps the time before the first picture in units of its own, by default milliseconds: here in the clip's.
+    denominator = original.index.time_base.denominator
+    scale = denominator * -(-1000 // denominator)
+    movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
+    sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    command = [
+        ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
+        "-map", "0:V:0",
+        "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)'",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
+        "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base,
+        "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
+        "-movflags", "+faststart", *movie_scale, str(target),
+    ]  # fmt: skip
+    total, n_frames = float(original.index.length_s), original.index.n_frames
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        try:
+            for line in process.stdout or ():
+                name, _, value = line.partition("=")
+                if name == "frame":
+                    report(min(int(value) / n_frames, 1.0) * total)
+            code = process.wait()
+        finally:
+            process.kill()
+            process.communicate()
+        errors.seek(0)
+        said = errors.read().decode(errors="replace").strip().splitlines()
+    if code != 0 and any("No space left on device" in line for line in said):
+        raise DataError(
+            f"the disk is full: cannot write to {target.parent}",
+            "free some space and run the same command again: it goes on where it stopped",
+        )
+    if code != 0:
+        last = said[-1] if said else f"exit code {code}"
+        raise ClipError(
+            f"ffmpeg cannot make a proxy of {job.source}: {last}",
+            "see what it says of the clip: ffmpeg -i CLIP -f null -",
+        )
+
+
+def find_ffmpeg() -> Ffmpeg:
+    """The ffmpeg on PATH, else that of the Python package imageio-ffmpeg. Raises SettingsError."""
+    path = shutil.which("ffmpeg")
+    if path is None:
+        with suppress(ImportError, RuntimeError):  # RuntimeError: the package has no program for this machine
+            import imageio_ffmpeg  # noqa: PLC0415 - optional
+
+            path = imageio_ffmpeg.get_ffmpeg_exe()
+    if path is None:
+        raise SettingsError(
+            "there is no ffmpeg on this machine",
+            "install it (apt install ffmpeg, brew install ffmpeg), or: pip install 'lsvid[ffmpeg]'",
+        )
+    try:
+        said = subprocess.run([path, "-version"], check=True, capture_output=True, text=True).stdout
+        encoders = subprocess.run([path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
+    if " libx264 " not in encoders:
+        raise SettingsError(f"{path} was built without libx264", "pip install 'lsvid[ffmpeg]', and take it off PATH")
+    match = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
+    return Ffmpeg(path, (int(match[1]), int(match[2])) if match else _NEW)
+
+
+# --- What a proxy says of itself, in its comment ----------------------------------------------------------------------
+
+
+def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
+    return {
+        "lsvid-proxy": "1",
+        "of": original.fingerprint,
+        "height": str(settings.height),
+        "crf": str(settings.crf),
+        "audio": str(int(settings.audio)),
+    }
+
+
+def _description(path: str) -> dict[str, str]:
+    """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
+    import av  # noqa: PLC0415 - as in video
+
+    try:
+        with av.open(storage.open_media(path)) as container:
+            comment = container.metadata.get("comment", "")
+    except (av.FFmpegError, OSError):
+        return {}
+    words = dict(word.partition("=")[::2] for word in comment.split())
+    return words if "lsvid-proxy" in words else {}

@@ -1,0 +1,224 @@
+"""Work on many clips at once, each in a process that may die without taking the others with it."""
+
+import multiprocessing
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from types import FrameType, ModuleType
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from lsvid.errors import ClipError, LsvidError
+
+Report = Callable[[float], None]
+"""Says how much of an item is done so far, in the function's own unit."""
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_TRIES = 2
+
+# A forked process may inherit a lock that a thread of FFmpeg or OpenCV was holding; a spawned one does not.
+_spawn = multiprocessing.get_context("spawn")
+
+
+class Workers(Protocol):
+    """Who works on clips, many at a time: processes of this machine (`Processes`), or a cluster (`workers.cluster`)."""
+
+    elsewhere: bool
+    """Whether on other machines, too, whose programs, cores and caches are not ours."""
+
+    def threads(self, n_items: int, useful: int = 1) -> int:
+        """How many threads each of `n_items` is to use; useful: how many are of use to one."""
+        ...
+
+    def run_each(
+        self,
+        function: Callable[[Item, Report], Result],
+        items: Sequence[Item],
+        on_progress: Callable[[int, float], None] | None = None,
+        *,
+        useful: int = 1,
+        reads: Callable[[Item], str] | None = None,
+        writes: Callable[[Item], str] | None = None,
+    ) -> Iterator[tuple[int, Result | LsvidError]]:
+        """(position in `items`, result of `function(item, report)`) of each item, as they are done.
+
+        `function` is one of a module, and items and results can be pickled. What it reports goes to `on_progress` with
+        the item's position. An error stands in its item's place; that of an item whose worker dies again and again is
+        a ClipError. An item may be worked on more than once: doing it again has to be harmless.
+
+        useful: threads that are of use to one item. reads, writes: the file that an item is made from, and the folder
+        that its results go to, for workers that may not see them.
+        """
+        ...
+
+
+class Processes:
+    """Workers in spawned processes of this machine, `jobs` at a time; by default as many as there are cores for.
+
+    Where a process dies, its item is tried once more in a new one.
+    """
+
+    elsewhere = False
+
+    def __init__(self, jobs: int | None = None) -> None:
+        self._jobs = jobs
+
+    def _at_a_time(self, n_items: int, useful: int) -> int:
+        return max(1, min(self._jobs or cores() // useful, n_items))
+
+    def threads(self, n_items: int, useful: int = 1) -> int:
+        """See Workers."""
+        return max(1, cores() // self._at_a_time(n_items, useful))
+
+    def run_each(
+        self,
+        function: Callable[[Item, Report], Result],
+        items: Sequence[Item],
+        on_progress: Callable[[int, float], None] | None = None,
+        *,
+        useful: int = 1,
+        reads: Callable[[Item], str] | None = None,
+        writes: Callable[[Item], str] | None = None,
+    ) -> Iterator[tuple[int, Result | LsvidError]]:
+        """See Workers."""
+        waiting = deque((position, 1) for position in range(len(items)))
+        workers: list[_Worker] = []
+        on_progress = on_progress or (lambda _position, _done: None)
+        try:
+            workers.extend(_Worker.start() for _ in range(self._at_a_time(len(items), useful) if items else 0))
+            while waiting or any(worker.at is not None for worker in workers):
+                for worker in workers:
+                    if worker.at is None and waiting:
+                        worker.give(function, items, waiting.popleft())
+                for place, worker in _with_news(workers):
+                    position, tries = worker.at or (0, 0)
+                    news, value = worker.receive()
+                    if news == "progress":
+                        on_progress(position, value)
+                        continue
+                    worker.at = None
+                    if news == "died":
+                        workers[place] = _Worker.start()
+                    if news == "died" and tries < _TRIES:
+                        waiting.appendleft((position, tries + 1))
+                    else:
+                        yield position, value
+        finally:
+            for worker in workers:
+                worker.process.terminate()
+            for worker in workers:
+                worker.stop()
+
+
+def outcome(function: Callable[[Item, Report], Result], item: Item, report: Report) -> Result | LsvidError:
+    """The result of `function(item, report)`, or an error in its place; one that nobody foresaw as a ClipError."""
+    try:
+        return function(item, report)
+    except LsvidError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this clip alone
+        return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
+
+
+_DIED_HINT = "where memory ran out, use fewer --jobs; else the clip may be damaged: see what ffprobe says of it"
+
+
+def cores() -> int:
+    """The number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass
+class _Worker:
+    """A process, the connection to it, and the position and number of the try that it is working on."""
+
+    process: SpawnProcess
+    connection: Connection
+    at: tuple[int, int] | None = None
+
+    @classmethod
+    def start(cls) -> "_Worker":
+        here, there = _spawn.Pipe()
+        process = _spawn.Process(target=_work, args=(there,), daemon=True)
+        with _no_main_program():
+            process.start()
+        there.close()  # so that the end of the process is the end of the connection
+        return cls(process, here)
+
+    def give(self, function: Callable[[Item, Report], object], items: Sequence[Item], at: tuple[int, int]) -> None:
+        self.at = at
+        with suppress(OSError):  # it has died: the connection says so when it is read
+            self.connection.send((function, items[at[0]]))
+
+    def receive(self) -> tuple[str, Any]:
+        """("progress", how much), ("done", the result), or ("died", an error that says so)."""
+        try:
+            news, value = self.connection.recv()
+        except (EOFError, OSError):
+            return "died", ClipError(f"its process died {_TRIES} times ({_cause(self.stop())})", _DIED_HINT)
+        return str(news), value
+
+    def stop(self) -> int | None:
+        """Wait for the end of the process, bring it about where it does not come, and return the exit code."""
+        self.connection.close()
+        self.process.join(timeout=5)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        return self.process.exitcode
+
+
+@contextmanager
+def _no_main_program() -> Iterator[None]:
+    """Processes started within do not run the program that was started, a person's script perhaps, once more."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+def _with_news(workers: Sequence[_Worker]) -> list[tuple[int, _Worker]]:
+    """The busy workers that have sent something, or died, once there are any; and their places."""
+    ready = wait([worker.connection for worker in workers if worker.at is not None])
+    return [(place, worker) for place, worker in enumerate(workers) if worker.connection in ready]
+
+
+def _work(connection: Connection) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends this process
+    signal.signal(signal.SIGTERM, _leave)
+
+    def report(done: float) -> None:
+        try:
+            connection.send(("progress", done))
+        except OSError:
+            sys.exit(1)  # the parent has gone
+
+    while True:
+        try:
+            function, item = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            connection.send(("done", outcome(function, item, report)))
+        except OSError:
+            return
+
+
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End by an exception, so that programs that were started are ended, and unfinished files removed."""
+    sys.exit(128 + number)
+
+
+def _cause(code: int | None) -> str:
+    if code is not None and code < 0:
+        return f"signal {signal.Signals(-code).name}"
+    return f"exit code {code}"

@@ -1,0 +1,152 @@
+"""The pictures of an export: which frames get one, where it lies, and which could not be had."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from lsvid.annotations.frames import FrameTables
+from lsvid.annotations.stages import AnnotatedClip
+from lsvid.errors import LsvidError, SettingsError
+from lsvid.findings import Findings
+from lsvid.video.pictures import PictureOptions, Wanted, picture_name, remove_unwanted, write_pictures
+from lsvid.workers.processes import Workers
+
+IMAGES = "images"
+COLUMN = "image"
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row.
+
+    folder: where they go, of this machine or in S3; None: into the export's own. workers: who makes them; None: this
+    machine.
+    """
+
+    options: PictureOptions
+    all_frames: bool = False
+    folder: str | None = None
+    workers: Workers | None = None
+
+
+class ExportedImages:
+    """The pictures of `clips`, written into `folder`/images/case/clip/, or where `request` says, when this
+    is made.
+
+    failed: clips none of whose pictures could be had, and why. Those that a damaged clip does not give are warned of
+    in `findings`. `on_progress` gets the pictures done since the last call, and the number of all.
+    Raises DataError where the disk is full, and SettingsError where a label has the column's name.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[AnnotatedClip],
+        tables: FrameTables,
+        folder: Path,
+        request: ImageRequest,
+        findings: Findings,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        if COLUMN in tables.schema:
+            raise SettingsError(
+                f"the label {COLUMN!r} has the name of a column of the frame table",
+                "rename the label, or leave out --layout wide",
+            )
+        self.schema = dict(tables.schema) | {COLUMN: pl.String()}
+        self._request = request
+        self._folder = request.folder or str(folder.absolute() / IMAGES)
+        self._clips = list(clips)
+        self._frames = [_wanted_frames(tables.table([clip]), all_frames=request.all_frames) for clip in clips]
+        total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
+
+        def report(position: int, count: float) -> None:
+            nonlocal shown
+            done[position] = int(count)
+            if on_progress:
+                on_progress(max(sum(done) - shown, 0), total)
+            shown = max(sum(done), shown)
+
+        wanted = [
+            Wanted(str(clip.path), self._folder_of(clip), frames)
+            for clip, frames in zip(self._clips, self._frames, strict=True)
+        ]
+        results = write_pictures(wanted, request.options, request.workers, report)
+        self.failed: dict[str, LsvidError] = {}
+        self._missing: dict[str, list[int]] = {}
+        self.written = self.kept = 0
+        for clip, frames, result in zip(self._clips, self._frames, results, strict=True):
+            if isinstance(result, LsvidError):
+                self.failed[clip.id] = result
+                self._missing[clip.id] = [int(frame) for frame in frames]
+                continue
+            self.written, self.kept = self.written + result.written, self.kept + result.kept
+            self._missing[clip.id] = result.missing
+            if result.missing:
+                findings.warn(
+                    f"clip {clip.id} is damaged: {len(result.missing)} pictures cannot be decoded, frames "
+                    f"{_stretches_text(result.missing)}; they have no image",
+                    "copy the clip again from its source, if that is whole, and run the same command again",
+                )
+
+    def _folder_of(self, clip: AnnotatedClip) -> str:
+        return f"{self._folder}/{clip.clip.case}/{clip.clip.clip}"
+
+    def with_column(self, clip: AnnotatedClip, table: pl.DataFrame) -> pl.DataFrame:
+        """`table` with the column `image`: the picture's path from the export's folder; null where there is none."""
+        assert clip.info is not None  # noqa: S101 - the caller's business
+        position = next(number for number, one in enumerate(self._clips) if one is clip)
+        n_frames, picture_format = clip.info.index.n_frames, self._request.options.format
+        there = set(self._frames[position].tolist()) - set(self._missing[clip.id])
+        frames, row = np.unique(table["frame"].to_numpy(), return_inverse=True)
+        start = f"{IMAGES}/{clip.clip.case}/{clip.clip.clip}/"
+        paths = [start + picture_name(f, n_frames, picture_format) if f in there else None for f in frames.tolist()]
+        return table.with_columns(pl.Series(COLUMN, paths, dtype=pl.String())[row.astype(np.uint32)])
+
+    def clear_up(self) -> None:
+        """Remove what an earlier run left of clips that are no longer exported."""
+        remove_unwanted(self._folder, {self._folder_of(clip) for clip in self._clips})
+
+    def manifest(self) -> dict[str, Any]:
+        """What the manifest says of the pictures."""
+        return {
+            "folder": IMAGES,
+            "frames": "all" if self._request.all_frames else "labelled",
+            **asdict(self._request.options),
+            "count": self.written + self.kept,
+            "missing": [
+                {"clip": clip_id, "frames": [[first, last + 1] for first, last in _stretches(missing)]}
+                for clip_id, missing in self._missing.items()
+                if missing
+            ],
+            "failed": [{"clip": clip_id, "error": error.message} for clip_id, error in self.failed.items()],
+        }
+
+
+def _wanted_frames(table: pl.DataFrame, *, all_frames: bool) -> npt.NDArray[np.int64]:
+    """The frames of a clip's table that get a picture, ascending."""
+    if not all_frames:
+        labels = [pl.col("label").is_not_null()] if "label" in table.columns else [pl.col(pl.UInt8) == 1]
+        table = table.filter(pl.any_horizontal(labels))
+    return table["frame"].unique().sort().to_numpy().astype(np.int64)
+
+
+def _stretches(frames: Sequence[int]) -> list[tuple[int, int]]:
+    """Runs of consecutive numbers in `frames`, ascending, as (first, last)."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame - 1:
+            runs[-1] = (runs[-1][0], frame)
+        else:
+            runs.append((frame, frame))
+    return runs
+
+
+def _stretches_text(frames: Sequence[int]) -> str:
+    runs = _stretches(frames)
+    said = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:5]]
+    return ", ".join(said) + (f" and {len(runs) - 5} more stretches" if len(runs) > 5 else "")

@@ -1,0 +1,169 @@
+"""What all commands share: help, exit codes, one place for errors, and that `--help` is quick."""
+
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import lsvid.errors
+from lsvid import __version__
+from lsvid.cli import COMMANDS, cli
+from lsvid.cli.output import Output, output_options
+from lsvid.errors import LabelFileError, LsvidError, ServerError
+from lsvid.findings import Findings
+
+README = Path(__file__).parent.parent.parent / "README.md"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples_and_stands_in_the_readme(name: str) -> None:
+    result = CliRunner().invoke(cli, [name, "--help"])
+    assert result.exit_code == 0
+    assert f"Usage: cli {name} " in result.stdout
+    assert re.search(rf"Examples:\n(    .*\n)*?    lsvid {name} ", result.stdout)
+    assert f"lsvid {name}" in README.read_text(encoding="utf-8")
+
+
+def test_help_lists_the_commands_and_the_version_is_said() -> None:
+    shown = " ".join(CliRunner().invoke(cli, ["--help"]).stdout.split())
+    assert all(name in shown and text in shown for name, (_, text) in COMMANDS.items())
+    assert CliRunner().invoke(cli, ["--version"]).stdout == f"lsvid {__version__}\n"
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = "import sys; from lsvid.cli import cli; cli(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    for module in (
+        "numpy",
+        "polars",
+        "av",
+        "cv2",
+        "msgspec",
+        "label_studio_sdk",
+        "boto3",
+        "requests",
+        "srsly",
+        "distributed",
+    ):
+        assert f"'{module}'" not in shown
+
+
+def test_it_runs_as_a_module() -> None:
+    command = [sys.executable, "-m", "lsvid", "--version"]
+    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == f"lsvid {__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_tab_completion(shell: str) -> None:
+    environment = os.environ | {"_LSVID_COMPLETE": f"{shell}_source"}
+    shown = subprocess.run(
+        [sys.executable, "-m", "lsvid"], check=False, capture_output=True, text=True, env=environment
+    )
+    assert "_LSVID_COMPLETE" in shown.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["exprot"], "error: No such command 'exprot'."),
+        (["config"], "error: Missing argument 'LABELS'."),
+        (["config", "--colour", "x"], "error: No such option '--colour'"),
+    ],
+)
+def test_wrong_usage_is_one_line_a_hint_and_exit_2(arguments: list[str], text: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.startswith(text)
+    assert "hint: run '" in result.stderr
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> dict[str, BaseException]:
+    """A command `lsvid config` that raises what is put in here under "error"."""
+    raises: dict[str, BaseException] = {}
+
+    @click.command("config")
+    @output_options
+    def failing(output: Output) -> None:
+        raise raises["error"]
+
+    import lsvid.cli.config
+
+    monkeypatch.setattr(lsvid.cli.config, "config", failing)
+    return raises
+
+
+def test_an_expected_error_has_its_message_hint_and_exit_code(command: dict[str, BaseException]) -> None:
+    command["error"] = ServerError("the server is down", "start it")
+    result = CliRunner().invoke(cli, ["config"])
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr == "error: the server is down\nhint: start it\n"
+    result = CliRunner().invoke(cli, ["config", "--json"])
+    assert json.loads(result.stdout) == {
+        "error": "the server is down", "hint": "start it", "exit_code": 3, "warnings": [],
+    }  # fmt: skip
+
+
+def test_many_faults_are_cut_on_the_terminal_and_whole_with_json(command: dict[str, BaseException]) -> None:
+    command["error"] = LabelFileError("x.txt has faults:", "mend them", [f"x.txt:{n}: bad" for n in range(1, 101)])
+    result = CliRunner().invoke(cli, ["config", "--json"])
+    assert "x.txt:19: bad\n  … and 81 more (all of them with --json)" in result.stderr
+    assert json.loads(result.stdout)["error"].endswith("x.txt:100: bad")
+
+
+def test_an_interrupt_says_how_to_go_on(command: dict[str, BaseException]) -> None:
+    command["error"] = KeyboardInterrupt()
+    result = CliRunner().invoke(cli, ["config"])
+    assert result.exit_code == 130
+    assert "hint: run the same command again: it goes on where it stopped" in result.stderr
+
+
+def test_a_fault_of_ours_keeps_its_traceback(
+    command: dict[str, BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command["error"] = ZeroDivisionError("ours")
+    assert isinstance(CliRunner().invoke(cli, ["config"]).exception, ZeroDivisionError)
+    command["error"] = ServerError("theirs")
+    monkeypatch.setenv("LSVID_DEBUG", "1")
+    assert isinstance(CliRunner().invoke(cli, ["config"]).exception, ServerError)
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("\n".join(f"Task {n}" for n in range(2000)))
+    writer = subprocess.Popen(
+        [sys.executable, "-m", "lsvid", "config", str(labels)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert writer.stdout is not None
+    assert writer.stderr is not None
+    writer.stdout.readline()
+    writer.stdout.close()
+    assert writer.stderr.read() == b""
+    assert writer.wait() == 0
+    writer.stderr.close()
+
+
+def test_every_error_survives_pickling_and_has_an_exit_code() -> None:
+    kinds = [kind for kind in vars(lsvid.errors).values() if isinstance(kind, type) and issubclass(kind, LsvidError)]
+    assert len(kinds) > 8
+    for kind in kinds:
+        again = pickle.loads(pickle.dumps(kind("what", "do")))  # noqa: S301 - our own
+        assert (type(again), again.message, again.hint, str(again)) == (kind, "what", "do", "what")
+        assert again.exit_code in (1, 2, 3)
+
+
+def test_findings_are_counted_by_reason() -> None:
+    findings = Findings()
+    for number in range(5):
+        findings.leave_out(f"task {number}", "skipped ones")
+    findings.warn("look", "there")
+    findings.warn("look", "there")
+    assert findings.left_out_counts() == {"skipped ones": 5}
+    assert findings.warnings == [("look", "there")]

@@ -1,0 +1,361 @@
+"""Label files: what they give, and every fault with its place and words."""
+
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from lsvid.errors import LabelFileError
+from lsvid.labels.files import EDITOR_KEYS, parse_labels_text, read_labels
+from lsvid.labels.tree import Label, LabelTree
+
+
+def faults_of(text: str, name: str = "labels.txt") -> list[str]:
+    with pytest.raises(LabelFileError) as caught:
+        parse_labels_text(text, name)
+    return caught.value.faults
+
+
+def message_of(text: str, name: str = "labels.txt") -> str:
+    with pytest.raises(LabelFileError) as caught:
+        parse_labels_text(text, name)
+    assert caught.value.hint
+    assert not caught.value.faults
+    return caught.value.message
+
+
+def paths(text: str, name: str = "labels.txt") -> list[tuple[str, ...]]:
+    return parse_labels_text(text, name).paths()
+
+
+# --- The tree ---------------------------------------------------------------------------------------------------------
+
+TREE = LabelTree(
+    (
+        Label("Suturing", (Label("Knot", (Label("Square"), Label("Slip"))), Label("Running"))),
+        Label("Washout", id="wash"),
+    )
+)
+
+
+def test_paths_are_depth_first_in_file_order() -> None:
+    assert TREE.paths() == [
+        ("Suturing",),
+        ("Suturing", "Knot"),
+        ("Suturing", "Knot", "Square"),
+        ("Suturing", "Knot", "Slip"),
+        ("Suturing", "Running"),
+        ("Washout",),
+    ]
+    assert TREE.depth == 3
+    assert LabelTree(()).depth == 0
+
+
+def test_find() -> None:
+    assert TREE.find(("Suturing", "Knot", "Slip")) == Label("Slip")
+    assert TREE.find(("Suturing", "Slip")) is None
+    assert TREE.find(("Washout", "Knot")) is None
+    assert TREE.find(()) is None
+
+
+def test_an_id_is_what_exports_carry() -> None:
+    assert [label.export_value for label in TREE.labels] == ["Suturing", "wash"]
+
+
+# --- Text -------------------------------------------------------------------------------------------------------------
+
+EXPECTED = [("A",), ("A", "B b"), ("A", "B b", "C"), ("A", "D"), ("E",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A\n--B b\n----C\n--D\nE\n",
+        "A\n-- B b\n---- C\n-- D\nE",
+        "A\n--\tB b\n----   C\n--D\nE",
+        "A\n  B b\n    C\n  D\nE",
+        "A\n   B b\n      C\n   D\nE",
+        "A\n\tB b\n\t\tC\n\tD\nE",
+        "\ufeffA\r\n--B b  \r\n----C\r\n--D\r\nE\r\n",
+        "# a comment\n\nA\n--B   b\n   # another\n----C\n\n--D\n#--X\nE",
+        "A\r--B b\r----C\r--D\rE",
+    ],
+)
+def test_text_forms(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(text.encode())
+    assert read_labels(file).paths() == EXPECTED
+
+
+def test_unicode_and_special_characters_stay() -> None:
+    assert paths('Übernähen & Knoten\n--<5 mm, "small"\n--it\'s #1\n缝合') == [
+        ("Übernähen & Knoten",),
+        ("Übernähen & Knoten", '<5 mm, "small"'),
+        ("Übernähen & Knoten", "it's #1"),
+        ("缝合",),
+    ]
+
+
+def test_names_that_look_alike_are_alike() -> None:
+    """The same word typed on two systems: composed and decomposed accents, and blanks of several kinds."""
+    assert paths("Na\u0308hen\u00a0 lang") == [("Nähen lang",)]
+
+
+def test_a_dash_inside_a_name_is_a_dash() -> None:
+    assert paths("X-ray\nA -- B\n-- C-arm") == [("X-ray",), ("A -- B",), ("A -- B", "C-arm")]
+
+
+def test_all_faults_of_a_text_file_at_once() -> None:
+    text = dedent("""\
+        --A
+        ------ B
+        C
+        ---D
+          --E
+          F
+        \u2013 G
+        --
+        C
+        a / b
+        $price
+        """)
+    assert faults_of(text, "dir/labels.txt") == [
+        "dir/labels.txt:1: the first label cannot be a sub label",
+        "dir/labels.txt:2: jumps to level 4 right after level 1",
+        "dir/labels.txt:4: begins with 3 dashes; a level is two ('--')",
+        "dir/labels.txt:4: jumps to level 3 right after level 1",
+        "dir/labels.txt:5: has both indentation and dashes; use one of them",
+        "dir/labels.txt:6: uses indentation, but the file began with dashes (line 1); use one of them",
+        "dir/labels.txt:7: begins with a typographic dash (\u2013); a level is two plain ones ('--')",
+        "dir/labels.txt:8: the label is empty",
+        'dir/labels.txt:9: "C" is there already (line 3)',
+        'dir/labels.txt:10: "a / b" has " / " in it, which joins levels in tables; write "/" without blanks',
+        'dir/labels.txt:11: "$price": Label Studio would put task data in place of "$price"; write it without "$"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("-A", "l.txt:1: begins with 1 dash; a level is two ('--')"),
+        ("A\n  B\n     C", "l.txt:3: is indented by 5; a level is 2 blanks in this file"),
+        ("A\n\tB\n  C", "l.txt:3: is indented with tabs here and with blanks there; use one of them"),
+        ("A\n  B\n      C", "l.txt:3: jumps to level 4 right after level 2"),
+        ("A\n  B\n--C", "l.txt:3: uses dashes, but the file began with indentation (line 2); use one of them"),
+        ("A\n--B\n--B", 'l.txt:3: "B" is there already (line 2)'),
+        ("A\n\x01B", "l.txt:2: '\\x01B' has a control character"),
+    ],
+)
+def test_each_fault_of_a_text_file(text: str, fault: str) -> None:
+    assert fault in faults_of(text, "l.txt")
+
+
+def test_the_same_name_under_two_labels_is_no_fault() -> None:
+    assert len(paths("A\n--Blunt\nB\n--Blunt")) == 4
+
+
+def test_the_message_counts_and_lists_and_says_how() -> None:
+    with pytest.raises(LabelFileError) as caught:
+        parse_labels_text("A\nA\nA", "labels.txt")
+    assert str(caught.value) == (
+        "labels.txt has 2 faults:\n"
+        '  labels.txt:2: "A" is there already (line 1)\n'
+        '  labels.txt:3: "A" is there already (line 1)'
+    )
+    assert caught.value.hint.startswith("one label a line; '--' in front for each level down")
+
+
+# --- Files ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("data", "message", "hint"),
+    [
+        (b"", "{} has no labels", "one label a line"),
+        (b"# only a comment\n\n", "{} has no labels", "one label a line"),
+        (b"A\nN\xe4hen\n", "{}:2: not UTF-8 text (byte 0xe4)", "save it again as UTF-8"),
+        ("A\nB".encode("utf-16"), "{} is not UTF-8 text but UTF-16", "save it again as UTF-8"),
+        (b"PK\x03\x04\0\0\0", "{} is not a text file", "not in a document"),
+        (b"<View>\n</View>", "{} is a labelling configuration, not a label file", "one label a line"),
+    ],
+)
+def test_files_that_are_no_label_files(data: bytes, message: str, hint: str, tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_bytes(data)
+    with pytest.raises(LabelFileError) as caught:
+        read_labels(file)
+    assert caught.value.message == message.format(file)
+    assert hint in caught.value.hint
+
+
+def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(LabelFileError, match=r"labels\.txt: there is no such file"):
+        read_labels(tmp_path / "labels.txt")
+    with pytest.raises(LabelFileError, match="is a folder"):
+        read_labels(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(LabelFileError, match="cannot be read: Not a directory"):
+        read_labels(tmp_path / "file" / "labels.txt")
+
+
+def test_a_configuration_by_its_name() -> None:
+    assert message_of("<Foo/>", "x.xml") == "x.xml is a labelling configuration, not a label file"
+
+
+# --- YAML and JSON ----------------------------------------------------------------------------------------------------
+
+FULL = LabelTree(
+    (
+        Label("Plain"),
+        Label("Short", (Label("a"), Label("b"))),
+        Label(
+            "Full",
+            (Label("Sub", (Label("Deep"),), id="sub", hint="what it is"),),
+            id="full",
+            color="#aabbcc",
+            hotkey="shift+a",
+            hint="h",
+            multiple=True,
+            timeline="frames",
+        ),
+        Label("Digit", hotkey="1"),
+    )
+)
+
+YAML = """
+- Plain
+- Short: [a, b]
+- name: Full
+  id: full
+  color: "#ABC"
+  hotkey: Shift+A
+  hint: h
+  multiple: true
+  timeline: frames
+  children:
+    - {name: Sub, id: sub, hint: what it is, children: [Deep]}
+- {name: Digit, hotkey: 1}
+"""
+
+JSON = """{"labels": ["Plain", {"Short": ["a", "b"]},
+  {"name": "Full", "id": "full", "color": "#aabbcc", "hotkey": "shift+a", "hint": "h", "multiple": true,
+   "timeline": "frames", "children": [{"name": "Sub", "id": "sub", "hint": "what it is", "children": ["Deep"]}]},
+  {"name": "Digit", "hotkey": 1}]}"""
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [(YAML, "l.yaml"), (YAML, "l.YML"), ("labels:" + YAML, "l.yaml"), (JSON, "l.json"), (JSON, "l.yaml")],
+)
+def test_yaml_and_json(text: str, name: str) -> None:
+    assert parse_labels_text(text, name) == FULL
+
+
+def test_a_name_that_a_text_file_cannot_hold() -> None:
+    assert paths('- "--verbose"\n- "# 1"\n- yes', "l.yaml") == [("--verbose",), ("# 1",), ("yes",)]
+
+
+def test_all_faults_of_a_tree_at_once() -> None:
+    text = dedent("""\
+        other: 1
+        labels:
+          - A: [x, y, x]
+          - {name: B, chidlren: [c]}
+          - {nam: C}
+          - 3
+          - {name: D, hotkey: 1, color: red, id: A}
+          - {name: E, hotkey: 1, timeline: audio, multiple: 1, id: A}
+          - children: [a]
+          - {name: F, children: [{name: G, color: "#123456", hotkey: g, timeline: frames, multiple: true}]}
+          - {name: H, multiple: true}
+          - {name: I, children: [12, no, null, [a], 2024-01-01, true, 1.5]}
+          - {name: J, children: K}
+        """)
+    assert faults_of(text, "l.yaml") == [
+        """l.yaml: labels: beside 'labels' there is "other", which is not known""",
+        'l.yaml: labels[0].children[2]: "x" is there already (labels[0].children[0])',
+        """l.yaml: labels[1]: "chidlren" is not known; did you mean 'children'?""",
+        """l.yaml: labels[2]: "nam" is not known; did you mean 'name'?""",
+        "l.yaml: labels[2]: has no name",
+        'l.yaml: labels[3]: a label must be text, not the number 3; put it in quotes: "3"',
+        'l.yaml: labels[4]: color "red" is not one; write it as "#rrggbb", in quotes',
+        'l.yaml: labels[4]: id "A" is the name of another label (labels[0])',
+        "l.yaml: labels[5]: multiple must be true or false, not the number 1",
+        'l.yaml: labels[5]: timeline "audio" is not one; use frames or waveform',
+        'l.yaml: labels[5]: hotkey "1" is used twice: also by "D" (labels[4])',
+        'l.yaml: labels[5]: id "A" is used twice: also by "D" (labels[4])',
+        'l.yaml: labels[5]: id "A" is the name of another label (labels[0])',
+        "l.yaml: labels[6]: has no name",
+        "l.yaml: labels[7].children[0]: color belongs to a top-level label, not to a sub label",
+        "l.yaml: labels[7].children[0]: hotkey belongs to a top-level label, not to a sub label",
+        "l.yaml: labels[7].children[0]: timeline belongs to a top-level label, not to a sub label",
+        "l.yaml: labels[7].children[0]: multiple belongs to a top-level label, not to a sub label",
+        "l.yaml: labels[8]: multiple is for a label with sub labels",
+        'l.yaml: labels[9].children[0]: a label must be text, not the number 12; put it in quotes: "12"',
+        "l.yaml: labels[9].children[2]: a label is empty",
+        "l.yaml: labels[9].children[3]: a label must be text, not a list",
+        'l.yaml: labels[9].children[4]: a label must be text, not the date 2024-01-01; put it in quotes: "2024-01-01"',
+        'l.yaml: labels[9].children[5]: a label must be text, not the truth value true; put it in quotes: "true"',
+        'l.yaml: labels[9].children[6]: a label must be text, not the number 1.5; put it in quotes: "1.5"',
+        'l.yaml: labels[10].children: must be a list of labels, not "K"',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("fields", "fault"),
+    [
+        ("color: #fff", 'color is empty (a "#" outside quotes begins a comment)'),
+        ('color: "#ffff"', 'color "#ffff" is not one; write it as "#rrggbb", in quotes'),
+        ('id: " "', "id is empty"),
+        ("id: 7", 'id must be text, not the number 7; put it in quotes: "7"'),
+        ("hint: [a]", "hint must be text, not a list"),
+        ("multiple:", "multiple must be true or false, not nothing"),
+        ("hotkey: 10", 'hotkey must be text, not the number 10; put it in quotes: "10"'),
+        ("hotkey: ctrl+a", 'hotkey "ctrl+a" is not one; use a letter or a digit, alone or after "shift+"'),
+        ("hotkey: ä", 'hotkey "ä" is not one; use a letter or a digit, alone or after "shift+"'),
+        ("hotkey: U", """hotkey "u" is one of Label Studio's own; use another"""),
+        ("colour: red", """"colour" is not known; did you mean 'color'?"""),
+        ("x: 1", '"x" is not known; a label has name, children, id, color, hotkey, hint, multiple, timeline'),
+        ("5: 1", "the number 5 is not known; a label has name, children, id, color, hotkey, hint, multiple, timeline"),
+    ],
+)
+def test_each_fault_of_a_field(fields: str, fault: str) -> None:
+    assert faults_of(f"- name: A\n  {fields}\n  children: [b]", "l.yaml") == [f"l.yaml: labels[0]: {fault}"]
+
+
+def test_no_label_can_have_one_of_the_editors_keys() -> None:
+    for key in EDITOR_KEYS:
+        assert "is one of Label Studio's own" in faults_of(f"- {{name: A, hotkey: {key}}}", "l.yaml")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "message"),
+    [
+        ("", "l.yaml", "l.yaml has no labels"),
+        ("labels:", "l.yaml", "l.yaml has no labels"),
+        ("[]", "l.json", "l.json has no labels"),
+        ("A: [b]", "l.yaml", "l.yaml: the labels must be a list, or a mapping with the key 'labels'"),
+        (
+            "- a\n- b: [",
+            "l.yaml",
+            "l.yaml:2: not valid YAML: while parsing a flow node, expected the node content, but found '<stream end>'",
+        ),
+        ("- a\n- b: c: d", "l.yaml", "l.yaml:2: not valid YAML: mapping values are not allowed here"),
+        ("- !x y", "l.yaml", "l.yaml:1: not valid YAML: could not determine a constructor for the tag '!x'"),
+        ("[" * 3000, "l.yaml", "l.yaml: nested too deeply"),
+        ('["a",\n', "l.json", "l.json:2: not valid JSON: Expecting value"),
+        ('[{"id": 1, "id": 2}]', "l.json", 'l.json: not valid JSON: the key "id" stands twice in one mapping'),
+        ("[" * 100_000, "l.json", "l.json: nested too deeply"),
+    ],
+)  # fmt: skip
+def test_documents_that_hold_no_labels(text: str, name: str, message: str) -> None:
+    assert message_of(text, name) == message
+
+
+def test_a_document_that_is_no_list() -> None:
+    assert faults_of("3", "l.json") == ["l.json: labels: must be a list of labels, not the number 3"]
+
+
+def test_a_yaml_file_that_holds_itself() -> None:
+    (fault,) = faults_of("- &a {name: x, children: [*a]}", "l.yaml")
+    assert fault.endswith(": more than 16 levels")

@@ -1,0 +1,107 @@
+"""MS-TCN's folders come back as spans on the same frames: lsvid's own exactly, anybody's by the video's name."""
+
+from fractions import Fraction
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+
+from exports import LABELS, Labelled, clip, export, index, placed, read_back, tilings
+from factories import VideoFactory
+from lsvid.annotations.spans import Clip, Frames, Span
+from lsvid.annotations.stages import Selection
+from lsvid.errors import ExportError
+from lsvid.findings import Findings
+from lsvid.labels.files import parse_labels_text
+from lsvid.readers import read_export
+from lsvid.readers.documents import ReadOptions
+from lsvid.writers.export import Sources, read_clips
+
+
+def runs(spans: list[Labelled]) -> set[Labelled]:
+    """The spans with neighbours of one label joined, as one label a frame cannot tell them apart."""
+    joined: list[Labelled] = []
+    for name, start, stop in sorted(spans, key=lambda span: span[1]):
+        if joined and joined[-1][0] == name and joined[-1][2] == start:
+            joined[-1] = (name, joined[-1][1], stop)
+        else:
+            joined.append((name, start, stop))
+    return set(joined)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tilings(), tilings())
+def test_round_trip(first: list[Labelled], second: list[Labelled]) -> None:
+    clips = placed(clip("op 1.2/a", first, index(60)), clip("op 1.2/b", second, index(60)), clip("op2/a", first))
+    for file_format in ("mstcn", "cholec80"):
+        with TemporaryDirectory() as folder:
+            export(Path(folder, "out"), clips, file_format, LABELS)
+            found, _ = read_back(Path(folder, "out"), clips)
+        assert found == {"op 1.2/a": runs(first), "op 1.2/b": runs(second), "op2/a": runs(first)}
+
+
+def test_names_that_were_changed_come_back(tmp_path: Path) -> None:
+    spans = [("Suturing / Square knot", 0, 10), ("Closing / Square knot", 10, 20)]
+    clips = placed(clip("op1/a", spans))
+    export(tmp_path / "out", clips, "mstcn")
+    assert read_back(tmp_path / "out", clips)[0] == {"op1/a": set(spans)}
+
+
+def somebody_elses(folder: Path) -> Path:
+    (folder / "groundTruth").mkdir(parents=True)
+    (folder / "mapping.txt").write_text("0 background\n1 Blunt_dissection\n", encoding="utf-8")
+    text = "background\n" * 10 + "Blunt_dissection\n" * 15  # and a last line without its newline
+    (folder / "groundTruth/rgb-01-1.txt").write_text(text.rstrip("\n"), encoding="utf-8")
+    return folder
+
+
+def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFactory) -> None:
+    folder = somebody_elses(tmp_path / "gtea")
+    videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=25)
+    tree = parse_labels_text("Dissection\n--Blunt dissection\n", "labels.txt")
+    findings = Findings()
+    sources = Sources([str(folder)], ReadOptions(tree=tree), [str(tmp_path / "clips")])
+    (found,) = read_clips(sources, Selection(), findings, skip_bad=False)
+    assert found.path == str(tmp_path / "clips/rgb-01-1.mp4")
+    (span,) = found.works[0].spans
+    assert (found.id, span.label) == ("rgb-01-1/rgb-01-1", ("Dissection", "Blunt dissection"))
+    assert (span.start_frame, span.stop_frame) == (10, 25)
+    assert not findings.warnings
+
+
+def test_another_number_of_frames_is_warned_about(tmp_path: Path, videos: VideoFactory) -> None:
+    folder = somebody_elses(tmp_path / "gtea")
+    videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=50)
+    findings = Findings()
+    read_clips(Sources([str(folder)], ReadOptions(), [str(tmp_path / "clips")]), Selection(), findings, skip_bad=False)
+    assert "its annotations count 25 frames" in findings.warnings[0][0]
+    assert "another rate" in findings.warnings[0][1]
+
+
+def test_without_a_label_file_a_class_is_a_label(tmp_path: Path) -> None:
+    records = list(read_export(str(somebody_elses(tmp_path / "gtea")), ReadOptions(), Findings()))
+    assert [(r.case, r.clip, r.media, r.n_frames) for r in records if isinstance(r, Clip)] == [
+        ("rgb-01-1", "rgb-01-1", "rgb-01-1", 25)
+    ]
+    assert [(r.label, r.basis) for r in records if isinstance(r, Span)] == [(("Blunt_dissection",), Frames(10, 25))]
+
+
+def test_sampled_files_are_refused(tmp_path: Path) -> None:
+    export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "mstcn", sample_fps=Fraction(1))
+    with pytest.raises(ExportError, match=r"holds only some frames \(--sample-fps 1\)"):
+        list(read_export(str(tmp_path / "out"), ReadOptions(), Findings()))
+
+
+def test_a_file_that_was_shortened_is_a_fault(tmp_path: Path) -> None:
+    export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "mstcn")
+    file = tmp_path / "out/groundTruth/op1.txt"
+    file.write_text("A\nA\n", encoding="utf-8")
+    findings = Findings()
+    assert not list(read_export(str(tmp_path / "out"), ReadOptions(), findings))
+    assert findings.faults == [(str(file), "has 2 frames, but its clips had 100 when it was written")]
+
+
+def test_a_folder_of_nothing_known(tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match="is a folder of no format that lsvid reads"):
+        read_export(str(tmp_path), ReadOptions(), Findings())

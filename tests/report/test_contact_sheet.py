@@ -1,0 +1,65 @@
+"""The contact sheet: a row of three pictures for every span, and the right ones."""
+
+import base64
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from builders import annotation, damaged, export, region, run, task
+from factories import VideoFactory, read_burnt_number
+from lsvid.report.contact_sheet import _clock
+
+
+def _numbers(page: str) -> list[int]:
+    """The numbers burnt into the page's pictures, in their order."""
+    pictures = [base64.b64decode(data) for data in re.findall(r"data:image/jpeg;base64,([^\"]+)", page)]
+    return [read_burnt_number(np.asarray(cv2.imdecode(np.frombuffer(p, np.uint8), 1))) for p in pictures]
+
+
+def test_each_span_has_its_first_middle_and_last_picture(clips: Path, tmp_path: Path) -> None:
+    exported = export(
+        tmp_path,
+        task(1, "clip_1", annotation(1, 5, region(5, 12, "A <b>"), region(13, 50, "B", "r2"))),
+        task(2, "clip_2", annotation(2, 6, region(7, 7, "B"))),
+    )
+    sheet = tmp_path / "sheet.html"
+    result = run("contact-sheet", exported, "--clips", clips, "-o", sheet)
+    assert result.exit_code == 0, result.stderr
+    assert f"3 spans -> {sheet}" in result.stderr
+    page = sheet.read_text()
+    assert _numbers(page) == [4, 7, 11, 12, 30, 49, 6, 6, 6]
+    assert page.count("<section") == 3
+    assert "<b>A &lt;b&gt;</b>" in page
+    assert "frames 4 to 11<br>0:00.160, 0.32 s" in page
+    assert "last: 49 &middot; 0:01.960" in page
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page), "it needs nothing else"
+
+
+def test_a_picture_that_cannot_be_decoded_is_said_to_be_missing(videos: VideoFactory, tmp_path: Path) -> None:
+    folder = tmp_path / "clips" / "op1"
+    damaged(videos, folder / "clip_1.mp4", [27], n_frames=60, gop=20)
+    exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, region(1, 60, "A"))))
+    result = run("contact-sheet", exported, "--clips", folder.parent, "-o", tmp_path / "sheet.html")
+    assert result.exit_code == 0, result.stderr
+    assert "clip op1/clip_1 is damaged: 1 of its pictures cannot be decoded" in result.stderr
+    page = (tmp_path / "sheet.html").read_text()
+    assert _numbers(page) == [0, 59]
+    assert page.count("cannot be decoded") == 1
+
+
+def test_no_span_is_an_error(clips: Path, tmp_path: Path) -> None:
+    exported = export(tmp_path, task(1, "clip_1", annotation(1, 5)))
+    result = run("contact-sheet", exported, "--clips", clips, "-o", tmp_path / "sheet.html")
+    assert (result.exit_code, "there is no span to show" in result.stderr) == (1, True)
+    assert not (tmp_path / "sheet.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("time_s", "text"),
+    [(0, "0:00.000"), (59.9996, "1:00.000"), (599.96, "9:59.960"), (3661.5, "1:01:01.500"), (-0.04, "-0:00.040")],
+)
+def test_times_read_as_a_clock(time_s: float, text: str) -> None:
+    assert _clock(time_s) == text

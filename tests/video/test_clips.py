@@ -1,0 +1,199 @@
+"""Finding clips, telling their cases, ordering them, and finding again what an export names."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
+from lsvid.video.clips import CaseRule, ClipFinder, find_clips, media_path, missing_numbers, natural_key
+
+RULE = CaseRule.parse()
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_clips_come_in_natural_order_by_case_then_clip(tmp_path: Path) -> None:
+    touch(tmp_path, "op10/clip_10.mp4", "op10/clip_2.mp4", "op2/B.mp4", "op2/a.MP4", "op2/notes.txt", ".trash/x.mp4")
+    touch(tmp_path, "op2/.hidden.mp4")
+    clips = find_clips([str(tmp_path)], RULE)
+    assert [(clip.id, clip.order) for clip in clips] == [
+        ("op2/a", 1), ("op2/B", 2), ("op10/clip_2", 1), ("op10/clip_10", 2),
+    ]  # fmt: skip
+
+
+def test_sources_are_folders_files_and_globs_and_count_once(tmp_path: Path) -> None:
+    touch(tmp_path, "op/1.mp4", "op/2.mp4", "op/3.dat", "op/ü & #1.mov")
+    sources = [
+        str(tmp_path / "op"),
+        str(tmp_path / "op" / "1.mp4"),
+        str(tmp_path / "op" / "*"),
+        str(tmp_path / "op/3.dat"),
+    ]
+    assert [clip.name for clip in find_clips(sources, RULE)] == ["1", "2", "3", "ü & #1"]
+
+
+def test_a_relative_source_has_the_case_of_its_real_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "op7/1.mp4")
+    monkeypatch.chdir(tmp_path / "op7")
+    assert find_clips(["."], RULE)[0].id == "op7/1"
+
+
+@pytest.mark.parametrize(
+    ("case", "case_from", "expected"),
+    [
+        (None, "parent", "cam1"),
+        (None, "grandparent", "op3"),
+        (None, r"/(?P<case>op\d+)/", "op3"),
+        ("mine", "parent", "mine"),
+    ],
+)
+def test_the_case_of_a_path(case: str | None, case_from: str, expected: str) -> None:
+    assert CaseRule.parse(case, case_from).case_of("/data/op3/cam1/0001.mp4") == expected
+    assert CaseRule.parse(case, case_from).case_of("s3://bucket/op3/cam1/0001.mp4") == expected
+
+
+@pytest.mark.parametrize(
+    ("case", "case_from", "message"),
+    [
+        (None, "([", r"--case-from '\(\[' is not a regular expression: "),
+        (None, "op(\\d+)", r"has no group named 'case'"),
+        (None, "uncle", r"has no group named 'case'"),
+        ("a/b", "parent", r"--case gives 'a/b', which cannot name a case"),
+        (" ", "parent", r"--case gives ' ', which cannot name a case"),
+    ],
+)
+def test_a_rule_that_cannot_work_is_a_usage_error(case: str | None, case_from: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message) as caught:
+        CaseRule.parse(case, case_from)
+    assert caught.value.hint
+
+
+def test_a_path_without_a_case_is_an_error() -> None:
+    with pytest.raises(ClipError, match=r"001\.mp4 has no folder to name its case"):
+        RULE.case_of("001.mp4")
+    with pytest.raises(ClipError, match=r"no case found in x/001\.mp4 by --case-from"):
+        CaseRule.parse(None, "(?P<case>op[0-9])").case_of("x/001.mp4")
+
+
+def test_two_files_that_would_be_one_clip_are_listed(tmp_path: Path) -> None:
+    touch(tmp_path, "a/op/1.mp4", "b/op/1.mp4", "b/op/2.mp4")
+    with pytest.raises(DataError, match=r"several files would be the same clip") as caught:
+        find_clips([str(tmp_path)], RULE)
+    assert f"op/1: {tmp_path}/a/op/1.mp4, {tmp_path}/b/op/1.mp4" in caught.value.message
+    assert "--case-from" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("source", "message"), [("none", "there is no "), ("empty", "holds no video"), ("*.mp4", "holds no video")]
+)
+def test_a_source_without_clips_is_an_error(tmp_path: Path, source: str, message: str) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ClipError, match=message):
+        find_clips([str(tmp_path / source)], RULE)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_manifest_names_clips_cases_and_order(tmp_path: Path, suffix: str) -> None:
+    touch(tmp_path, "v/b.mp4", "v/a.mp4", "v/c.mp4")
+    manifest = tmp_path / f"clips{suffix}"
+    if suffix == ".csv":
+        manifest.write_text("\ufeffpath,case,clip,order\nv/a.mp4,op1,first,2\nv/b.mp4,op1,,1\nv/c.mp4,,,\n")
+    else:
+        manifest.write_text(
+            '{"path": "v/a.mp4", "case": "op1", "clip": "first", "order": 2}\n'
+            '{"path": "v/b.mp4", "case": "op1", "order": 1}\n\n{"path": "v/c.mp4"}\n'
+        )
+    clips = find_clips([str(manifest)], RULE)
+    assert [(clip.id, clip.order, Path(clip.path).name) for clip in clips] == [
+        ("op1/b", 1, "b.mp4"), ("op1/first", 2, "a.mp4"), ("v/c", 1, "c.mp4"),
+    ]  # fmt: skip
+
+
+def test_all_faults_of_a_manifest_are_reported(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4")
+    manifest = tmp_path / "clips.csv"
+    manifest.write_text("path,case,order,cam\na.mp4,op1,one,\n,op1,1,\nb.mp4,op1,2,\na.mp4,op1,3,left\n")
+    with pytest.raises(DataError) as caught:
+        find_clips([str(manifest)], RULE)
+    lines = caught.value.message.splitlines()
+    assert lines[0].endswith("clips.csv has faults:")
+    assert "clips.csv:2: Expected `float`" in lines[1] or "clips.csv:2: " in lines[1]
+    assert "clips.csv:3: Object missing required field `path`" in lines[2]
+    assert f"clips.csv:4: there is no {tmp_path}/b.mp4" in lines[3]
+    assert "clips.csv:5: Object contains unknown field `cam`" in lines[4]
+
+
+@given(st.permutations(["clip_1", "clip_2", "clip_10", "clip_010", "Clip_3", "x"]))
+def test_natural_order_does_not_depend_on_the_order_of_arrival(names: list[str]) -> None:
+    ordered = sorted(names, key=natural_key)
+    assert [n for n in ordered if "0" not in n] == ["clip_1", "clip_2", "Clip_3", "x"]
+    names.reverse()
+    assert ordered == sorted(names, key=natural_key)
+
+
+def test_missing_numbers_of_a_sequence() -> None:
+    assert missing_numbers(["clip_1", "clip_2", "clip_5", "other"]) == ["clip_3", "clip_4"]
+    assert missing_numbers(["001", "003"]) == ["002"]
+    assert missing_numbers(["a_9", "a_10", "b_12"]) == []
+    assert missing_numbers(["20260101120000", "20260101121000"]) == []
+
+
+# --- finding again ---
+
+
+@pytest.mark.parametrize(
+    ("media", "path"),
+    [
+        ("/data/local-files/?d=clips/op%201/%C3%BC%20%26%231.mp4", "clips/op 1/ü &#1.mp4"),
+        ("http://localhost:8080/data/local-files/?d=clips/1.mp4", "clips/1.mp4"),
+        ("https://host/a%20b/1.mp4?X-Amz-Signature=secret", "/a b/1.mp4"),
+        ("s3://bucket/op 1/ü#1.mp4", "s3://bucket/op 1/ü#1.mp4"),
+        ("videos/1.mp4", "videos/1.mp4"),
+        ("C:\\videos\\op1\\1.mp4", "C:/videos/op1/1.mp4"),
+    ],
+)
+def test_the_path_in_what_an_export_names(media: str, path: str) -> None:
+    assert media_path(media) == path
+
+
+def test_the_longest_shared_end_wins(tmp_path: Path) -> None:
+    touch(tmp_path, "case1/001.mp4", "case2/001.mp4", "case2/002.mp4")
+    finder = ClipFinder([str(tmp_path)])
+    assert finder.find("/mnt/elsewhere/case2/001.mp4") == str(tmp_path / "case2/001.mp4")
+    assert finder.find("002.mp4") == str(tmp_path / "case2/002.mp4")
+
+
+def test_a_tie_lists_both_and_a_miss_lists_where_it_looked(tmp_path: Path) -> None:
+    touch(tmp_path, "case1/001.mp4", "case2/001.mp4")
+    finder = ClipFinder([str(tmp_path)])
+    with pytest.raises(ClipError, match=r"several files could be the clip x/001\.mp4") as caught:
+        finder.find("x/001.mp4")
+    assert str(tmp_path / "case1/001.mp4") in caught.value.message
+    assert str(tmp_path / "case2/001.mp4") in caught.value.message
+    with pytest.raises(ClipError, match=rf"cannot find the clip y\.mp4 \(looked in: {tmp_path}\)"):
+        finder.find("y.mp4")
+    with pytest.raises(ClipError, match=r"there is no .* to look for clips in"):
+        ClipFinder([str(tmp_path / "none")])
+
+
+def test_without_folders_the_path_in_the_export_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    touch(tmp_path, "videos/1.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert ClipFinder([]).find("videos/1.mp4") == str(tmp_path / "videos/1.mp4")
+    with pytest.raises(ClipError, match=r"looked in: videos/2\.mp4 itself"):
+        ClipFinder([]).find("videos/2.mp4")
+
+
+def test_every_error_has_a_hint() -> None:
+    for source in ("nowhere", os.devnull + "x"):
+        with pytest.raises(LsvidError) as caught:
+            find_clips([source], RULE)
+        assert caught.value.hint

@@ -1,0 +1,74 @@
+"""The pool of processes: what breaks on one clip stops no other."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import lsvid.workers.processes
+from clip_work import double, troubled
+from lsvid.errors import ClipError, DataError, LsvidError
+from lsvid.workers.processes import Processes, Report
+
+
+def _slow(item: str, report: Report) -> None:
+    Path(item).write_text(str(os.getpid()))
+    try:
+        while True:
+            time.sleep(0.05)
+            report(1)
+    finally:
+        Path(item).unlink()
+
+
+def test_results_come_with_their_positions_and_reports() -> None:
+    reported: dict[int, float] = {}
+    results = dict(Processes(2).run_each(double, [3, 4, 5], reported.__setitem__))
+    assert results == {0: 6, 1: 8, 2: 10}
+    assert reported == {0: 3, 1: 4, 2: 5}
+    assert list(Processes(2).run_each(double, [])) == []
+
+
+def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lsvid.workers.processes, "cores", lambda: 16)
+    assert [Processes().threads(n) for n in (1, 4, 100)] == [16, 4, 1]
+    assert [Processes().threads(n, useful=8) for n in (1, 100)] == [16, 8]
+    assert [Processes(5).threads(n, useful=8) for n in (1, 100)] == [16, 3]
+
+
+def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
+    items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last"]
+    results: dict[int, str | LsvidError] = dict(Processes(2).run_each(troubled, items))
+    assert [results[0], results[1], results[6]] == ["fine", "once", "last"]
+    said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
+    assert said[2].message == "its process died 2 times (signal SIGKILL)"
+    assert said[3].message == "its process died 2 times (exit code 7)"
+    assert "fewer --jobs" in said[2].hint
+    assert type(said[4]) is DataError
+    assert (said[4].message, said[4].hint) == ("no", "hint")
+    assert type(said[5]) is ClipError
+    assert said[5].message == "ZeroDivisionError: oh"
+
+
+def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> None:
+    marker = tmp_path / "working"
+
+    def stop(_position: int, _done: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(Processes().run_each(_slow, [str(marker)], stop))
+    assert not marker.exists(), "the worker cleaned up before it ended"
+
+
+def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import operator\nfrom lsvid.workers.processes import Processes\nprint('begun')\n"
+        "print(sorted(Processes(2).run_each(operator.eq, [1, 2])))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("begun\n[(0, False), (1, False)]\n", "")

@@ -1,0 +1,69 @@
+"""The folder for Hugging Face: every row's picture bears the row's own number, and the row its labels."""
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import cv2
+import polars as pl
+import pytest
+
+from exports import clip, export, placed
+from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
+from lsvid.annotations.splits import SplitOptions
+from lsvid.errors import ClipError, SettingsError
+from lsvid.video.index import probe
+
+
+def load_imagefolder(folder: Path) -> list[dict[str, object]]:
+    """As FolderBasedBuilder: the rows of metadata.parquet with their pictures, every picture having one."""
+    rows = pl.read_parquet(folder / "metadata.parquet").to_dicts()
+    pictures = {str(file.relative_to(folder)) for file in folder.rglob("*.jpg")}
+    assert pictures == {row["file_name"] for row in rows}
+    return [row | {"image": cv2.imread(str(folder / row["file_name"]))} for row in rows]
+
+
+@pytest.mark.parametrize(
+    "video",
+    [
+        {"n_frames": 30},
+        {"n_frames": 30, "rate": NTSC, "b_frames": 2},
+        {"n_frames": 30, "gaps": VFR_GAPS, "start_s": Fraction(1, 5)},
+        {"n_frames": 60, "gop": 25, "cut_s": 0.52},
+    ],
+)
+def test_every_picture_is_the_one_of_its_row(videos: VideoFactory, tmp_path: Path, video: dict[str, Any]) -> None:
+    path = videos.make(**video)
+    info = probe(path)
+    n_frames = info.index.n_frames
+    one = clip("op1/a", [("A", 0, 10), ("B", 5, n_frames)], info.index, str(path))
+    export(tmp_path / "out", placed(one), "huggingface")
+    rows = load_imagefolder(tmp_path / "out")
+    numbers = [read_burnt_number(row["image"]) for row in rows]  # type: ignore[arg-type]
+    assert [row["frame"] for row in rows] == list(range(n_frames))
+    assert [number - numbers[0] for number in numbers] == list(range(n_frames))
+    assert [row["labels"] for row in rows] == [["A"]] * 5 + [["A", "B"]] * 5 + [["B"]] * (n_frames - 10)
+
+
+def test_sampled_with_background_and_parts_by_case(videos: VideoFactory, tmp_path: Path) -> None:
+    path = videos.make(n_frames=50)
+    times = probe(path).index
+    clips = placed(*(clip(f"op{n}/a", [("A", 25, 50)], times, str(path)) for n in range(2)))
+    shares = {"train": Fraction(1, 2), "val": Fraction(1, 2)}
+    export(
+        tmp_path / "out", clips, "huggingface", sample_fps=Fraction(1), background="none",
+        splits=SplitOptions(shares=shares),
+    )  # fmt: skip
+    cases = []
+    for part in ("train", "validation"):
+        rows = load_imagefolder(tmp_path / "out" / part)
+        assert [(row["frame"], row["labels"], row["time_s"]) for row in rows] == [(0, ["none"], 0), (25, ["A"], 1)]
+        cases.append(rows[0]["case"])
+    assert sorted(map(str, cases)) == ["op0", "op1"]
+    with pytest.raises(SettingsError, match="--folds means nothing to --format huggingface"):
+        export(tmp_path / "folds", clips, "huggingface", splits=SplitOptions(folds=2))
+
+
+def test_a_clip_that_has_gone_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClipError, match=r"cannot read /videos/op1/a\.mp4: No such file or directory"):
+        export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "huggingface")
