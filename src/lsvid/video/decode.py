@@ -55,7 +55,7 @@ def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
     for key in map(int, np.unique(which)):
         wanted: dict[int, int] = {}
         for position in np.flatnonzero(which == key):
-            wanted.setdefault(int(pts[position]), frames[position])  # of two with the same PTS nobody knows which
+            wanted.setdefault(int(pts[position]), frames[int(position)])  # of two with the same PTS nobody knows which
         end = int(keys[key + 1]) if key + 1 < len(keys) else math.inf
         before = int(keys[key - 1]) if key > 0 else None
         segments.append(Segment(key, before, int(keys[key]) if key >= 0 else int(pts[0]), end, wanted))
