@@ -26,7 +26,7 @@ from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.files import storage
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 from lsvid.video.index import VideoInfo, probe
-from lsvid.video.timebase import pack_pts, unpack_pts
+from lsvid.video.timebase import as_fraction, pack_pts, unpack_pts
 from lsvid.workers.processes import Processes, Report, Workers
 
 if TYPE_CHECKING:
@@ -460,7 +460,7 @@ class _Decoder:
                 return True
         for back_s in (0, 1, 5, 30):  # some containers are searched by guessing, and then land late
             try:
-                offset = round(back_s / self._stream.time_base) if self._stream.time_base else 0
+                offset = round(back_s / as_fraction(self._stream.time_base)) if self._stream.time_base else 0
                 self._container.seek(begin - offset, stream=self._stream)
             except self._av.FFmpegError:
                 break
