@@ -34,7 +34,7 @@ from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Sta
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.files.texts import read_bytes
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import VIDEO_SUFFIXES
 
@@ -476,7 +476,7 @@ def _set_labels(tiers: Sequence[_Tier], path: Path, findings: Findings) -> None:
 
 
 def _own_label(mark: _Mark) -> tuple[str, ...]:
-    return (*mark.tier.levels, *(name for name in mark.value.split(LABEL_SEPARATOR) if name))
+    return (*mark.tier.levels, *split_path(mark.value))
 
 
 def _above(mark: _Mark) -> _Mark | None:
