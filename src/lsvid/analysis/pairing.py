@@ -17,7 +17,7 @@ from lsvid.annotations.spans import Span
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import PairingError, SettingsError
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import sample_frames
 
 Frames = npt.ArrayLike
@@ -36,18 +36,22 @@ class Pairs:
     """Truth and predictions of every case, frame for frame.
 
     cases: by name, runs with codes of shape (2, n_runs), the truth first; MISSING where nobody looked, NOTHING where
-    there is no label, then a code for each label (or set of labels at once). labels: their names, in order.
+    there is no label, then a code for each label (or set of labels at once). paths: of the labels, in order.
     members[label, code]: whether the code contains the label. fps: frames a second. truth, found: the truth's runs and
     the predictions that have a score, in seconds of the case.
     """
 
     cases: Mapping[str, Runs]
-    labels: Sequence[str]
+    paths: Sequence[LabelPath]
     members: npt.NDArray[np.bool_]
     fps: Fraction
     truth: Sequence[Detection] = ()
     found: Sequence[Detection] = ()
-    colours: Sequence[str] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """Their names."""
+        return [join_path(path) for path in self.paths]
 
     @property
     def several_at_once(self) -> bool:
@@ -115,15 +119,15 @@ def pair_arrays(
             cases[case] = _runs([array[:length] for array in pair], codes)
     _stop(faults)
     members = codes.members()
-    pairs = Pairs(cases, tuple(labels), members, fps)
+    paths = [(label,) for label in labels]
     if not found:
-        return pairs
+        return Pairs(cases, paths, members, fps)
     spans = [
         Detection(case, label, float(start / fps), float(stop / fps))
         for case, runs in cases.items()
         for label, start, stop in _label_runs(runs.lengths, members[:, np.maximum(runs.codes[0], NOTHING)])
     ]
-    return Pairs(cases, tuple(labels), members, fps, spans, found)
+    return Pairs(cases, paths, members, fps, spans, found)
 
 
 def _checked(side: Mapping[str, Frames], name: str, faults: list[str]) -> dict[str, IntArray]:
@@ -263,8 +267,7 @@ def pair_clips(
         true_spans += _joined(case.case, both, true_works, rank, level)
         found += _joined(case.case, both, said_works, rank, level, scored=True)
     _stop(faults)
-    texts = [LABEL_SEPARATOR.join(path) for path in paths]
-    return Pairs(cases, texts, codes.members(), fps, true_spans if found else (), found)
+    return Pairs(cases, paths, codes.members(), fps, true_spans if found else (), found)
 
 
 def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Work]:
@@ -302,7 +305,7 @@ def _labels(
         for path in labels_at(sorted(found), level):
             if path in known:
                 continue
-            text = LABEL_SEPARATOR.join(path)
+            text = join_path(path)
             if common and name == "predictions":
                 findings.warn(f"label {text} is predicted, but is none of the truth's labels: it is right nowhere")
             else:
