@@ -14,7 +14,7 @@ from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, Work, gather, label_order, locate
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path, split_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.index import VideoInfo
@@ -22,7 +22,7 @@ from lsvid.video.timebase import FrameIndex
 from lsvid.writers.export import Sources, export_frames
 
 Labelled = tuple[str, int, int]
-"""A label ('Dissection / Blunt'), and its frames [start, stop)."""
+"""A label as `join_path` writes it ('Dissection / Blunt'), and its frames [start, stop)."""
 
 LABELS = [("Dissection",), ("Dissection", "Blunt"), ("Dissection", "Sharp"), ("Suturing",), ("Suturing", "Knot")]
 
@@ -48,7 +48,7 @@ def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, tim
     located = []
     for number, (label, start, stop) in enumerate(spans):
         span = Span(
-            case=case, clip=clip, label=tuple(label.split(" / ")), annotator=annotator, status=Status.ACCEPTED,
+            case=case, clip=clip, label=split_path(label), annotator=annotator, status=Status.ACCEPTED,
             source="test", annotation_id=annotator, region_id=f"r{number}", basis=Frames(start, stop),
         )  # fmt: skip
         span.locate(times)
@@ -162,7 +162,7 @@ def read_back(path: Path, clips: list[AnnotatedClip], **options: Any) -> tuple[d
     found: dict[str, set[Labelled]] = {}
     for one in gathered:
         found[one.id] = {
-            (LABEL_SEPARATOR.join(span.label), span.start_frame or 0, span.stop_frame or 0)
+            (join_path(span.label), span.start_frame or 0, span.stop_frame or 0)
             for each in one.works
             for span in each.spans
         }

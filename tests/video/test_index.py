@@ -54,6 +54,19 @@ def test_the_index_is_what_ffprobe_says(clip: Path) -> None:
         assert index.duration_s == Fraction(shown["format"]["duration"])
 
 
+@pytest.mark.parametrize("start_s", [0, 100])
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mpg"])
+def test_the_time_at_which_desktop_programs_count_zero_is_ffmpegs(
+    videos: VideoFactory, suffix: str, start_s: int
+) -> None:
+    codec = "mpeg1video" if suffix == ".mpg" else "libx264"
+    clip = videos.make(n_frames=10, suffix=suffix, start_s=Fraction(start_s), codec=codec)
+    command = ["ffprobe", "-v", "error", "-show_entries", "format=start_time", "-of", "csv=p=0", str(clip)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    first, second = probe(clip).index, probe(clip).index
+    assert first.container_start_s == second.container_start_s == Fraction(said.strip())
+
+
 def test_the_duration_of_a_late_start_is_the_one_that_a_browser_reports(videos: VideoFactory) -> None:
     """Measured in Chromium 156: pictures from 1.5 s to 3.9 s, and `video.duration` is 2.4."""
     assert probe(videos.make(**KINDS["late start"])).index.duration_s == Fraction("2.4")

@@ -20,13 +20,13 @@ from builders import damaged, read_picture
 from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.video import pictures as images
+from lsvid.video.decode import Decoder, upright_image
 from lsvid.video.index import probe
 from lsvid.video.pictures import (
     PictureOptions,
     Pictures,
     Wanted,
     picture_name,
-    upright_image,
     write_clip,
     write_pictures,
 )
@@ -129,13 +129,13 @@ def test_only_what_is_needed_is_decoded_and_once(
     videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fed: list[int] = []
-    original = images._Decoder._decoded
+    original = Decoder._decoded
 
-    def count(self: images._Decoder, packet: Any) -> Any:
+    def count(self: Decoder, packet: Any) -> Any:
         fed.extend([packet.pts] if packet is not None else [])
         return original(self, packet)
 
-    monkeypatch.setattr(images._Decoder, "_decoded", count)
+    monkeypatch.setattr(Decoder, "_decoded", count)
     clip = videos.make(n_frames=200, gop=20)
     _write(clip, tmp_path / "a", [3, 4, 25, 26, 27, 150])
     assert len(fed) == len(set(fed)) == (4 + 1) + 8 + 11

@@ -48,7 +48,7 @@ def indexes(draw: st.DrawFn) -> FrameIndex:
     last = draw(st.integers(shortest, shortest * 20))
     extra = draw(st.integers(-200, 200))
     end = (int(pts[-1]) + last) * time_base
-    return FrameIndex(pts, time_base, last, max(end + Fraction(extra, 1000), Fraction(1, 100)))
+    return FrameIndex(pts, time_base, last, max(end + Fraction(extra, 1000), Fraction(1, 100)), pts[0] * time_base)
 
 
 # --- the editor's numbers ---
@@ -273,9 +273,9 @@ def test_sampling_keeps_the_first_picture_at_or_after_each_step(index: FrameInde
 
 @given(indexes())
 def test_a_packed_index_says_the_same(index: FrameIndex) -> None:
-    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
+    packed = PackedFrameIndex.of(index)
     assert packed.pts.tolist() == index.pts.tolist()
-    for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s"):
+    for name in ("n_frames", "start_s", "end_s", "length_s", "rate", "editor_rate", "duration_s", "container_start_s"):
         assert getattr(packed, name) == getattr(index, name), name
     again = pickle.loads(pickle.dumps(packed))  # noqa: S301 - our own
     assert again.pts.tolist() == index.pts.tolist()

@@ -14,7 +14,7 @@ import msgspec
 from lsvid.annotations.spans import Frames, Span
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 
 LabelPath = tuple[str, ...]
@@ -208,7 +208,7 @@ def _report_overlaps(clip: AnnotatedClip, work: Work, findings: Findings) -> Non
             if conflicts(a, b):
                 findings.fault(
                     f"clip {clip.id}, {work.annotator}, region {b.region_id}",
-                    f"{LABEL_SEPARATOR.join(b.label)} overlaps {LABEL_SEPARATOR.join(a.label)} (region {a.region_id}) "
+                    f"{join_path(b.label)} overlaps {join_path(a.label)} (region {a.region_id}) "
                     f"on frames {_start(b)} to {min(_stop(a), _stop(b)) - 1}",
                 )
 

@@ -13,7 +13,7 @@ import polars as pl
 from lsvid.annotations.spans import Span
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import sample_frames
 
 IntArray = npt.NDArray[np.int32]
@@ -57,7 +57,7 @@ class FrameTables:
     def __init__(self, clips: Sequence[AnnotatedClip], options: TableOptions) -> None:
         self.options = options
         self._rank = {path: rank for rank, path in enumerate(options.labels)}
-        names = [LABEL_SEPARATOR.join(path) for path in options.labels]
+        names = [join_path(path) for path in options.labels]
         if options.background is not None:
             if options.background in names:
                 raise SettingsError(
@@ -85,7 +85,7 @@ class FrameTables:
         # Row by label: each rank, the background's (if there is none, nobody asks for it), and nothing at all.
         paths = [*options.labels, (options.background or "",), ()]
         self.schema |= {"region": pl.String(), "label": _categories(names)}
-        texts = {"label": [LABEL_SEPARATOR.join(path) or None for path in paths]}
+        texts = {"label": [join_path(path) or None for path in paths]}
         for level in range(max((len(path) for path in options.labels), default=1)):
             parts = texts[f"level_{level + 1}"] = [path[level] or None if level < len(path) else None for path in paths]
             self.schema[f"level_{level + 1}"] = _categories(part for part in parts if part)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR, LabelTree
+from lsvid.labels.tree import LabelTree, join_path, split_path
 
 DEFAULT_SEPARATOR = " - "
 
@@ -56,8 +56,8 @@ class LabelMatcher:
         """The label of the tree whose path or name looks most like `label`, as a text; None where none is like it."""
         spellings: dict[str, str] = {}
         for path in self._paths:
-            spellings.setdefault(_plain(path[-1]), LABEL_SEPARATOR.join(path))
-            spellings.setdefault(_plain(self._separator.join(path)), LABEL_SEPARATOR.join(path))
+            spellings.setdefault(_plain(path[-1]), join_path(path))
+            spellings.setdefault(_plain(self._separator.join(path)), join_path(path))
         close = difflib.get_close_matches(_plain(self._separator.join(label)), spellings, n=1, cutoff=0.6)
         return spellings[close[0]] if close else None
 
@@ -72,11 +72,11 @@ class LabelMatcher:
     def _as_path(self, text: str) -> LabelPath:
         """The path that the new name of a label means; a text that the tree does not know is a path of its own."""
         known = self._by_text.get(_squeezed(text)) or self._by_name.get(_squeezed(text)) or {}
-        return next(iter(known)) if len(known) == 1 else tuple(_squeezed(name) for name in text.split(LABEL_SEPARATOR))
+        return next(iter(known)) if len(known) == 1 else tuple(map(_squeezed, split_path(text)))
 
     def _texts(self, path: LabelPath) -> list[str]:
-        """The texts that write `path`."""
-        return [_squeezed(separator.join(path)) for separator in (LABEL_SEPARATOR, self._separator)]
+        """The texts that write `path`; those of a path of one name are what its source wrote, perhaps a whole path."""
+        return [_squeezed(join_path(path)), _squeezed(self._separator.join(path))]
 
 
 def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings: Findings) -> dict[str, str]:
@@ -101,20 +101,18 @@ def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings
     for label, paths in found.items():
         if len(paths) != 1:
             number = "1 span" if counts[label] == 1 else f"{counts[label]} spans"
-            text = LABEL_SEPARATOR.join(label)
+            text = join_path(label)
             findings.fault(f"label {text!r} ({number})", _why(text, paths, matcher.nearest(label)))
     for old in sorted(matcher.unused):
         findings.warn(f"--rename {old}: no label has this name", "look for a slip; the other renames were done")
     return {
-        LABEL_SEPARATOR.join(label): LABEL_SEPARATOR.join(paths[0])
-        for label, paths in found.items()
-        if len(paths) == 1 and paths[0] != label
+        join_path(label): join_path(paths[0]) for label, paths in found.items() if len(paths) == 1 and paths[0] != label
     }
 
 
 def _why(text: str, paths: Sequence[LabelPath], nearest: str | None) -> str:
     if paths:
-        full = [LABEL_SEPARATOR.join(path) for path in paths]
+        full = [join_path(path) for path in paths]
         return f"{len(paths)} labels have this name: {', '.join(full)}; say which: --rename '{text}={full[0]}'"
     if nearest:
         return f"not among the labels; the nearest is {nearest!r}: --rename '{text}={nearest}'"

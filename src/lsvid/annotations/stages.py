@@ -14,7 +14,7 @@ from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
 from lsvid.video.index import VideoInfo, probe_all
-from lsvid.video.timebase import OutsideClipError, PackedFrameIndex, pack_pts
+from lsvid.video.timebase import FrameIndex, OutsideClipError, PackedFrameIndex
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -183,8 +183,8 @@ def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
         return info
     duration_s = Fraction(proxy.duration_s).limit_denominator(1_000_000)
     index = info.index
-    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, duration_s)
-    return replace(info, index=packed)
+    played = FrameIndex(index.pts, index.time_base, index.last_duration, duration_s, index.container_start_s)
+    return replace(info, index=PackedFrameIndex.of(played))
 
 
 def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:

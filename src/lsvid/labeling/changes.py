@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from lsvid.labeling.config import Timeline
-from lsvid.labels.tree import LABEL_SEPARATOR, Label, LabelTree
+from lsvid.labels.tree import Label, LabelTree, join_path
 
 Use = tuple[str, str, tuple[str, ...]]
 """One way of labelling: the control's name, its type as results have it, and the path of values (alias or value)."""
@@ -54,10 +54,10 @@ def label_changes(old: LabelTree, new: LabelTree) -> LabelChanges:
     """What turns the labels of `old` into those of `new`. A label with an id that has another name is renamed."""
     before, after = _by_identity(old.labels), _by_identity(new.labels)
     return LabelChanges(
-        added=[LABEL_SEPARATOR.join(names) for key, names in after.items() if key not in before],
-        removed=[LABEL_SEPARATOR.join(names) for key, names in before.items() if key not in after],
+        added=[join_path(names) for key, names in after.items() if key not in before],
+        removed=[join_path(names) for key, names in before.items() if key not in after],
         renamed=[
-            (LABEL_SEPARATOR.join(before[key]), LABEL_SEPARATOR.join(names))
+            (join_path(before[key]), join_path(names))
             for key, names in after.items()
             if key in before and before[key][-1] != names[-1]
         ],
@@ -91,7 +91,7 @@ def uses_of(config: str) -> dict[Use, str]:
         parent = shown_labels.get(tag.get("whenLabelValue", ""), tag.get("whenLabelValue", ""))
         shown = (parent,) if parent else ()
         for path, names in _value_paths(tag, child, (), shown):
-            uses[tag.get("name", ""), tag.tag.lower(), path] = LABEL_SEPARATOR.join(names)
+            uses[tag.get("name", ""), tag.tag.lower(), path] = join_path(names)
     return uses
 
 

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 from lsvid.annotations.spans import LsFrames, Seconds, Span
 from lsvid.errors import SettingsError
-from lsvid.labels.tree import LABEL_SEPARATOR, LabelTree
+from lsvid.labels.tree import LabelTree, join_path
 from lsvid.video.timebase import SECONDS_TOLERANCE, FrameIndex, parse_rate, range_of_frames, seconds_of_frames
 
 
@@ -66,7 +66,7 @@ class Controls:
             control = self._regions.get(values[0]) if values else None
             choices = self._choices.get(values[0]) if len(values) > 1 else None
             if control is None or (len(values) > 1 and choices is None):
-                faults.append((span, f"the project has no {LABEL_SEPARATOR.join(span.label)}"))
+                faults.append((span, f"the project has no {join_path(span.label)}"))
                 continue
             place = _place(control, span, index, rate)
             if place is None:

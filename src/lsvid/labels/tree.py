@@ -1,17 +1,35 @@
 """What annotators mark, as a tree: `Label` and `LabelTree`."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 LABEL_SEPARATOR = " / "
-"""Joins a label path where it has to be one string."""
+"""Stands between the names of a label path where it is one text: `join_path` writes it, `split_path` reads it."""
 
 TimelineKind = Literal["frames", "waveform"]
 """The two timelines that a label can be drawn on."""
 
 REGION_OF_INTEREST = "REGION_OF_INTEREST"
 """The one label of a first pass, in which regions are marked and nothing is chosen; the second pass names them."""
+
+
+_LONE_SLASH = re.compile(r"(?<![^ ])(\\*)/(?![^ ])")  # a '/' that is a word by itself, and the backslashes before it
+
+
+def join_path(path: Sequence[str]) -> str:
+    r"""The names of a label path as one text, 'Dissection / Blunt'; different paths have different texts.
+
+    A '/' in a name that could be taken for the separator gets a backslash: the one name 'A / B' is written 'A \/ B'.
+    """
+    return LABEL_SEPARATOR.join(_LONE_SLASH.sub(r"\\\g<0>", name) for name in path)
+
+
+def split_path(text: str) -> tuple[str, ...]:
+    """The names of the label path that `join_path` wrote as `text`; empty ones, which no label has, are left out."""
+    names = (_LONE_SLASH.sub(lambda found: found[0].removeprefix("\\"), name) for name in text.split(LABEL_SEPARATOR))
+    return tuple(name for name in names if name)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
 
 SOURCE = "elan"
@@ -144,7 +144,7 @@ def _labelled(tier: _Tier, above: Sequence[_Labelled] = ()) -> Iterator[_Labelle
     """The label path and the stretch of every annotation of `tier` and below."""
     own: list[_Labelled] = []
     for mark in tier.marks:
-        names = tuple(name for name in mark.value.split(LABEL_SEPARATOR) if name)
+        names = split_path(mark.value)
         parent = max(above, key=lambda item: _shared(item[1], mark), default=None)
         has_parent = parent is not None and _shared(parent[1], mark) > 0
         own.append(((parent[0] if parent is not None and has_parent else ()) + names if names else (), mark))

@@ -2,7 +2,7 @@
 
 clip (or path, video, media, file, filename), label, and start_frame with stop_frame (from 0, half-open) or start_s with
 end_s (seconds on the clip's presentation timeline). Frames go before seconds where both are there. Also, where known:
-case, annotator (or rater), region. `label` is the path from the root, joined by " / ".
+case, annotator (or rater), region. `label` is the path from the root, its names joined by " / " (labels.tree.split_path).
 
 `clips.csv` beside it, as lsvid writes it, tells of clips in which nothing is labelled.
 """
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from lsvid.annotations.spans import Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import media_path
 
@@ -63,7 +63,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
             continue
         yield from _first_time(place, seen)
         basis = _basis(row)
-        label = tuple(name for name in row.get("label", "").split(LABEL_SEPARATOR) if name)
+        label = split_path(row.get("label", ""))
         fault = basis if isinstance(basis, str) else basis.fault() if label else "no label"
         if isinstance(basis, str) or fault:
             findings.fault(where, str(fault))

@@ -14,7 +14,7 @@ from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError
 from lsvid.files.results import check_ours, whole_folder
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.report.data import ReportData, ReportOptions, report_data
 from lsvid.report.figures import write_figures
 from lsvid.report.page import page
@@ -141,11 +141,11 @@ def _disagreement_row(data: ReportData, one: Disagreement) -> dict[str, Any]:
 
 
 def _joined(labels: Iterable[LabelPath]) -> str:
-    return "; ".join(LABEL_SEPARATOR.join(label) for label in labels)
+    return "; ".join(join_path(label) for label in labels)
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    return row | {"label": LABEL_SEPARATOR.join(row["label"])}
+    return row | {"label": join_path(row["label"])}
 
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:

@@ -14,7 +14,7 @@ from lsvid.errors import DataError, LsvidError
 from lsvid.files.results import whole_file
 from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.workers.processes import Processes
 
@@ -62,7 +62,7 @@ def write_contact_sheet(
                 findings.warn(f"clip {clip.id} is damaged: {len(result.missing)} of its pictures cannot be decoded")
         with page.open("w", encoding="utf-8") as file:
             count = sum(len(work.spans) for clip in shown for work in clip.works)
-            file.write(_head(count, len(shown), [LABEL_SEPARATOR.join(label) for label in labels]))
+            file.write(_head(count, len(shown), [join_path(label) for label in labels]))
             for clip, folder in zip(shown, folders, strict=True):
                 file.write(f"<h2>{escape(clip.id)}</h2>\n")
                 for work, span in _spans(clip):
@@ -86,7 +86,7 @@ def _three(span: Span) -> tuple[int, int, int]:
 
 def _row(clip: AnnotatedClip, work: Work, span: Span, folder: Path, colour: str) -> str:
     assert clip.info is not None  # noqa: S101 - the caller's business
-    index, label = clip.info.index, LABEL_SEPARATOR.join(span.label)
+    index, label = clip.info.index, join_path(span.label)
     cells = []
     for name, frame in zip(("first", "middle", "last"), _three(span), strict=True):
         file = folder / picture_name(frame, index.n_frames, "jpg")

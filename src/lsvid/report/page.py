@@ -13,7 +13,7 @@ from statistics import quantiles
 from lsvid import __version__
 from lsvid.analysis.comparison import Disagreement, PairAgreement
 from lsvid.analysis.timings import CaseTime, LabelPath, Occurrence, Part, case_time_s
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, duration, durations_of, ink, transitions_of
 
 GENERATOR = f"lsvid {__version__} report"
@@ -219,7 +219,7 @@ def _bars(
 def _tip(one: Occurrence, part: Part) -> str:
     in_clip = f"{clock(float(part.start_s), 2)} to {clock(float(part.end_s), 2)}"
     lines = [
-        LABEL_SEPARATOR.join(one.label),
+        join_path(one.label),
         f"{clock(float(one.start_s), 2)} to {clock(float(one.end_s), 2)}: {duration(float(one.duration_s))}",
         f"clip {part.clip.clip.clip}: {in_clip}, frames {part.start_frame} to {part.stop_frame - 1}",
         _who(one.annotator),
@@ -258,7 +258,7 @@ def _times(data: ReportData) -> Iterator[str]:
             ])  # fmt: skip
         yield _table(head, rows, left=(0, 1))
         used = {total.label for total in by_label}
-        never = [LABEL_SEPARATOR.join(label) for label in data.labels_at(level) if label not in used]
+        never = [join_path(label) for label in data.labels_at(level) if label not in used]
         if never:
             yield f"<p class=faint>Never marked: {_text(', '.join(never))}.</p>"
         yield "</details>"
@@ -316,12 +316,10 @@ def _durations(data: ReportData, annotator: str, level: int) -> str:
             marks.append(f'<text x="{at(value)}" y=11>{text}</text></g>')
     for row, (label, values) in enumerate(by_label.items()):
         y = top + row * height
-        names.append(
-            _name(LABEL_SEPARATOR.join(label), height, "label", f'<i style="background:{data.colours[label]}"></i>')
-        )
+        names.append(_name(join_path(label), height, "label", f'<i style="background:{data.colours[label]}"></i>'))
         low_q, middle, high_q = quantiles(values, n=4, method="inclusive") if len(values) > 1 else values * 3
         lines = (
-            f"{LABEL_SEPARATOR.join(label)}: {_count(len(values), 'time')}",
+            f"{join_path(label)}: {_count(len(values), 'time')}",
             f"median {duration(middle)}, middle half {duration(low_q)} to {duration(high_q)}",
             f"shortest {duration(values[0])}, longest {duration(values[-1])}",
         )
@@ -345,15 +343,13 @@ def _transitions(data: ReportData, annotator: str, level: int) -> str:
     if not labels:
         return ""
     most = max(counts.values())
-    head = "".join(
-        f'<th title="{_attribute(LABEL_SEPARATOR.join(label))}">{k}</th>' for k, label in enumerate(labels, 1)
-    )
+    head = "".join(f'<th title="{_attribute(join_path(label))}">{k}</th>' for k, label in enumerate(labels, 1))
     rows = []
     for number, before in enumerate(labels, 1):
         cells = []
         for after in labels:
             count = counts[before, after]
-            tip = f"{LABEL_SEPARATOR.join(before)} → {LABEL_SEPARATOR.join(after)}: {count}"
+            tip = f"{join_path(before)} → {join_path(after)}: {count}"
             share = f'{count / most:.2f}" data-t="{_attribute(tip)}'
             cells.append(f'<td style="--share:{share}">{count}</td>' if count else "<td></td>")
         rows.append(f"<tr><th scope=row>{number} {_label(data, before)}</th>{''.join(cells)}</tr>")
@@ -444,7 +440,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[in
 
 def _label(data: ReportData, label: LabelPath) -> str:
     chip = f'<i style="background:{data.colours[label]}"></i>' if label in data.colours else ""
-    return f"<span class=chip>{chip}{_text(LABEL_SEPARATOR.join(label))}</span>"
+    return f"<span class=chip>{chip}{_text(join_path(label))}</span>"
 
 
 def _rank(data: ReportData, level: int, label: LabelPath) -> int:

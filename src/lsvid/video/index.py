@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lsvid.workers.processes import Report, Workers  # with multiprocessing behind it
 
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
@@ -82,9 +82,7 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
             f"{path} cannot be read as a video: {error.strerror or error}",
             f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
         ) from error
-    index = info.index
-    packed = PackedFrameIndex(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s)
-    info = replace(info, index=packed)
+    info = replace(info, index=PackedFrameIndex.of(info.index))
     if remember:
         _to_cache(cached, signature, info)
     return info
@@ -189,6 +187,9 @@ def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) ->
         duration_s=Fraction(container.duration, _AV_TIME_BASE)
         if container.duration
         else (int(times[-1]) + last_duration) * stream.time_base,
+        container_start_s=Fraction(container.start_time, _AV_TIME_BASE)
+        if container.start_time is not None
+        else int(times[0]) * stream.time_base,
     )
     digest = hashlib.sha256(str(stream.time_base).encode())
     digest.update(times.astype("<i8").tobytes())
@@ -222,6 +223,7 @@ class _Entry(msgspec.Struct, array_like=True):
     time_base: tuple[int, int]
     last_duration: int
     duration_s: tuple[int, int]
+    container_start_s: tuple[int, int]
     container: str
     codec: str
     pixel_format: str
@@ -258,7 +260,11 @@ def _from_cache(file: Path, signature: str) -> VideoInfo | None:
         return None  # absent, or left by another version or by a full disk
     return VideoInfo(
         index=PackedFrameIndex(
-            entry.pts_deltas, Fraction(*entry.time_base), entry.last_duration, Fraction(*entry.duration_s)
+            entry.pts_deltas,
+            Fraction(*entry.time_base),
+            entry.last_duration,
+            Fraction(*entry.duration_s),
+            Fraction(*entry.container_start_s),
         ),
         key_pts=key_pts,
         **{name: getattr(entry, name) for name in _PLAIN_FIELDS},
@@ -275,6 +281,7 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
         time_base=index.time_base.as_integer_ratio(),
         last_duration=index.last_duration,
         duration_s=index.duration_s.as_integer_ratio(),
+        container_start_s=index.container_start_s.as_integer_ratio(),
         **{name: getattr(info, name) for name in _PLAIN_FIELDS},
     )
     temporary = file.with_suffix(f".{os.getpid()}.{id(info)}.tmp")

@@ -50,12 +50,16 @@ class FrameIndex:
     pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one.
     last_duration: ticks that the last picture is shown.
     duration_s: the container's duration in seconds, which players report; where unknown, the pictures' own end.
+    container_start_s: the PTS, in seconds, at which desktop programs (ELAN, BORIS, VLC, ffmpeg) count zero: the
+    container's earliest. 0 in most MP4 files, half a second in most MPEG program streams, anything up to 26 h in
+    transport streams. A browser's times are PTS themselves.
     """
 
     pts: PtsArray
     time_base: Fraction
     last_duration: int
     duration_s: Fraction
+    container_start_s: Fraction = Fraction(0)
 
     @property
     def n_frames(self) -> int:
@@ -116,8 +120,21 @@ class PackedFrameIndex(FrameIndex):
     into memory: at a constant rate some 100 bytes instead of 120 kB for ten minutes.
     """
 
-    def __init__(self, packed: bytes, time_base: Fraction, last_duration: int, duration_s: Fraction) -> None:
+    def __init__(
+        self,
+        packed: bytes,
+        time_base: Fraction,
+        last_duration: int,
+        duration_s: Fraction,
+        container_start_s: Fraction = Fraction(0),
+    ) -> None:
         self.__dict__.update(packed=packed, time_base=time_base, last_duration=last_duration, duration_s=duration_s)
+        self.__dict__.update(container_start_s=container_start_s)
+
+    @classmethod
+    def of(cls, index: FrameIndex) -> "PackedFrameIndex":
+        """The same index, packed."""
+        return cls(pack_pts(index.pts), index.time_base, index.last_duration, index.duration_s, index.container_start_s)
 
     @property
     def pts(self) -> PtsArray:

@@ -18,7 +18,7 @@ from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.naming import level_names, level_paths, safe_ids, tell_changed
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ class Export:
     def label_names(self) -> dict[LabelPath, str]:
         """What to write for every label in a format of segments: its path joined, or its name on the one level."""
         if self.level is None:
-            return {path: LABEL_SEPARATOR.join(path) for path in self.table.labels}
+            return {path: join_path(path) for path in self.table.labels}
         return dict(self.levels()[0].names)
 
     def used_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:

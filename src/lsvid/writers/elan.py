@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from lsvid.annotations.spans import Span
 from lsvid.files import storage
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
 
@@ -64,7 +65,7 @@ def _write_clip(export: Export, video: Video) -> str:
             for span in lane:
                 start_ms, end_ms = _milliseconds(video.indexes[0], span)
                 for tier, value in zip(tiers, span.label, strict=False):
-                    eaf.add_annotation(tier, start_ms, end_ms, value)
+                    eaf.add_annotation(tier, start_ms, end_ms, join_path((value,)))  # readers split at ' / '
     name = f"{video.name}.eaf"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

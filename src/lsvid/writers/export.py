@@ -28,7 +28,7 @@ from lsvid.annotations.stages import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.results import check_ours, whole_file, whole_folder
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR, LabelTree
+from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
@@ -331,7 +331,7 @@ def _manifest(
             {"name": name} | ({"sha256": _sha256_of(Path(path))} if path != "-" else {})
             for name, path in zip(names, sources.exports, strict=True)
         ],
-        "labels": [LABEL_SEPARATOR.join(path) for path in options.labels],
+        "labels": [join_path(path) for path in options.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
         "clips": [_manifest_clip(clip, exported=clip in exported) for clip in clips if clip.info is not None],
         "counts": {

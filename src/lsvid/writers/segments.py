@@ -8,7 +8,7 @@ it stitched. `start` and `end` are `start_s` and `end_s` as people write them.
 from collections.abc import Iterator
 
 from lsvid.annotations.stages import AnnotatedClip, Work
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.writers.base import Export
 
 CLIP_COLUMNS = (
@@ -41,7 +41,7 @@ def _rows(export: Export, clip: AnnotatedClip, work: Work, levels: int) -> Itera
         offset_s = clip.case_time_s - index.start_s
         export.counts["rows"] += 1
         yield [
-            clip.clip.case, clip.clip.clip, work.annotator, span.region_id, LABEL_SEPARATOR.join(span.label),
+            clip.clip.case, clip.clip.clip, work.annotator, span.region_id, join_path(span.label),
             *span.label, *[""] * (levels - len(span.label)),
             span.start_frame, span.stop_frame, clip.case_frame + span.start_frame, clip.case_frame + span.stop_frame,
             *(f"{float(t):.6f}" for t in (start_s, end_s, start_s + offset_s, end_s + offset_s, end_s - start_s)),
