@@ -1,10 +1,15 @@
 """Names that other people's readers can take: of classes and of videos. What had to change is told, never silent."""
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+        number, fresh = last.get(name, 1), name
+        while key(fresh) in taken:
+            number += 1
+            fresh = f"{name}_{number}"
+        last[name] = number
+        taken.add(key(fresh))
 
-from lsvid.findings import Findings
+from lsvid.files.names import fold, path_part
+from lsvid.findings import Findings, some
 
 LabelPath = tuple[str, ...]
 
@@ -40,21 +45,29 @@ def one_line_each(names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
 
 def safe_ids(names: Iterable[str]) -> list[str]:
     """A file name for each of `names`, all different: letters, digits, '_' and '-' only, so no dot and no blank."""
-    return distinct(re.sub(r"[^\w-]+", "_", name) for name in names)
+    return distinct((path_part(re.sub(r"[^\w-]+", "_", name)) for name in names), key=fold)
 
 
-def distinct(names: Iterable[str]) -> list[str]:
-    """`names` with '_2', '_3' and so on behind those that stood before."""
+def distinct(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
+    """`names` with '_2', '_3' and so on behind those whose `key` stood before."""
     taken: set[str] = set()
     last: dict[str, int] = {}
     result = []
     for name in names:
+<<<<<<< HEAD
         number, fresh = last.get(name, 1), name
         while fresh in taken:
             number += 1
             fresh = f"{name}_{number}"
         last[name] = number
         taken.add(fresh)
+=======
+        number, fresh = 1, name
+        while key(fresh) in taken:
+            number += 1
+            fresh = f"{name}_{number}"
+        taken.add(key(fresh))
+>>>>>>> files
         result.append(fresh)
     return result
 
@@ -63,4 +76,4 @@ def tell_changed(findings: Findings, what: str, pairs: Iterable[tuple[str, str]]
     """Warn of every name that is written otherwise than it is read: `what` says whose names, and why."""
     changed = [f"{old!r} -> {new!r}" for old, new in pairs if old != new]
     if changed:
-        findings.warn(f"{what}: {', '.join(changed[:5])}{', …' if len(changed) > 5 else ''}")
+        findings.warn(f"{what}: {some(changed, 5)}")
