@@ -72,7 +72,7 @@ def short(text: str, most_bytes: int) -> str:
 
 
 def readable(text: str) -> str:
-    """`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand as \\xff."""
+    r"""`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand as \\xff."""
     try:
         text.encode()
     except UnicodeEncodeError:

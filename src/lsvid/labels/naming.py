@@ -1,12 +1,8 @@
 """Names that other people's readers can take: of classes and of videos. What had to change is told, never silent."""
 
 import re
-        number, fresh = last.get(name, 1), name
-        while key(fresh) in taken:
-            number += 1
-            fresh = f"{name}_{number}"
-        last[name] = number
-        taken.add(key(fresh))
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from lsvid.files.names import fold, path_part
 from lsvid.findings import Findings, some
@@ -54,20 +50,12 @@ def distinct(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]
     last: dict[str, int] = {}
     result = []
     for name in names:
-<<<<<<< HEAD
         number, fresh = last.get(name, 1), name
-        while fresh in taken:
-            number += 1
-            fresh = f"{name}_{number}"
-        last[name] = number
-        taken.add(fresh)
-=======
-        number, fresh = 1, name
         while key(fresh) in taken:
             number += 1
             fresh = f"{name}_{number}"
+        last[name] = number
         taken.add(key(fresh))
->>>>>>> files
         result.append(fresh)
     return result
 

@@ -31,7 +31,8 @@ from lsvid.writers.base import Export, Video
 PARTS = {"train": "train", "val": "validation", "test": "test"}
 
 _TAKEN_BY_THE_LOADER = re.compile(
-    r"^(?=\.|__)|(?:^|(?<=[-._ 0-9]))(?=(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?:$|[-._ 0-9]))",
+    r"^(?=\.|__)|(?:^|(?<=[-._ 0-9]))"
+    r"(?=(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?:$|[-._ 0-9]))",
     re.IGNORECASE,
 )
 """Where a folder's name says something to the loader: datasets/data_files.py, SPLIT_KEYWORDS and NON_WORDS_CHARS."""
@@ -72,7 +73,9 @@ def _places(export: Export) -> dict[str, str]:
     """The folder of every clip's pictures, by its id: `case/clip`, without what the loader would take for its own."""
     paths = export.clip_paths()
     places = ["/".join(_TAKEN_BY_THE_LOADER.sub("=", part) for part in path.split("/")) for path in paths.values()]
-    tell_changed(export.findings, "folders that the loader would take for a split", zip(paths.values(), places))
+    tell_changed(
+        export.findings, "folders that the loader would take for a split", zip(paths.values(), places, strict=True)
+    )
     return dict(zip(paths, distinct(places), strict=True))
 
 

@@ -35,8 +35,8 @@ def write(export: Export) -> list[str]:
     for number, fold in enumerate(export.folds, start=1):
         for part, cases in fold.items():
             suffix = f"_{part}" if len(export.folds) == 1 else f"_{part}_split{number}"
-            members = [video for video in videos if video.case in cases]
-            parts[suffix] = export.labelled(members, cases if part == "train" else ())
+            inside = [video for video in videos if video.case in cases]
+            parts[suffix] = export.labelled(inside, cases if part == "train" else ())
     blank = [video.title for video in videos if len(str(video.clips[0].path).split()) != 1]
     if blank:
         export.findings.warn(

@@ -15,6 +15,8 @@ def write(export: Export) -> list[str]:
         lines: list[str] = []
         for number, (start_ms, end_ms, text) in enumerate(clip_cues, start=1):
             times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))
+            if "-->" in text:
+                export.findings.warn("a label has '-->' in it, which SubRip keeps for times: it is written '→'")
             lines += [str(number), times, text.replace("-->", "→"), ""]
         files.append(export.write_text(f"{name}.srt", lines))
     return files
