@@ -135,7 +135,7 @@ def test_case_and_name_that_the_path_does_not_tell_come_back(tmp_path: Path) -> 
         Annotation(case="op7", clip="first", annotator="a", status=Status.ACCEPTED, source="lsvid", annotation_id="1"),
     ]
     path = tmp_path / "out.jsonl"
-    path.write_bytes(b"".join(prodigy.lines(located(records, index), " - ", Findings())))
+    path.write_bytes(b"".join(prodigy.lines(records, " - ", Findings())))
     assert [(one.case, one.clip) for one in read(path)] == [("op7", "first")] * 2
 
 
@@ -160,7 +160,7 @@ def test_chunks_come_back(tmp_path: Path) -> None:
 def test_what_prodigy_cannot_hold(tmp_path: Path) -> None:
     records = [*records_of([], status=Status.DRAFT), Clip(case="op1", clip="b", media="op1/b.mp4")]
     findings = Findings()
-    assert not list(prodigy.lines(located(records, index), " - ", findings))
+    assert not list(prodigy.lines(records, " - ", findings))
     assert findings.left_out == [
         ("clip op1/a, annotation 1", "drafts, which Prodigy does not have"),
         ("clip op1/b", "clips without an annotation"),
