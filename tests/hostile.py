@@ -1,7 +1,7 @@
 """Names that break the readers of some format, in clips as an export has them: overlapping labels, 120 cases, ..."""
 
 from exports import clip, index, placed
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 
@@ -35,4 +35,4 @@ def clips(
         made.append(clip(f"{name}/{NAMES[-1 - number % len(NAMES)]}", spans, times, path))
     made[1] = clip(made[1].id, None, times, path)
     made[2] = clip(made[2].id, [], times, path)
-    return placed(*made)
+    return [one for one in Stage(tuple(placed(*made))).in_order if isinstance(one, AnnotatedClip)]

@@ -83,8 +83,10 @@ def test_srt_reads_srt(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["csv", "jsonl", "parquet"])
 def test_polars_reads_the_tables(tmp_path: Path, name: str) -> None:
     clips, (file,), _ = written(tmp_path, name)
-    read = {"csv": pl.read_csv, "jsonl": pl.read_ndjson, "parquet": pl.read_parquet}[name]
-    table = read(file, infer_schema_length=None) if name != "parquet" else read(file)
+    if name == "parquet":
+        table = pl.read_parquet(file)
+    else:
+        table = (pl.read_csv if name == "csv" else pl.read_ndjson)(file, infer_schema_length=None)
     table = table.cast({"label": pl.String, "case": pl.String})
     first = table.filter(pl.col("label").is_not_null()).group_by("case", "label").agg(pl.col("frame").min())
     expected = {

@@ -69,7 +69,6 @@ def _entry(
             "use --format mstcn or csv, which count frames, or make a copy of constant rate",
         )
     info = video.clips[0].info
-    assert info is not None  # noqa: S101 - a clip that is exported has been found
     annotations = []
     for segment in video.segments(export.level):
         times = [_second(video, duration, frame) for frame in (segment.start, segment.stop)]

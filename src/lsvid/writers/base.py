@@ -66,7 +66,7 @@ class Video:
     @cached_property
     def indexes(self) -> list[FrameIndex]:
         """The frame index of every clip."""
-        return [clip.info.index for clip in self.clips if clip.info is not None]
+        return [clip.index for clip in self.clips]
 
     @cached_property
     def n_frames(self) -> int:
@@ -120,7 +120,6 @@ class Video:
                 for span in work.spans:
                     if level is not None and len(span.label) < level:
                         continue
-                    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
                     start, stop = offset + span.start_frame, offset + span.stop_frame
                     inside.append(Segment(span.label[:level], start, stop, f"{work.annotator} {span.region_id}"))
             before, ending = ending, {}

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lsvid.annotations.spans import Span
+from lsvid.annotations.spans import LocatedSpan
 from lsvid.files import storage
 from lsvid.labels.naming import one_line, tell_changed
 from lsvid.labels.tree import join_path
@@ -89,12 +89,12 @@ def xml_text(text: str) -> str:
     return _NOT_XML.sub("\ufffd", re.sub("\r\n?", "\n", text))
 
 
-def lanes(spans: Sequence[Span]) -> list[list[Span]]:
+def lanes(spans: Sequence[LocatedSpan]) -> list[list[LocatedSpan]]:
     """The spans by time, in as few rows as it takes for none to overlap in its row."""
-    rows: list[list[Span]] = []
+    rows: list[list[LocatedSpan]] = []
     for span in sorted(spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
         for row in rows:
-            if (row[-1].stop_frame or 0) <= (span.start_frame or 0):
+            if row[-1].stop_frame <= span.start_frame:
                 row.append(span)
                 break
         else:
@@ -102,7 +102,6 @@ def lanes(spans: Sequence[Span]) -> list[list[Span]]:
     return rows
 
 
-def _milliseconds(index: FrameIndex, span: Span) -> tuple[int, int]:
-    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
+def _milliseconds(index: FrameIndex, span: LocatedSpan) -> tuple[int, int]:
     start_ms = max(round(index.time_s(span.start_frame) * 1000), 0)
     return start_ms, max(round(index.time_s(span.stop_frame) * 1000), start_ms + 1)
