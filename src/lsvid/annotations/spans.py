@@ -17,12 +17,14 @@ from typing import Any
 
 import msgspec
 
+from lsvid.redaction import public_address
 from lsvid.video.timebase import (
     SECONDS_TOLERANCE,
     FrameIndex,
     OutsideClipError,
     frames_of_range,
     frames_of_seconds,
+    last_number,
     parse_rate,
     seconds_of_frames,
     shown,
@@ -63,6 +65,11 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
         """Whether it reaches past the clip's last picture."""
         return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
 
+    def cut(self, index: FrameIndex) -> "LsFrames | None":
+        """What lies in the clip, or None where nothing does."""
+        last = max(last_number(index, parse_rate(self.ls_fps)), 1)
+        return LsFrames(self.start, min(self.end, last), self.ls_fps) if self.start <= last else None
+
 
 class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
     """Seconds `[start, end)` on the presentation timeline; boundaries may lie `tolerance` before their picture."""
@@ -86,6 +93,11 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         """Whether it reaches past the end of the last picture, by more than the tolerance."""
         return self.end > index.end_s + Fraction(self.tolerance)
 
+    def cut(self, index: FrameIndex) -> "Seconds | None":
+        """What lies in the clip, or None where nothing does."""
+        start, end = max(self.start, float(index.start_s)), min(self.end, float(index.end_s))
+        return Seconds(start, end, self.tolerance) if start < end else None
+
 
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     """Frames `[start, stop)`, counted from 0."""
@@ -108,6 +120,10 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     def is_cut(self, index: FrameIndex) -> bool:
         """Never: frames outside the clip are an error."""
         return False
+
+    def cut(self, index: FrameIndex) -> "Frames | None":
+        """What lies in the clip, or None where nothing does."""
+        return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 
 Basis = LsFrames | Seconds | Frames
@@ -144,6 +160,10 @@ class Clip(_Record, kw_only=True, tag="clip"):
     task_id: int | None = None
     proxy: Proxy | None = None
 
+    def __post_init__(self) -> None:
+        """Keep no secret of a presigned address: it would reach every file and message from here."""
+        self.media = public_address(self.media)
+
 
 class Annotation(_Record, kw_only=True, tag="annotation"):
     """That `annotator` has worked through a clip, whether or not there was anything to mark.
@@ -179,10 +199,22 @@ class Span(_Record, kw_only=True, tag="span"):
     start_frame: int | None = None
     stop_frame: int | None = None
 
-    def locate(self, index: FrameIndex) -> None:
-        """Compute the frames from `basis` and the seconds from the frames. Raises OutsideClipError."""
-        self.start_frame, self.stop_frame = self.basis.frames(index)
+    def locate(self, index: FrameIndex, *, cut_overrun: bool = False) -> bool:
+        """Compute the frames from `basis` and the seconds from the frames. Raises OutsideClipError.
+
+        With `cut_overrun` a span that begins in the clip ends with it at the latest; returns whether it was cut so.
+        """
+        is_cut = False
+        try:
+            self.start_frame, self.stop_frame = self.basis.frames(index)
+        except OutsideClipError:
+            inside = self.basis.cut(index) if cut_overrun else None
+            if inside is None:
+                raise
+            self.start_frame, self.stop_frame = inside.frames(index)
+            is_cut = True
         self.start_s, self.end_s = seconds_of_frames(index, self.start_frame, self.stop_frame)
+        return is_cut
 
 
 Record = Clip | Annotation | Span

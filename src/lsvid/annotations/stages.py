@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, Proxy, Record, Span, Status
-from lsvid.errors import ClipError, ExportError, SettingsError
+from lsvid.errors import ClipError, ExportError, check_choice
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, find_clips, missing_numbers, natural_key
 from lsvid.video.index import VideoInfo, probe_all
+from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import FrameIndex, OutsideClipError, PackedFrameIndex
 
 if TYPE_CHECKING:
@@ -66,6 +67,12 @@ class Selection:
     annotations: str = "latest"
     statuses: frozenset[Status] = frozenset({Status.ACCEPTED})
     annotators: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where a value is none of those there are."""
+        check_choice("annotations", self.annotations, ANNOTATION_CHOICES)
+        for status in self.statuses:
+            check_choice("status", status, [str(known) for known in Status])
 
 
 def gather(records: Iterable[Record], findings: Findings) -> list[AnnotatedClip]:
@@ -132,28 +139,28 @@ def select(clips: Iterable[AnnotatedClip], selection: Selection, findings: Findi
 
 def find_files(
     clips: list[AnnotatedClip],
-    roots: Sequence[str],
+    finder: ClipFinder,
     rule: CaseRule | None,
     findings: Findings,
     on_probed: Callable[[int, int], None] | None = None,
     workers: "Workers | None" = None,
 ) -> None:
-    """Find each clip's file under `roots` (none: where the export says), and read its frame index.
+    """Find each clip's file with `finder`, and read its frame index.
 
-    Adds the unannotated clips of the same cases that lie under `roots`, since a case's time counts every one, and sets
-    where each clip lies in its case. What cannot be found or read is a fault.
+    Adds the unannotated clips of the same cases that lie under the finder's roots, since a case's time counts every
+    one, and sets where each clip lies in its case. What cannot be found or read is a fault.
     """
-    finder = ClipFinder(roots)
     for clip in clips:
         _find(clip, finder, findings)
-    _add_siblings(clips, roots, rule)
+    _warn_of_names(finder, findings)
+    _add_siblings(clips, finder.roots, rule)
     with_file = [clip for clip in clips if clip.path is not None]
     total = len(with_file)
     on_done = (lambda done: on_probed(done, total)) if on_probed else None
     infos = probe_all([str(clip.path) for clip in with_file], on_done, workers)
     for clip, info in zip(with_file, infos, strict=True):
         if isinstance(info, ClipError):
-            findings.fault(f"clip {clip.id}", info.message)
+            findings.fault(f"clip {clip.id}", info.message, info.hint)
         elif clip.clip.proxy is not None and info.fingerprint == clip.clip.proxy.fingerprint:
             clip.info = info  # the same frames at the same times
             findings.warn(
@@ -213,11 +220,22 @@ def _find(clip: AnnotatedClip, finder: ClipFinder, findings: Findings) -> None:
         try:
             found[finder.find(media)] = None
         except ClipError as error:
-            findings.fault(f"clip {clip.id}", error.message)
+            findings.fault(f"clip {clip.id}", error.message, error.hint)
     if len(found) > 1:
         findings.fault(f"clip {clip.id}", f"two files have this id: {', '.join(found)}")
     elif found:
         clip.path = next(iter(found))
+
+
+def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
+    """Say which clips were found under a name that is not quite their own."""
+    loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
+    if loosely:
+        listed = "; ".join(loosely[:3]) + (f"; and {len(loosely) - 3} more" if len(loosely) > 3 else "")
+        findings.warn(
+            f"{len(loosely)} clips lie under another name than the annotations give: {listed}",
+            "check that these are the videos that were annotated",
+        )
 
 
 def _place_in_case(members: Sequence[AnnotatedClip], findings: Findings) -> None:
@@ -237,11 +255,11 @@ def _place_in_case(members: Sequence[AnnotatedClip], findings: Findings) -> None
         )
 
 
-def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
+def locate(clips: Iterable[AnnotatedClip], findings: Findings, *, cut_overrun: bool = False) -> None:
     """Compute the frames of every span whose clip has been found; a span that lies outside its clip is a fault.
 
     Spans that hold no picture are reported as left out, and dropped; ends up to a second outside the clip are cut and
-    counted.
+    counted, and with `cut_overrun` those that lie further outside, where the span begins inside.
     """
     for clip in clips:
         if clip.info is None:
@@ -253,17 +271,20 @@ def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
             for span in work.spans:
                 place = f"{where}, region {span.region_id}"
                 try:
-                    span.locate(index)
+                    is_cut = span.locate(index, cut_overrun=cut_overrun)
                 except OutsideClipError as error:
-                    findings.fault(place, str(error))
+                    findings.fault(place, str(error), "" if cut_overrun else OVERRUN_HINT)
                     continue
                 if span.start_frame == span.stop_frame:
                     findings.leave_out(place, "spans that hold no picture")
                     continue
-                if span.stop_frame == n_frames and span.basis.is_cut(index):
+                if is_cut or (span.stop_frame == n_frames and span.basis.is_cut(index)):
                     findings.cut(place)
                 kept.append(span)
             work.spans = kept
+
+
+OVERRUN_HINT = "--cut-overrun cuts what overruns its clip to the clip's end, and counts it"
 
 
 def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
@@ -272,14 +293,20 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
         return
     if skip_bad:
         for place, reason in findings.faults:
-            findings.leave_out(f"{place}: {reason}", "bad data")
+            findings.leave_out(f"{place}: {reason}", BAD_DATA)
         findings.faults.clear()
         return
+    hints = list(dict.fromkeys(findings.hints.get(fault, _MEND_HINT) for fault in findings.faults))
     raise ExportError(
         f"{what}: {len(findings.faults)} faults" if len(findings.faults) > 1 else f"{what}: a fault",
-        "mend them at their source and export again; --skip-bad leaves them out and counts them",
+        "; ".join([*hints, "--skip-bad leaves them out and counts them"]),
         [f"{place}: {reason}" for place, reason in findings.faults],
     )
+
+
+_MEND_HINT = "mend them at their source and export again"
+BAD_DATA = "bad data"
+"""Why faults are left out where that was asked for."""
 
 
 def label_order(clips: Iterable[AnnotatedClip], tree: LabelTree | None) -> list[tuple[str, ...]]:
@@ -382,9 +409,3 @@ def _named(works: Collection[Work], *, join_parts: bool) -> list[Work]:
             tag = str(annotation.status) if annotation.status not in _SUBMITTED else annotation.annotation_id
             work.annotator = f"{annotation.annotator} #{tag}"
     return works
-
-
-def check_selection(selection: Selection) -> None:
-    """Raise SettingsError where `annotations` is none of ANNOTATION_CHOICES."""
-    if selection.annotations not in ANNOTATION_CHOICES:
-        raise SettingsError(f"annotations {selection.annotations!r}: choose from {', '.join(ANNOTATION_CHOICES)}")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
+    BAD_DATA,
     AnnotatedClip,
     Selection,
     find_files,
@@ -32,6 +33,7 @@ from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
+from lsvid.video.lookup import ClipFinder
 from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
 
@@ -101,12 +103,13 @@ def read_clips(
     workers: who reads the clips; None: this machine.
     Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
     """
-    clips = gather(_records(sources, findings), findings)
+    finder = ClipFinder(sources.roots)
+    clips = gather(_records(sources, finder, findings), findings)
     select(clips, selection, findings)
     treatment = treatment or Treatment()
     treatment.of_labels(clips, findings)
-    find_files(clips, sources.roots, sources.options.rule, findings, on_probed, workers)
-    locate(clips, findings)
+    find_files(clips, finder, sources.options.rule, findings, on_probed, workers)
+    locate(clips, findings, cut_overrun=sources.options.cut_overrun)
     treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     return clips
@@ -243,9 +246,15 @@ def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_una
         else:
             exported.append(clip)
     if not exported:
+        bad = [place for place, reason in findings.left_out if reason == BAD_DATA]
         raise DataError(
-            "there is nothing to export: no clip has an annotation that counts",
-            "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
+            "\n".join(
+                ["there is nothing to export: no clip has an annotation that counts"]
+                + ([f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)] if bad else [])
+            ),
+            "mend the bad data at their source"
+            if bad
+            else "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
     return exported
 
@@ -263,16 +272,19 @@ def span_records(
     `selection` None keeps all annotations of whatever status. Clips that cannot be found leave their spans without
     frames, with a warning. Raises ExportError as `read_clips` does.
     """
-    clips = gather(_records(sources, findings), findings)
+    finder = ClipFinder(sources.roots)
+    clips = gather(_records(sources, finder, findings), findings)
     if selection is not None:
         select(clips, selection, findings)
     treatment = treatment or Treatment()
     treatment.of_labels(clips, findings)
     lost = Findings()
-    find_files(clips, sources.roots, sources.options.rule, lost)
-    for _, reason in lost.faults:
-        findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
-    locate(clips, findings)
+    find_files(clips, finder, sources.options.rule, lost)
+    for fault in lost.faults:
+        findings.warn(f"{fault[1]}; its spans have no frames", lost.hints.get(fault, ""))
+    for warning in lost.warnings:
+        findings.warn(*warning)
+    locate(clips, findings, cut_overrun=sources.options.cut_overrun)
     treatment.of_spans(clips, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     for clip in clips:
@@ -377,9 +389,10 @@ def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
     }
 
 
-def _records(sources: Sources, findings: Findings) -> Iterator[Record]:
+def _records(sources: Sources, finder: ClipFinder, findings: Findings) -> Iterator[Record]:
+    options = replace(sources.options, finder=finder)
     for path in sources.exports:
-        yield from read_export(path, sources.options, findings)
+        yield from read_export(path, options, findings)
 
 
 def _what(sources: Sources) -> str:
