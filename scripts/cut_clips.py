@@ -13,6 +13,8 @@ from typing import Any
 import av
 from av.video.frame import PictureType
 
+from lsvid.video.timebase import as_fraction
+
 
 def cut(source: Path, folder: Path, count: int) -> None:
     """Write `count` clips, H.264 with picture k at k / rate, so that any browser plays and seeks them."""
@@ -20,7 +22,8 @@ def cut(source: Path, folder: Path, count: int) -> None:
     with av.open(str(source)) as container:
         stream = container.streams.video[0]
         per_clip = -(-stream.frames // count)
-        rate = Fraction(stream.average_rate or 0)
+        assert stream.average_rate is not None
+        rate = as_fraction(stream.average_rate)
         pictures = container.decode(stream)
         for number in range(1, count + 1):
             path = folder / f"clip_{number}.mp4"

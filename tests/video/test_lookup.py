@@ -119,7 +119,7 @@ def test_what_was_found_loosely_is_remembered(tmp_path: Path) -> None:
 
 def test_paths_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     files = [r"C:\clips\op1\clip_1.mp4", r"C:\clips\op2\clip_1.mp4", r"\\nas\share\op3\clip_1.mp4"]
-    monkeypatch.setattr(lookup, "videos_of_root", lambda root: iter(files))
+    monkeypatch.setattr(lookup, "videos_of_root", lambda _: iter(files))
     finder = ClipFinder(["C:\\clips"])
     assert finder.find("/data/local-files/?d=op2/clip_1.mp4") == files[1]
     assert finder.find(r"D:\other\op3\clip_1.mp4") == files[2]
@@ -128,8 +128,13 @@ def test_paths_of_windows(monkeypatch: pytest.MonkeyPatch) -> None:
         finder.find("clip_1.mp4")
 
 
-@pytest.mark.parametrize("media", ["//[x", "http://[bad", "a\0b.mp4", "x" * 10_000 + ".mp4", "", "/", "<video src=''>",
-                                   "/data/local-files/", "/x/resolve/?fileuri=%FF%FE", "\\\\", "1d2f3e4a-"])  # fmt: skip
+HOSTILE = [
+    "//[x", "http://[bad", "a\0b.mp4", "x" * 10_000 + ".mp4", "", "/", "<video src=''>", "/data/local-files/",
+    "/x/resolve/?fileuri=%FF%FE", "\\\\", "1d2f3e4a-",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("media", HOSTILE)
 def test_hostile_names_are_not_found(tmp_path: Path, media: str) -> None:
     touch(tmp_path, "op1/clip_1.mp4")
     for roots in ([], [str(tmp_path)]):
@@ -149,7 +154,7 @@ def test_no_secret_of_an_address_is_in_an_error(tmp_path: Path) -> None:
 def test_a_search_does_not_grow_with_the_files_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     def seconds(n: int) -> float:
         files = [f"/mnt/data/op{number}/clip_0.mp4" for number in range(n)]
-        monkeypatch.setattr(lookup, "videos_of_root", lambda root: iter(files))
+        monkeypatch.setattr(lookup, "videos_of_root", lambda _: iter(files))
         finder = ClipFinder(["/mnt/data"])
         finder.find("/elsewhere/op0/clip_0.mp4")
         finder.find("/elsewhere/OP0/clip_0.mp4")  # makes both indexes

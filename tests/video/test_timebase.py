@@ -13,6 +13,7 @@ from lsvid.video.timebase import (
     FrameIndex,
     OutsideClipError,
     PackedFrameIndex,
+    as_fraction,
     constant_rate,
     format_rate,
     frames_of_range,
@@ -49,6 +50,18 @@ def indexes(draw: st.DrawFn) -> FrameIndex:
     extra = draw(st.integers(-200, 200))
     end = (int(pts[-1]) + last) * time_base
     return FrameIndex(pts, time_base, last, max(end + Fraction(extra, 1000), Fraction(1, 100)), pts[0] * time_base)
+
+
+class AvRational:
+    """What PyAV 19 tells a time base in: a numerator and a denominator, and none of a Fraction's methods."""
+
+    numerator, denominator = 1001, 30000
+
+
+def test_a_rational_of_pyav_becomes_a_fraction() -> None:
+    for rational in (AvRational(), Fraction(1001, 30000)):
+        assert type(as_fraction(rational)) is Fraction
+        assert as_fraction(rational) == Fraction(1001, 30000)
 
 
 # --- the editor's numbers ---

@@ -14,6 +14,8 @@ from lsvid.errors import DataError, SettingsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+TIER_NAMES = ("auto", "level", "participant", "annotator", "none")  # as lsvid.readers.elan has them; late to import
+
 STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
 
@@ -38,6 +40,9 @@ def source_options(command: Command) -> Command:
             click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
                          show_default=True, help="Annotations of this status; repeatable."),
             click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
+            click.option("--cut-overrun", is_flag=True,
+                         help="Cut a span that overruns its clip by more than a second to the clip's end, and count "
+                         "it, instead of stopping."),
             click.option("--ls-fps", metavar="R",
                          help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
         ]
@@ -47,7 +52,7 @@ def source_options(command: Command) -> Command:
 
 
 def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator and --dataset: for labels, and data, that come from elsewhere."""
+    """--rename, --label-separator, --dataset, --tiers, --tier-names: for labels, and data, that come from elsewhere."""
     for option in reversed(
         [
             click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
@@ -56,6 +61,12 @@ def flat_label_options(command: Command) -> Command:
                          help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
             click.option("--dataset", "datasets", multiple=True, metavar="NAME",
                          help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+            click.option("--tiers", multiple=True, metavar="PATTERN",
+                         help="Of an ELAN file: the tiers to read ('gloss*'); repeatable. Default: all."),
+            click.option("--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
+                         help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
+                         "a level of their labels; level: of top tiers always; participant: the first level is the "
+                         "participant; annotator: a top tier's name is who annotated; none: nothing."),
         ]
     ):  # fmt: skip
         command = option(command)
@@ -158,7 +169,16 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         if options["annotator_map"]:
             annotators = annotators | _read_map(options["annotator_map"], "annotator as exported, name to write")
         read_options = ReadOptions(
-            rule, tree, label_config, options["ls_fps"], annotators, options["datasets"], decode_media=not roots
+            rule,
+            tree,
+            label_config,
+            options["ls_fps"],
+            annotators,
+            options["datasets"],
+            options["tiers"],
+            options["tier_names"],
+            decode_media=not roots,
+            cut_overrun=options["cut_overrun"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
 

@@ -2,8 +2,7 @@
 
 clip (or path, video, media, file, filename), label, and start_frame with stop_frame (from 0, half-open) or start_s with
 end_s (seconds on the clip's presentation timeline). Frames go before seconds where both are there. Also, where known:
-case, annotator (or rater), region. `label` is the path from the root, its names joined by " / "
-(labels.tree.split_path).
+case, annotator (or rater), region. `label` is the path from the root, names joined by " / " (labels.tree.split_path).
 
 `clips.csv` beside it, as lsvid writes it, tells of clips in which nothing is labelled.
 """

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from lsvid.errors import ClipError
 from lsvid.files import storage
 from lsvid.video.index import VideoInfo
+from lsvid.video.timebase import as_fraction
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -204,7 +205,7 @@ class Decoder:
                 return True
         for back_s in (0, 1, 5, 30):  # some containers are searched by guessing, and then land late
             try:
-                offset = round(back_s / self._stream.time_base) if self._stream.time_base else 0
+                offset = round(back_s / as_fraction(self._stream.time_base)) if self._stream.time_base else 0
                 self._container.seek(begin - offset, stream=self._stream)
             except self._av.FFmpegError:
                 break

@@ -16,7 +16,7 @@ import numpy as np
 
 from lsvid.errors import ClipError, LsvidError
 from lsvid.files import storage
-from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, pack_pts, unpack_pts
+from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, as_fraction, pack_pts, unpack_pts
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -148,6 +148,7 @@ def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) ->
     if stream is None:
         raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
     assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
+    time_base = as_fraction(stream.time_base)
     pts: list[int] = []
     sizes: list[int] = []
     durations: list[int] = []
@@ -177,21 +178,21 @@ def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) ->
     byte_counts = np.array(sizes, dtype=np.int64)[order]
     last_duration = durations[int(order[-1])] or (int(times[-1] - times[-2]) if len(times) > 1 else 0)
     if last_duration <= 0 and stream.average_rate:
-        last_duration = round(1 / (stream.average_rate * stream.time_base))
+        last_duration = round(1 / (as_fraction(stream.average_rate) * time_base))
     if last_duration <= 0:
         raise ClipError(f"{path} has one picture and no frame rate", "leave it out, or encode it again with a rate")
     index = FrameIndex(
         pts=times,
-        time_base=stream.time_base,
+        time_base=time_base,
         last_duration=last_duration,
         duration_s=Fraction(container.duration, _AV_TIME_BASE)
         if container.duration
-        else (int(times[-1]) + last_duration) * stream.time_base,
+        else (int(times[-1]) + last_duration) * time_base,
         container_start_s=Fraction(container.start_time, _AV_TIME_BASE)
         if container.start_time is not None
-        else int(times[0]) * stream.time_base,
+        else int(times[0]) * time_base,
     )
-    digest = hashlib.sha256(str(stream.time_base).encode())
+    digest = hashlib.sha256(str(time_base).encode())
     digest.update(times.astype("<i8").tobytes())
     digest.update(byte_counts.astype("<i8").tobytes())
     context = stream.codec_context

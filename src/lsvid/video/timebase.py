@@ -12,6 +12,7 @@ import zlib
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,21 @@ _STANDARD_RATES = [
     *(Fraction(n) for n in (1, 5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120, 240)),
     *(Fraction(n * 1000, 1001) for n in (24, 30, 48, 60, 120, 240)),
 ]
+
+
+class Rational(Protocol):
+    """What PyAV tells rates and time bases in: a Fraction up to 18, a type of its own from 19."""
+
+    @property
+    def numerator(self) -> int: ...
+
+    @property
+    def denominator(self) -> int: ...
+
+
+def as_fraction(rational: Rational) -> Fraction:
+    """The same number as a Fraction: the only way in which PyAV's rates and time bases enter lsvid."""
+    return Fraction(rational.numerator, rational.denominator)
 
 
 class OutsideClipError(ValueError):
