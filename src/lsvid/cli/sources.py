@@ -40,6 +40,9 @@ def source_options(command: Command) -> Command:
             click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
                          show_default=True, help="Annotations of this status; repeatable."),
             click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
+            click.option("--cut-overrun", is_flag=True,
+                         help="Cut a span that overruns its clip by more than a second to the clip's end, and count "
+                         "it, instead of stopping."),
             click.option("--ls-fps", metavar="R",
                          help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
         ]
@@ -175,6 +178,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             options["tiers"],
             options["tier_names"],
             decode_media=not roots,
+            cut_overrun=options["cut_overrun"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
 
