@@ -11,6 +11,7 @@ from playwright.sync_api import Browser
 
 from annotated import annotated_case
 from lsvid.analysis.evaluation import evaluate
+from lsvid.annotations.stages import Stage
 from lsvid.errors import SettingsError
 from lsvid.labels.files import parse_labels_text
 from lsvid.report.evaluation import page, write_evaluation
@@ -23,7 +24,7 @@ def sides() -> tuple[Any, Any]:
     said = annotated_case(
         [(500, {"net": [("Cut", 0, 300), ("Tie", 300, 450), ("Wash & <rinse>", 450, 500)]})] * 2, predictions=["net"]
     )
-    return truth, said
+    return Stage(tuple(truth)), Stage(tuple(said))
 
 
 def table(path: Path) -> list[dict[str, str]]:

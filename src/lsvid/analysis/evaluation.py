@@ -45,12 +45,12 @@ from lsvid.analysis.pairing import Frames, Pairs, pair_arrays, pair_clips
 from lsvid.analysis.published import VARIANTS, cholec80_rule, published
 from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
 from lsvid.analysis.timings import LabelPath
-from lsvid.annotations.spans import Status
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.spans import LocatedSpan, Status
+from lsvid.annotations.stages import AnnotatedClip, Stage, Work
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 
-Side = Mapping[str, Frames] | Sequence[AnnotatedClip]
+Side = Mapping[str, Frames] | Stage[AnnotatedClip]
 """Arrays by case, or clips whose annotations have been read and located."""
 
 DEFAULT_FPS = 1
@@ -111,14 +111,20 @@ def evaluate(
     return evaluate_pairs(pairs, options, findings, sources=sources, level=level)
 
 
-def predictions_of(clips: Sequence[AnnotatedClip]) -> list[AnnotatedClip]:
+def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:
     """The clips with only what is a prediction; where nothing is, with all they have."""
-    if not any(work.annotation.status is Status.PREDICTION for clip in clips for work in clip.works):
-        return list(clips)
-    return [
-        replace(clip, works=[work for work in clip.works if work.annotation.status is Status.PREDICTION])
-        for clip in clips
-    ]
+    if not any(_is_prediction(work) for clip in located.clips for work in clip.works):
+        return located
+    return replace(
+        located,
+        clips=tuple(
+            replace(clip, works=tuple(work for work in clip.works if _is_prediction(work))) for clip in located.clips
+        ),
+    )
+
+
+def _is_prediction(work: Work[LocatedSpan]) -> bool:
+    return work.annotation.status is Status.PREDICTION
 
 
 def _rate(fps: float | str | Fraction) -> Fraction:

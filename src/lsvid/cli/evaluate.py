@@ -103,7 +103,7 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
         found = compare(
             truth,
             predictions,
-            labels=label_order(truth, tree),
+            labels=label_order(truth.clips, tree),
             fps=options["sample_fps"],
             level=options["level"],
             relaxed_s=options["relaxed_s"],
@@ -126,13 +126,13 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
 
 
 def _read(output: Output, options: dict[str, Any], findings: Any) -> tuple[Any, Any]:
-    """(the clips of one side, Sources)."""
+    """(the annotations of one side, Sources)."""
     from lsvid.writers.export import read_clips
 
     with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
             )
         note_treatment(output, treatment.report)
-        return clips, sources
+        return located, sources

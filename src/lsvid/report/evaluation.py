@@ -109,9 +109,9 @@ def _without_nan(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _confusion_rows(names: Sequence[str], table: Sequence[Sequence[int]]) -> Iterable[dict[str, Any]]:
-    for name, counts in zip(names, table, strict=True):
+    for number, (name, counts) in enumerate(zip(names, table, strict=True)):
         if sum(counts):
-            yield {"name": name, "counts": counts, "total": sum(counts)}
+            yield {"number": number, "name": name, "counts": counts, "total": sum(counts)}
 
 
 # --- Ribbons ----------------------------------------------------------------------------------------------------------
