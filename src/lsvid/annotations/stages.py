@@ -14,7 +14,7 @@ from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
 from lsvid.video.index import VideoInfo, probe_all
-from lsvid.video.timebase import FrameIndex, OutsideClipError, PackedFrameIndex
+from lsvid.video.timebase import OUTSIDE_TOLERANCE_S, FrameIndex, OutsideClipError, PackedFrameIndex
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -162,19 +162,33 @@ def find_files(
             )
         elif clip.clip.fingerprint not in (None, info.fingerprint):
             findings.fault(f"clip {clip.id}", f"{clip.path} is not the video that was imported: its content differs")
-        else:
+        elif _has_its_length(clip, info, findings):
             clip.info = _as_played(info, clip.clip.proxy)
-            if clip.clip.n_frames not in (None, info.index.n_frames):
-                findings.warn(
-                    f"clip {clip.id}: its annotations count {clip.clip.n_frames} frames, {clip.path} has "
-                    f"{info.index.n_frames}",
-                    "check that they were made on this very file: a copy at another rate shifts every label",
-                )
             rate = info.index.rate
             clip.clip.n_frames, clip.clip.rate = info.index.n_frames, None if rate is None else str(rate)
             clip.clip.duration_s, clip.clip.fingerprint = float(info.index.length_s), info.fingerprint
     for members in _by_case(clips).values():
         _place_in_case(members, findings)
+
+
+def _has_its_length(clip: AnnotatedClip, info: VideoInfo, findings: Findings) -> bool:
+    """Whether the clip has about as many frames as its annotations count: a second less is told, all else a fault."""
+    counted, index = clip.clip.n_frames, info.index
+    if counted is None or counted == index.n_frames:
+        return True
+    told = f"its annotations count {counted} frames, {clip.path} has {index.n_frames}"
+    off = abs(counted - index.n_frames)
+    if off * index.length_s > index.n_frames * OUTSIDE_TOLERANCE_S or off * 4 > index.n_frames:
+        findings.fault(f"clip {clip.id}", f"{told}: they were made on another file, or at another rate")
+        return False
+    if counted > index.n_frames:
+        findings.fault(f"clip {clip.id}", told)
+    else:
+        findings.warn(
+            f"clip {clip.id}: {told}; the last {index.n_frames - counted} have no label",
+            "check that they were made on this very file: a copy at another rate shifts every label",
+        )
+    return True
 
 
 def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
