@@ -97,18 +97,20 @@ def export_frames(output: Output, /, **options: Any) -> None:
     ):
         treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step,
                 workers=workers,
             )  # fmt: skip
-        labels = label_order(clips, sources.options.tree)
+        labels = label_order(located.clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
         with (
             output_folder(options["folder"], MANIFEST, TABLES) as folder,
-            output.progress("Writing pictures" if images else "Writing frames", 0 if images else len(clips)) as step,
+            output.progress(
+                "Writing pictures" if images else "Writing frames", 0 if images else len(located.clips)
+            ) as step,
         ):
             manifest = export_frames(
-                clips,
+                located,
                 folder,
                 sources,
                 table,

@@ -38,15 +38,15 @@ def report(output: Output, /, **options: Any) -> None:
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
             )
         names = list(sources.names or sources.exports)
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
-        chosen = ReportOptions(label_order(clips, tree), tree, project_url, names)
+        chosen = ReportOptions(label_order(located.clips, tree), tree, project_url, names)
         with output_folder(options["folder"], TIMINGS, PAGE) as folder:
-            done = write_report(clips, folder, chosen, findings)
+            done = write_report(located, folder, chosen, findings)
     output.findings(findings)
     note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}

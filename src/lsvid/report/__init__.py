@@ -10,7 +10,7 @@ from typing import Any
 from lsvid import __version__
 from lsvid.analysis.comparison import Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.errors import DataError
 from lsvid.files.results import check_ours, whole_folder
 from lsvid.findings import Findings
@@ -26,9 +26,9 @@ _VERSION = 1
 
 
 def write_report(
-    clips: Sequence[AnnotatedClip], folder: Path, options: ReportOptions, findings: Findings
+    located: Stage[AnnotatedClip], folder: Path, options: ReportOptions, findings: Findings
 ) -> dict[str, Any]:
-    """Write the report of `clips` into `folder`; returns what was written: `files`, and the numbers of what is in it.
+    """Write the report of the clips into `folder`; returns what was written: `files`, and the numbers of what is in it.
 
     report.html; timings.csv and .json; with two annotators of one clip agreement.csv and .json and disagreements.csv;
     figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
@@ -36,15 +36,14 @@ def write_report(
     `folder` holds files of these names that no report wrote.
     """
     check_ours(folder, TIMINGS, PAGE)
-    for clip in clips:
-        if clip.info is None:
-            findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
-    if not any(clip.works and clip.info is not None for clip in clips):
+    for lost in located.lost:
+        findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
+    if not any(clip.works for clip in located.clips):
         raise DataError(
             "there is nothing to report: no clip has an annotation that counts",
             "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
-    data = report_data(clips, options)
+    data = report_data(located, options)
     with whole_folder(folder, TIMINGS) as (staging, publish):
         (staging / FIGURES).mkdir()
         files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
@@ -78,8 +77,8 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
         "files": list(files),
         "cases": [
             {
-                "case": case.case,
-                "duration_s": float(case.duration_s),
+                "case": case.name,
+                "duration_s": float(case.length_s),
                 "frames": case.n_frames,
                 "clips": [
                     {

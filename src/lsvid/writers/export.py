@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,8 +16,11 @@ from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
+    BAD_DATA,
     AnnotatedClip,
+    GatheredClip,
     Selection,
+    Stage,
     find_files,
     gather,
     label_order,
@@ -32,6 +35,7 @@ from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
+from lsvid.video.lookup import ClipFinder
 from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
 
@@ -70,20 +74,27 @@ class Treatment:
     merge: MergeOptions | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
-    def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
-        """Rename and match labels."""
-        if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
+    def of_labels(self, clips: list[GatheredClip], findings: Findings) -> list[GatheredClip]:
+        """The clips with their labels renamed and matched."""
+        if self.matcher is None:
+            return clips
+        clips, changed = match_labels(clips, self.matcher, findings)
+        if changed:
             self.report["label_map"] = changed
+        return clips
 
-    def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
-        """Tidy the boundaries of spans that have been located, and merge annotators."""
-        report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+    def of_spans(
+        self, located: Stage[AnnotatedClip], tree: LabelTree | None, findings: Findings
+    ) -> Stage[AnnotatedClip]:
+        """The clips with the boundaries of their spans tidied, and their annotators merged."""
+        clips, report = tidy(located.clips, self.boundaries, label_order(located.clips, tree), findings)
         if self.merge is not None:
-            self.report["merge"] = merge(clips, self.merge, findings)
+            clips, self.report["merge"] = merge(clips, self.merge, findings)
         if self.boundaries.join_gap_s is not None:
-            report.joined = join(clips, self.boundaries.join_gap_s)
+            clips, report.joined = join(clips, self.boundaries.join_gap_s)
         if self.boundaries.asked_for:
             self.report["boundaries"] = report.as_json(self.boundaries)
+        return Stage(tuple(clips), located.lost)
 
 
 def read_clips(
@@ -95,25 +106,25 @@ def read_clips(
     treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
     workers: "Workers | None" = None,
-) -> list[AnnotatedClip]:
+) -> Stage[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
 
     workers: who reads the clips; None: this machine.
     Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
     """
-    clips = gather(_records(sources, findings), findings)
-    select(clips, selection, findings)
     treatment = treatment or Treatment()
-    treatment.of_labels(clips, findings)
-    find_files(clips, sources.roots, sources.options.rule, findings, on_probed, workers)
-    locate(clips, findings)
-    treatment.of_spans(clips, sources.options.tree, findings)
+    finder = ClipFinder(sources.roots)
+    gathered = select(gather(_records(sources, finder, findings), findings), selection, findings)
+    gathered = treatment.of_labels(gathered, findings)
+    found = find_files(gathered, finder, sources.options.rule, findings, on_probed, workers)
+    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
+    located = treatment.of_spans(located, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    return clips
+    return located
 
 
 def export_frames(
-    clips: Sequence[AnnotatedClip],
+    located: Stage[AnnotatedClip],
     folder: Path,
     sources: Sources,
     options: TableOptions,
@@ -132,7 +143,7 @@ def export_frames(
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write `clips` as `file_format` into `folder`, with `manifest.json`; returns the manifest.
+    """Write the clips as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     workers: who makes the pictures of a format that consists of pictures; None: this machine.
@@ -141,7 +152,7 @@ def export_frames(
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
     `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
-    exported = _exported(clips, findings, include_unannotated=include_unannotated)
+    exported = _exported(located, findings, include_unannotated=include_unannotated)
     chosen = WRITERS[file_format]
     there = {clip.id for clip in exported}
     export = Export(
@@ -153,7 +164,7 @@ def export_frames(
         unit=unit or chosen.unit,
         level=level,
         split_by="case" if split_by_case else None,
-        incomplete=frozenset(clip.clip.case for clip in clips if clip.id not in there),
+        incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
         workers=workers,
     )
     if on_clip:
@@ -174,7 +185,7 @@ def export_frames(
         files = writer(file_format)(export)
         if export.folds:
             files.append(_write_splits(export))
-        manifest = _manifest(clips, exported, sources, options, findings, command)
+        manifest = _manifest(located.clips, exported, sources, options, findings, command)
         manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= treatment.report if treatment else {}
@@ -233,19 +244,23 @@ def _write_splits(export: Export) -> str:
     return export.write_csv("splits.csv", ("split", "part", "case"), rows)
 
 
-def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
+def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
     exported = []
-    for clip in clips:
-        if clip.info is None:
+    for clip in located.in_order:
+        if isinstance(clip, GatheredClip):
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
         elif not clip.works and not include_unannotated:
             findings.leave_out(f"clip {clip.id}", "clips that nobody has annotated (--include-unannotated brings them)")
         else:
             exported.append(clip)
     if not exported:
+        bad = [place for place, reason in findings.left_out if reason == BAD_DATA]
+        why = [f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)] if bad else []
         raise DataError(
-            "there is nothing to export: no clip has an annotation that counts",
-            "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
+            "\n".join(["there is nothing to export: no clip has an annotation that counts", *why]),
+            "mend the bad data at their source"
+            if bad
+            else "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
     return exported
 
@@ -263,19 +278,22 @@ def span_records(
     `selection` None keeps all annotations of whatever status. Clips that cannot be found leave their spans without
     frames, with a warning. Raises ExportError as `read_clips` does.
     """
-    clips = gather(_records(sources, findings), findings)
-    if selection is not None:
-        select(clips, selection, findings)
     treatment = treatment or Treatment()
-    treatment.of_labels(clips, findings)
+    finder = ClipFinder(sources.roots)
+    gathered = gather(_records(sources, finder, findings), findings)
+    if selection is not None:
+        gathered = select(gathered, selection, findings)
+    gathered = treatment.of_labels(gathered, findings)
     lost = Findings()
-    find_files(clips, sources.roots, sources.options.rule, lost)
-    for _, reason in lost.faults:
-        findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
-    locate(clips, findings)
-    treatment.of_spans(clips, sources.options.tree, findings)
+    found = find_files(gathered, finder, sources.options.rule, lost)
+    for fault in lost.faults:
+        findings.warn(f"{fault[1]}; its spans have no frames", lost.hints.get(fault, ""))
+    for warning in lost.warnings:
+        findings.warn(*warning)
+    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
+    located = treatment.of_spans(located, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    for clip in clips:
+    for clip in located.in_order:
         yield clip.clip
         for work in clip.works:
             yield work.annotation
@@ -322,6 +340,7 @@ def _manifest(
     command: Sequence[str],
 ) -> dict[str, Any]:
     names = sources.names or sources.exports
+    exported_ids = {clip.id for clip in exported}
     return {
         "version": 1,
         "lsvid": __version__,
@@ -333,12 +352,12 @@ def _manifest(
         ],
         "labels": [join_path(path) for path in options.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
-        "clips": [_manifest_clip(clip, exported=clip in exported) for clip in clips if clip.info is not None],
+        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in clips],
         "counts": {
             "clips": len(exported),
             "annotations": sum(len(clip.works) for clip in exported),
             "spans": sum(len(work.spans) for clip in exported for work in clip.works),
-            "frames": sum(clip.info.index.n_frames for clip in exported if clip.info is not None),
+            "frames": sum(clip.index.n_frames for clip in exported),
             "left_out": findings.left_out_counts(),
             "cut": len(findings.cuts),
         },
@@ -347,8 +366,7 @@ def _manifest(
 
 
 def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     return {
         "case": clip.clip.case,
         "clip": clip.clip.clip,
@@ -368,7 +386,7 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
 def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
     """What annotators saw instead of the clip, and whether this export was made from it too."""
     proxy = clip.clip.proxy
-    if proxy is None or clip.info is None:
+    if proxy is None:
         return None
     return {
         "path": proxy.path,
@@ -377,9 +395,10 @@ def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
     }
 
 
-def _records(sources: Sources, findings: Findings) -> Iterator[Record]:
+def _records(sources: Sources, finder: ClipFinder, findings: Findings) -> Iterator[Record]:
+    options = replace(sources.options, finder=finder)
     for path in sources.exports:
-        yield from read_export(path, sources.options, findings)
+        yield from read_export(path, options, findings)
 
 
 def _what(sources: Sources) -> str:
