@@ -31,6 +31,8 @@ from lsvid.writers import WRITERS
               help="Split by case, label times spread alike: train=0.7,val=0.1,test=0.2.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="K splits by case for cross-validation.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the splits: the same seed, the same splits.")
+@click.option("--phases", multiple=True, metavar="LABEL", help="The labels below it are one a frame; may be repeated.")
+@click.option("--tools", multiple=True, metavar="LABEL", help="The labels below it may hold at once; may be repeated.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
 @click.option("--images", is_flag=True, help="Write the picture of every labelled frame, too.")
@@ -87,7 +89,9 @@ def export_frames(output: Output, /, **options: Any) -> None:
         raise click.UsageError("--split and --folds: one of the two")
     shares = parse_shares(options["shares"]) if options["shares"] is not None else None
     splits = SplitOptions(shares, options["folds"], options["seed"]) if shares or options["folds"] else None
-    asked = FormatOptions(options["split_by"], options["level"], options["unit"], splits)
+    asked = FormatOptions(
+        options["split_by"], options["level"], options["unit"], splits, options["phases"], options["tools"]
+    )
     findings = Findings()
     merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
     if merge is not None:

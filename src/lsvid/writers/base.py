@@ -18,10 +18,11 @@ from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.names import path_parts
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
+from lsvid.writers import format_of
 from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
@@ -246,12 +247,54 @@ class Export:
             raise SettingsError(f"--level {self.level}: the labels have {depth} levels", "choose one of them")
         if not depth:
             raise DataError("no labels: nothing is labelled, and no label file is given", "name it: --labels FILE")
-        chosen = range(1, depth + 1) if self.level is None else [self.level]
-        levels = []
-        for number in chosen:
-            paths = level_paths(self.table.labels, number)
-            levels.append(Level(number, f"level_{number}/" if len(chosen) > 1 else "", paths, level_names(paths)))
+        levels = _levels(self.table.labels, 0)
+        if self.level is not None:
+            levels = [replace(level, folder="") for level in levels if level.number == self.level]
         return levels
+
+    def phases_and_tools(self) -> tuple[list[Level], list[Level]]:
+        """The levels of the labels of which one holds at a time, and for each the labels that may hold at once.
+
+        They are the labels below those that the options `phases` and `tools` name, or those themselves where none is
+        below them. Without one of the two it is all other labels; without both, both are all labels. Of tools below
+        several levels the first is taken. Raises SettingsError where a label is both.
+        """
+        phases, tools = self.options.phases, self.options.tools
+        if not phases and not tools:
+            levels = self.levels()
+            return levels, levels
+        below, others = self._branch(phases or tools)
+        if phases and tools:
+            chosen, _ = self._branch(tools)
+            if both := set(below) & set(chosen):
+                raise SettingsError(f"{join_path(min(both))!r} is both a phase and a tool", "name labels that differ")
+        else:
+            chosen = others if phases else below
+            below = below if phases else others
+        if not below or not chosen:
+            raise SettingsError("no label is left that is a phase, or a tool", "name both: phases and tools")
+        levels = _levels(below, _base(below))
+        if self.level is not None:
+            levels = [replace(level, folder="") for level in levels[self.level - 1 : self.level]]
+        return levels, [_levels(chosen, _base(chosen))[0]] * len(levels)
+
+    def _branch(self, asked: Sequence[str]) -> tuple[list[LabelPath], list[LabelPath]]:
+        """The labels that `asked` names with those below them, and all others."""
+        roots = {self._label(text) for text in asked}
+        below = [path for path in self.table.labels if any(path[: len(root)] == root for root in roots)]
+        above = {root[:n] for root in roots for n in range(1, len(root))}
+        return below, [path for path in self.table.labels if path not in below and path not in above]
+
+    def _label(self, text: str) -> LabelPath:
+        every = list(dict.fromkeys(path[:n] for path in self.table.labels for n in range(1, len(path) + 1)))
+        found = [path for path in every if join_path(path) == text] or [path for path in every if path[-1] == text]
+        if len(found) == 1:
+            return found[0]
+        among = found or every
+        raise SettingsError(
+            f"{text!r} is no label" if not found else f"{len(found)} labels are called {text!r}",
+            f"name one of {some([join_path(path) for path in among], 10)}",
+        )
 
     def label_names(self) -> dict[LabelPath, str]:
         """What to write for every label in a format of segments: its path joined, or its name on the one level."""
@@ -288,7 +331,7 @@ class Export:
             people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
             raise DataError(
                 f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
-                + _some([clip.id for clip in several]),
+                + some([clip.id for clip in several], separator="; "),
                 "choose one with --annotator, or make one with --merge; 'lsvid formats' says which hold several",
             )
 
@@ -303,6 +346,8 @@ class Export:
             rank = {path: number for number, path in enumerate(level.paths)}
             track = np.full(video.n_frames, -1, dtype=np.int32)
             for segment in video.segments(level.number):
+                if segment.label not in rank:  # of another branch
+                    continue
                 part = track[segment.start : segment.stop]
                 other = np.flatnonzero((part >= 0) & (part != rank[segment.label]))
                 if len(other):
@@ -311,9 +356,13 @@ class Export:
                 part[:] = rank[segment.label]
             tracks.append(track)
         if clashes:
+            hint = "--overlap priority settles which; 'lsvid formats' says which formats hold several"
+            if "phases" in format_of(self.format).options:
+                hint = "say which labels are phases: --phases LABEL; or which goes first: --overlap priority"
             raise DataError(
-                f"--format {self.format} holds one label a frame on each level, but some have more: {_some(clashes)}",
-                "--overlap priority settles which; 'lsvid formats' says which formats hold several",
+                f"--format {self.format} holds one label a frame on each level, but some have more: "
+                + some(clashes, separator="; "),
+                hint,
             )
         return tracks
 
@@ -348,13 +397,27 @@ class Export:
         return name
 
 
+def _levels(labels: Sequence[LabelPath], base: int) -> list[Level]:
+    """The levels of `labels` below the first `base` names of each."""
+    depth = max(len(path) for path in labels)
+    levels = []
+    for number in range(base + 1, depth + 1):
+        paths = level_paths(labels, number)
+        folder = f"level_{number - base}/" if depth > base + 1 else ""
+        levels.append(Level(number, folder, paths, level_names(paths)))
+    return levels
+
+
+def _base(labels: Sequence[LabelPath]) -> int:
+    """How many names come before what tells `labels` apart: of one label and all below it, its own."""
+    shortest = min(len(path) for path in labels)
+    shared = next((n for n in range(shortest) if len({path[n] for path in labels}) > 1), shortest)
+    return min(shared, max(len(path) for path in labels) - 1)
+
+
 _INCOMPLETE = (
     "cases with clips that are not exported (--include-unannotated brings those; --unit clip takes each alone)"
 )
 
 
 _NOT_TO_TRAIN_ON = "videos in which nothing is labelled, left out of training, which breaks at them"
-
-
-def _some(places: Sequence[str]) -> str:
-    return "; ".join(places[:3]) + (f"; and {len(places) - 3} more" if len(places) > 3 else "")
