@@ -85,9 +85,9 @@ def test_phases_and_tools_are_branches_and_tools_hold_at_once(
 ) -> None:
     export(tmp_path / "out", placed(clip("video01/a", BRANCHED)), "cholec80", TREE, phases=phases, tools=tools)
     assert surgformer_phases(tmp_path / "out", "video01", 25) == {0: "Prep", 25: "Prep", 50: "Cut", 75: "Cut"}
-    names, tools = surgformer_tools(tmp_path / "out", "video01")
+    names, held = surgformer_tools(tmp_path / "out", "video01")
     assert names == ["Hook", "Clipper"]
-    assert tools == {0: [0, 0], 25: [1, 0], 50: [1, 0], 75: [1, 1]}
+    assert held == {0: [0, 0], 25: [1, 0], 50: [1, 0], 75: [1, 1]}
 
 
 def test_labels_of_a_flat_list_are_named_one_by_one(tmp_path: Path) -> None:

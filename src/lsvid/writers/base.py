@@ -1,6 +1,7 @@
 """What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
 import csv
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -108,6 +109,21 @@ class Video:
             return passed_s
         index = self.indexes[number]
         return passed_s + index.time_s(frame - first) - index.start_s
+
+    def seconds(self) -> list[int]:
+        """For every second from the first picture the first frame at or after it: of a whole rate, every rate-th.
+
+        Where a rate varies, a frame that lasts for seconds stands for each of them.
+        """
+        if self.rate is not None:
+            count = math.floor((self.n_frames - 1) / self.rate) + 1
+            return [math.ceil(second * self.rate) for second in range(count)]
+        times_s = np.concatenate([
+            index.times_s() - float(index.start_s) + float(passed_s)
+            for index, (_, passed_s) in zip(self.indexes, self.starts, strict=False)
+        ])  # fmt: skip
+        wanted = np.arange(math.floor(times_s[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
+        return [int(frame) for frame in np.searchsorted(times_s, wanted)]
 
     def segments(self, level: int | None = None) -> list[Segment]:
         """What was labelled, by time; with `level`, labels cut to that many names, and shorter ones left out.
@@ -365,6 +381,15 @@ class Export:
                 hint,
             )
         return tracks
+
+    def active(self, video: Video, level: Level) -> npt.NDArray[np.uint8]:
+        """0/1, of shape (labels of `level`, frames of `video`): which label holds on which frame; several may."""
+        active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
+        row = {path: number for number, path in enumerate(level.paths)}
+        for segment in video.segments(level.number):
+            if segment.label in row:
+                active[row[segment.label], segment.start : segment.stop] = 1
+        return active
 
     def sampled(self, video: Video) -> npt.NDArray[np.int64]:
         """The frames of `video` that --sample-fps keeps, anew in each clip; all of them without it."""

@@ -18,13 +18,9 @@ Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgforme
 Readers have lists of classes of their own, in two orders: names are written, never ids.
 """
 
-import math
 import re
 from collections import Counter
 from dataclasses import replace
-from fractions import Fraction
-
-import numpy as np
 
 from lsvid.labels.naming import without_blanks
 from lsvid.writers.base import Export, Level, Video
@@ -101,29 +97,10 @@ def _check_rate(export: Export, video: Video) -> None:
         )
 
 
-def _tools(export: Export, video: Video, level: Level, folder: str) -> str:
-    """Write 0/1 for every label of `level` at the first frame of every second; labels may hold at once."""
-    names = without_blanks(level.names)
-    active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
-    row = {path: number for number, path in enumerate(level.paths)}
-    for segment in video.segments(level.number):
-        if segment.label in row:
-            active[row[segment.label], segment.start : segment.stop] = 1
-    frames = _seconds(video)
+def _tools(export: Export, video: Video, tools: Level, folder: str) -> str:
+    """Write 0/1 for every label of `tools` at the first frame of every second; labels may hold at once."""
+    frames, active = sorted(set(video.seconds())), export.active(video, tools)
     rows = zip(frames, active[:, frames].T.tolist(), strict=True)
-    lines = ["\t".join(["Frame", *names.values()]), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
+    header = ["Frame", *without_blanks(tools.names).values()]
+    lines = ["\t".join(header), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
     return export.write_text(f"{folder}tool_annotations/{video.name}-tool.txt", lines)
-
-
-def _seconds(video: Video) -> list[int]:
-    """The first frame of every second: of a whole rate, every rate-th; else by time."""
-    if video.rate is not None:
-        return [math.ceil(second * video.rate) for second in range(math.ceil((video.n_frames - 1) / video.rate) + 1)
-                if second * video.rate <= video.n_frames - 1]  # fmt: skip
-    times_s, passed = [], Fraction(0)
-    for index in video.indexes:
-        times_s.append(index.times_s() - float(index.start_s) + float(passed))
-        passed += index.length_s
-    times = np.concatenate(times_s)
-    wanted = np.arange(math.floor(times[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
-    return [int(frame) for frame in np.unique(np.searchsorted(times, wanted))]
