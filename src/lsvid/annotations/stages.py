@@ -10,6 +10,7 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, Proxy, Record, Span, Status
 from lsvid.errors import ClipError, ExportError, SettingsError
+from lsvid.files.names import readable
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
@@ -146,7 +147,7 @@ def find_files(
     finder = ClipFinder(roots)
     for clip in clips:
         _find(clip, finder, findings)
-    _add_siblings(clips, roots, rule)
+    _add_siblings(clips, roots, rule, findings)
     with_file = [clip for clip in clips if clip.path is not None]
     total = len(with_file)
     on_done = (lambda done: on_probed(done, total)) if on_probed else None
@@ -309,15 +310,20 @@ def _by_case(clips: Iterable[AnnotatedClip]) -> dict[str, list[AnnotatedClip]]:
     return cases
 
 
-def _add_siblings(clips: list[AnnotatedClip], roots: Sequence[str], rule: CaseRule | None) -> None:
+def _add_siblings(clips: list[AnnotatedClip], roots: Sequence[str], rule: CaseRule | None, findings: Findings) -> None:
     """The other clips of cases that the export tells by folder; an import by lsvid has listed all of them itself."""
     by_folder = {clip.clip.case for clip in clips if clip.clip.order is None}
     if not by_folder or not roots:
         return
     known = {clip.path for clip in clips}
+    by_id = {clip.id: clip for clip in clips if clip.path is not None}
     for file in find_clips(list(roots), rule or CaseRule()):
-        if file.case in by_folder and file.path not in known:
-            clip = Clip(case=file.case, clip=file.name, media=file.path)
+        if file.case not in by_folder or file.path in known:
+            continue
+        if file.id in by_id:
+            findings.fault(f"clip {file.id}", f"two files have this id: {by_id[file.id].path}, {file.path}")
+        else:
+            clip = Clip(case=file.case, clip=file.name, media=readable(file.path))
             clips.append(AnnotatedClip(clip, media=[file.path], path=file.path))
     clips.sort(key=_place)
 

@@ -16,6 +16,7 @@ import natsort
 
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.files import storage
+from lsvid.files.names import readable
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .flv".split()  # noqa: SIM905
@@ -182,7 +183,7 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
 
 def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
     path = file if isinstance(file, str) else str(file.resolve())  # a URI stands as it is
-    return ClipFile(case=rule.case_of(path), name=PurePath(path).stem, path=path)
+    return ClipFile(case=readable(rule.case_of(path)), name=readable(PurePath(path).stem), path=path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):

@@ -16,7 +16,8 @@ from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
-from lsvid.findings import Findings
+from lsvid.files.names import places
+from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
@@ -137,6 +138,7 @@ def _add(segments: list[Segment], new: Segment) -> None:
 class Export:
     """What a writer writes, and where.
 
+    folder: to write into, which is moved into place later. output: that place on this machine; None: in S3.
     format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
     incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
     level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
@@ -150,6 +152,7 @@ class Export:
     clips: Sequence[AnnotatedClip]
     table: TableOptions
     findings: Findings
+    output: Path | None = None
     unit: str = "clip"
     level: int | None = None
     split_by: str | None = None
@@ -168,6 +171,22 @@ class Export:
         for clip in self.clips:
             cases.setdefault(clip.clip.case, []).append(clip)
         return cases
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """For every clip's id the folder or file (without its ending) that is called after it: 'case/clip'.
+
+        How names had to change is warned about.
+        """
+        names = [(clip.clip.case, clip.clip.clip) for clip in self.clips]
+        found = {f"{case}/{name}": place for (case, name), place in places(names).items()}
+        tell_changed(self.findings, "names of cases and clips that cannot be names of files", found.items())
+        return found
+
+    @cached_property
+    def case_places(self) -> dict[str, str]:
+        """The first part of `places`, by case."""
+        return {clip.clip.case: self.places[clip.id].partition("/")[0] for clip in self.clips}
 
     def videos(self) -> list[Video]:
         """The clips, or the cases, as videos; how names had to change is warned about, and kept in `facts`.
@@ -238,7 +257,7 @@ class Export:
             people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
             raise DataError(
                 f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
-                + _some([clip.id for clip in several]),
+                + some([clip.id for clip in several], separator="; "),
                 "choose one with --annotator, or make one with --merge; 'lsvid formats' says which hold several",
             )
 
@@ -262,7 +281,8 @@ class Export:
             tracks.append(track)
         if clashes:
             raise DataError(
-                f"--format {self.format} holds one label a frame on each level, but some have more: {_some(clashes)}",
+                f"--format {self.format} holds one label a frame on each level, but some have more: "
+                + some(clashes, separator="; "),
                 "--overlap priority settles which; 'lsvid formats' says which formats hold several",
             )
         return tracks
@@ -285,13 +305,13 @@ class Export:
 
     def write_text(self, name: str, lines: Iterable[str]) -> str:
         """Write `lines`, each ended by LF, into the file `name`; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", newline="\n") as file:
+        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
         return name
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         """Write a CSV file with a header; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", newline="") as file:
+        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(header)
             table.writerows(rows)
@@ -301,7 +321,3 @@ class Export:
 _INCOMPLETE = (
     "cases with clips that are not exported (--include-unannotated brings those; --unit clip takes each alone)"
 )
-
-
-def _some(places: Sequence[str]) -> str:
-    return "; ".join(places[:3]) + (f"; and {len(places) - 3} more" if len(places) > 3 else "")

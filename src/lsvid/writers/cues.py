@@ -19,4 +19,4 @@ def cues(export: Export) -> Iterator[tuple[str, list[Cue]]]:
             end_ms = max(round(index.time_s(segment.stop) * 1000), start_ms + 1)
             found.append((start_ms, end_ms, names[segment.label]))
         export.on_clip(1)
-        yield f"{clip.clip.case}/{clip.clip.clip}", found
+        yield export.places[clip.id], found

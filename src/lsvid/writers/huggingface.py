@@ -38,8 +38,11 @@ def write(export: Export) -> list[str]:
         members = [video for video in videos if video.case in cases]
         for video, written in zip(members, _write_pictures(export, members, folder), strict=True):
             labels = _labels(export, video, names)
-            rows += [row | {"labels": labels[frame]} for frame, row in zip(written, _rows(video, written), strict=True)]
-            files += [f"{folder}{_file_name(video, frame)}" for frame in written]
+            rows += [
+                row | {"labels": labels[frame]}
+                for frame, row in zip(written, _rows(export, video, written), strict=True)
+            ]
+            files += [f"{folder}{_file_name(export, video, frame)}" for frame in written]
         name = f"{folder}metadata.parquet"
         pl.DataFrame(rows, schema=_SCHEMA).write_parquet(export.path(name))
         files.append(name)
@@ -53,16 +56,15 @@ _SCHEMA = {
 }  # fmt: skip
 
 
-def _file_name(video: Video, frame: int) -> str:
-    clip = video.clips[0].clip
-    return f"{clip.case}/{clip.clip}/{picture_name(frame, video.n_frames, 'jpg')}"
+def _file_name(export: Export, video: Video, frame: int) -> str:
+    return f"{export.places[video.clips[0].id]}/{picture_name(frame, video.n_frames, 'jpg')}"
 
 
-def _rows(video: Video, frames: Collection[int]) -> Iterator[dict[str, object]]:
+def _rows(export: Export, video: Video, frames: Collection[int]) -> Iterator[dict[str, object]]:
     (clip,), (index,) = video.clips, video.indexes
     for frame in frames:
         yield {
-            "file_name": _file_name(video, frame),
+            "file_name": _file_name(export, video, frame),
             "case": clip.clip.case,
             "clip": clip.clip.clip,
             "frame": frame,
@@ -91,8 +93,7 @@ def _write_pictures(export: Export, videos: Sequence[Video], folder: str) -> lis
     """Write the pictures of `videos`; returns the numbers of those that are written, for each video."""
     wanted = []
     for video in videos:
-        clip = video.clips[0].clip
-        place = export.path(f"{folder}{clip.case}/{clip.clip}/").absolute()
+        place = export.path(f"{folder}{export.places[video.clips[0].id]}/").absolute()
         wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
     written = []
     results = write_pictures(wanted, PictureOptions(), export.workers)

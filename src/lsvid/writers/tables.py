@@ -29,7 +29,7 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
-        files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
+        files = {f"frames_{export.case_places[case]}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
 
         def source(*_: object, clips: Iterable[AnnotatedClip] = clips) -> Iterator[pl.DataFrame]:
