@@ -95,7 +95,7 @@ def frames() -> None:
         findings = Findings()
 
         def read() -> tuple[list[AnnotatedClip], TableOptions]:
-            clips = read_clips(sources, Selection(), findings, skip_bad=False)
+            clips = list(read_clips(sources, Selection(), findings, skip_bad=False).clips)
             return clips, TableOptions(label_order(clips, None))
 
         clips, options = read()

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import embedded_label_studio as embedded
-from environments import InstallError, label_studio_environment, lsvid_environment
+from environments import ROOT, label_studio_environment, lsvid_environment
+from lsvid.label_studio.environments import InstallError, last_lines
 
-ROOT = embedded.ROOT
 LABELS = ROOT / "scripts" / "demo_labels.txt"
 TITLE = "Opossum demo"
 DEFAULT_PORT = 8080
@@ -293,7 +293,7 @@ def _go_on(places: Places, server: Server, *, wait: bool) -> None:
         return
     print("Ctrl-C stops Label Studio; the next run goes on where this one stopped.", flush=True)
     server.started.process.wait()
-    raise DemoError(f"Label Studio ended by itself:\n{embedded.last_lines(server.started.log)}", "run the demo again")
+    raise DemoError(f"Label Studio ended by itself:\n{last_lines(server.started.log)}", "run the demo again")
 
 
 def _short(path: Path) -> str:
@@ -308,7 +308,7 @@ if __name__ == "__main__":
         print("\nStopped.", file=sys.stderr)
         sys.exit(130)
     except InstallError as error:
-        sys.exit(f"error: {error}\nhint: is the network there, and 2 GB of disk? then run it again")
+        sys.exit(f"error: {error}\nhint: {error.hint}")
     except embedded.ServerFailedError as error:
         sys.exit(f"error: {error}\nhint: run the demo again; if it stays so, delete .demo/ and .envs/")
     except DemoError as error:

@@ -9,6 +9,7 @@ import contextlib
 import http.cookiejar
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -23,8 +24,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-ENVIRONMENTS = ROOT / ".envs"
+from environments import ENVIRONMENTS
+from lsvid.label_studio.environments import last_lines
+
 PROGRAM = ENVIRONMENTS / "label-studio" / "bin" / "label-studio"
 
 USERNAME = "annotator@example.com"
@@ -104,6 +106,8 @@ def prepared_data(program: Path = PROGRAM) -> Path:
     if prepared.exists():
         return prepared
     making = Path(tempfile.mkdtemp(prefix="label-studio-data-", dir=ENVIRONMENTS))
+    # Label Studio makes a random one, and reads it back wrongly where it begins with "$": 1 of 50 forgets its tokens.
+    (making / ".env").write_text(f"SECRET_KEY={secrets.token_hex(32)}\n")
     port = free_port()
     process, log = _launch(making, making, port, {}, program)
     try:
@@ -198,12 +202,6 @@ def _wait_until_up(process: "subprocess.Popen[bytes]", port: int, log: Path, tim
         time.sleep(0.2)
     if process.poll() is not None:
         raise ServerFailedError(f"port {port} is taken: another Label Studio answers there")
-
-
-def last_lines(log: Path, count: int = 12) -> str:
-    """The last lines of a log, indented."""
-    lines = log.read_text(errors="replace").rstrip().splitlines()[-count:]
-    return "\n".join(f"    {line}" for line in lines)
 
 
 def _url(port: int) -> str:

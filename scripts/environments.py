@@ -1,107 +1,119 @@
 """The virtual environments under .envs/: one for lsvid, one for Label Studio. Standard library only.
 
-`python3 scripts/environments.py` makes both, with what the tests need; scripts/demo makes them without. An environment
-is left alone while what it was made from stays the same.
+An environment is left alone while what it was made from stays the same. scripts/demo makes both; for scripts/test
+
+    environments.py server   makes both, with what the tests need
+    environments.py quick    makes one for lsvid on each Python of this machine, and one with the lowest versions that
+                             pyproject.toml allows
+    environments.py this     makes one for lsvid on the Python that runs this
+
+and print a line for each environment of lsvid: its name and its folder.
 """
 
-import hashlib
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from embedded_label_studio import ENVIRONMENTS, ROOT, last_lines
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "src"))  # what is used of lsvid here needs nothing that has to be installed
 
-LABEL_STUDIO = "label-studio==1.23.2"
-"""In an environment of its own: it pins some 160 packages. The release that lsvid's facts were measured on."""
+from lsvid.label_studio.environments import (  # noqa: E402
+    LABEL_STUDIO,
+    SERVER_PYTHONS,
+    InstallError,
+    find_python,
+    find_uv,
+    is_made,
+    make,
+    program,
+    python_version,
+    pythons_here,
+    uv_settings,
+)
+
+ENVIRONMENTS = ROOT / ".envs"
+_PYPROJECT = ROOT / "pyproject.toml"
+_TESTS = ["--editable", str(ROOT), "--group", f"{_PYPROJECT}:dev"]
 
 
-class InstallError(Exception):
-    """An environment could not be made; the text holds the last lines of the log."""
+def lsvid_environment(*, with_tests: bool, python: str | Path | None = None) -> Path:
+    """The folder of lsvid's environment, made or brought up to date: lsvid itself, editable; its tests' packages.
 
-
-def lsvid_environment(*, with_tests: bool) -> Path:
-    """The folder of lsvid's environment, made or brought up to date: lsvid itself, editable; its tests' packages."""
-    made_from = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-    plain = ["--editable", str(ROOT)]
-    full = [*plain, "--group", f"{ROOT / 'pyproject.toml'}:dev"]
-    if not with_tests and not _is_made("lsvid", full, made_from):  # the tests' environment serves the demo as well
-        return make("lsvid", plain, "lsvid", made_from)
-    return make("lsvid", full, "lsvid", made_from)
+    python: None is one that lsvid works on whole.
+    """
+    python = python or server_python()
+    folder = _folder("lsvid", python)
+    made_from = _PYPROJECT.read_text(encoding="utf-8")
+    # The tests' environment serves the demo as well.
+    wanted = _TESTS if with_tests or is_made(folder, _TESTS, made_from) else _TESTS[:2]
+    return make(folder, wanted, title="lsvid", python=python, tell=_tell, made_from=made_from)
 
 
 def label_studio_environment() -> Path:
     """The folder of Label Studio's environment, made if need be."""
-    return make("label-studio", [LABEL_STUDIO], "Label Studio (about 3 minutes, 1 GB)")
+    folder = ENVIRONMENTS / "label-studio"
+    return make(folder, [LABEL_STUDIO], title="Label Studio (1 GB)", python=server_python(), tell=_tell)
 
 
-def make(name: str, wanted: list[str], title: str, made_from: str = "") -> Path:
-    """The folder of the environment `name` with what pip makes of `wanted`; as it is where that was done already.
+def quick_environments() -> dict[str, Path]:
+    """Environments for the quick tests, by name: one for each Python of this machine, one with the lowest versions."""
+    each = {version: lsvid_environment(with_tests=True, python=python) for version, python in pythons_here().items()}
+    return {**each, "lowest": _lowest_environment()}
 
-    made_from: the text that decides, beside `wanted`, what pip makes of it. Raises InstallError.
-    """
-    folder = _folder(name)
-    if _is_made(name, wanted, made_from):
-        return folder
-    log = ENVIRONMENTS / f"{name}.log"
-    print(f"Installing {title} into {folder} …", file=sys.stderr, flush=True)
+
+def _lowest_environment() -> Path:
+    """The lowest versions that pyproject.toml allows, on the lowest Python; the tests' packages are new."""
+    lowest = ENVIRONMENTS / "lowest.txt"
+    python = find_python("3.11") or "3.11"
     ENVIRONMENTS.mkdir(exist_ok=True)
-    pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    steps = [
-        [*pip, "pip>=25.1"],  # knows dependency groups; the one that comes with Python 3.11 is older
-        [*pip, *wanted],
-    ]
-    if not _works(folder):
-        if folder.exists() and not (folder / "pyvenv.cfg").exists():
-            raise InstallError(f"{folder} is there, but is no virtual environment: move it away")
-        shutil.rmtree(folder, ignore_errors=True)
-        steps.insert(0, [sys.executable, "-m", "venv", str(folder)])
-    with log.open("wb") as output:
-        for step in steps:
-            # Not beside the sources: Python would import what lies there.
-            done = subprocess.run(
-                step, check=False, cwd=ENVIRONMENTS, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-            if done.returncode:
-                raise InstallError(
-                    f"installing {title} failed:\n{last_lines(log)}\n(log: {log}; command: {' '.join(step)})"
-                )
-    for stamp in folder.glob("made-*"):
-        stamp.unlink()
-    _stamp(name, wanted, made_from).touch()
-    return folder
+    done = subprocess.run(
+        [*find_uv(ENVIRONMENTS), "pip", "compile", "--quiet", "--all-extras", "--resolution", "lowest-direct",
+         "--python-version", "3.11", str(_PYPROJECT), "--output-file", str(lowest)],
+        check=False, cwd=ENVIRONMENTS, env=uv_settings(), capture_output=True, text=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    if done.returncode:
+        raise InstallError(f"the lowest versions that pyproject.toml allows do not fit: {done.stderr}", "raise one")
+    return make(
+        ENVIRONMENTS / "lsvid-lowest",
+        ["--constraints", str(lowest), *_TESTS],
+        title="lsvid with the lowest versions that it allows",
+        python=python,
+        tell=_tell,
+        made_from=_PYPROJECT.read_text(encoding="utf-8"),
+    )
 
 
-def _folder(name: str) -> Path:
-    """Where the environment is. Resolved: .envs may be a link, by which several clones share one."""
-    return (ENVIRONMENTS / name).resolve()
+def server_python() -> str | Path:
+    """A Python that lsvid works on whole: this one, another of this machine, or a version that uv is to bring."""
+    this = ".".join(map(str, sys.version_info[:2]))
+    wanted = (this, *SERVER_PYTHONS) if this in SERVER_PYTHONS else SERVER_PYTHONS
+    return find_python(*wanted) or SERVER_PYTHONS[0]
 
 
-def _is_made(name: str, wanted: list[str], made_from: str) -> bool:
-    return _stamp(name, wanted, made_from).exists() and _works(_folder(name))
+def _folder(name: str, python: str | Path) -> Path:
+    """Where the environment is: .envs/lsvid, or .envs/lsvid-3.13 beside one of another Python."""
+    folder = ENVIRONMENTS / name
+    version = python if isinstance(python, str) else python_version(python)
+    there = python_version(program(folder, "python"))
+    return folder if there in (None, version) else ENVIRONMENTS / f"{name}-{version}"
 
 
-def _stamp(name: str, wanted: list[str], made_from: str) -> Path:
-    """The file that is there once the environment is made so, and until it is made otherwise."""
-    made = hashlib.sha256(repr((wanted, made_from, sys.version_info[:2])).encode()).hexdigest()[:16]
-    return _folder(name) / f"made-{made}"
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
-def _works(folder: Path) -> bool:
-    """Whether the environment has a Python that runs, of this version, and has not been moved since it was made."""
-    version = ".".join(map(str, sys.version_info[:2]))
-    question = f"import pip, sys; sys.exit('{version}' != '.'.join(map(str, sys.version_info[:2])))"
-    try:
-        answer = subprocess.run([folder / "bin" / "python", "-c", question], check=False, capture_output=True)
-        program = (folder / "bin" / "pip").read_text(encoding="utf-8")  # names its Python by the full path
-    except OSError:
-        return False
-    return answer.returncode == 0 and str(folder) in program
+def _made(which: str) -> dict[str, Path]:
+    if which == "quick":
+        return quick_environments()
+    if which == "this":
+        return {"this": lsvid_environment(with_tests=True, python=Path(sys.executable))}
+    label_studio_environment()
+    return {"server": lsvid_environment(with_tests=True)}
 
 
 if __name__ == "__main__":
     try:
-        lsvid_environment(with_tests=True)
-        label_studio_environment()
+        for name, environment in _made(sys.argv[1]).items():
+            print(name, environment)
     except InstallError as error:
-        sys.exit(f"error: {error}\nhint: is the network there, and 2 GB of disk? then run it again")
+        sys.exit(f"error: {error}\nhint: {error.hint}")

@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
+from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.video.clips import natural_key
 from lsvid.video.index import VideoInfo
@@ -27,19 +27,20 @@ def annotated_case(
     for number, (n_frames, works) in enumerate(clips, start=1):
         info = _info(n_frames, rate)
         name = f"{number:03}"
-        clip = AnnotatedClip(
-            Clip(case=case, clip=name, media=f"{name}.mp4", n_frames=n_frames, task_id=100 + number),
-            path=f"/data/{case}/{name}.mp4", info=info, case_frame=frames, case_time_s=time_s,
+        record = Clip(case=case, clip=name, media=f"{name}.mp4", n_frames=n_frames, task_id=100 + number)
+        by_annotator = tuple(
+            _work(
+                case, name, annotator, Status.PREDICTION if annotator in predictions else Status.ACCEPTED,
+                works[annotator], info.index,
+            )
+            for annotator in sorted(works, key=natural_key)
         )  # fmt: skip
-        for annotator in sorted(works, key=natural_key):
-            status = Status.PREDICTION if annotator in predictions else Status.ACCEPTED
-            clip.works.append(_work(case, name, annotator, status, works[annotator], info.index))
-        made.append(clip)
+        made.append(AnnotatedClip(record, by_annotator, f"/data/{case}/{name}.mp4", info, frames, time_s))
         frames, time_s = frames + n_frames, time_s + info.index.length_s
     return made
 
 
-def _work(case: str, clip: str, annotator: str, status: Status, marked: Marked, index: FrameIndex) -> Work:
+def _work(case: str, clip: str, annotator: str, status: Status, marked: Marked, index: FrameIndex) -> Work[LocatedSpan]:
     annotation_id = f"{annotator}-{clip}"
     annotation = Annotation(
         case=case, clip=clip, annotator=annotator, status=status, source="test", annotation_id=annotation_id
@@ -50,9 +51,8 @@ def _work(case: str, clip: str, annotator: str, status: Status, marked: Marked, 
             case=case, clip=clip, label=tuple(label.split(" / ")), annotator=annotator, status=status, source="test",
             annotation_id=annotation_id, region_id=f"r{number}", basis=Frames(start, stop),
         )  # fmt: skip
-        span.locate(index)
-        spans.append(span)
-    return Work(annotation, spans, annotator)
+        spans.append(span.located(index))
+    return Work(annotation, tuple(spans), annotator)
 
 
 def _info(n_frames: int, rate: Fraction) -> VideoInfo:

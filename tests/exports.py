@@ -1,6 +1,7 @@
 """Makers of clips that are found and located, without video files: what writers get."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -11,8 +12,8 @@ import polars as pl
 from hypothesis import strategies as st
 
 from lsvid.annotations.frames import FrameTables, TableOptions
-from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, Work, gather, label_order, locate
+from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span, Status
+from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Work, gather, label_order, locate
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path, split_path
 from lsvid.readers import read_export
@@ -40,7 +41,7 @@ def vfr_index(gaps_ms: Sequence[int]) -> FrameIndex:
     return FrameIndex(pts, Fraction(1, 1000), gaps_ms[-1], Fraction(sum(gaps_ms), 1000))
 
 
-def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, times: FrameIndex) -> Work:
+def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, times: FrameIndex) -> Work[LocatedSpan]:
     """One person's located spans of a clip."""
     annotation = Annotation(
         case=case, clip=clip, annotator=annotator, status=Status.ACCEPTED, source="test", annotation_id=annotator
@@ -51,9 +52,8 @@ def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, tim
             case=case, clip=clip, label=split_path(label), annotator=annotator, status=Status.ACCEPTED,
             source="test", annotation_id=annotator, region_id=f"r{number}", basis=Frames(start, stop),
         )  # fmt: skip
-        span.locate(times)
-        located.append(span)
-    return Work(annotation, located, annotator)
+        located.append(span.located(times))
+    return Work(annotation, tuple(located), annotator)
 
 
 def clip(
@@ -66,26 +66,26 @@ def clip(
     case, name = clip_id.split("/")
     times = times or index(100)
     people = {} if spans is None else spans if isinstance(spans, dict) else {"ann": spans}
-    works = [work(person, theirs, case=case, clip=name, times=times) for person, theirs in people.items()]
+    works = tuple(work(person, theirs, case=case, clip=name, times=times) for person, theirs in people.items())
     path = path or f"/videos/{case}/{name}.mp4"
     info = VideoInfo(
         times, "mov,mp4", "h264", "yuv420p", 320, 240, has_audio=False, size=1, fingerprint=clip_id, recorded_at=None
     )
     record = Clip(case=case, clip=name, media=path, n_frames=times.n_frames)
-    return AnnotatedClip(record, works, [path], path, info)
+    return AnnotatedClip(record, works, path, info)
 
 
 def placed(*clips: AnnotatedClip) -> list[AnnotatedClip]:
     """The clips with their places in their cases."""
     frames: dict[str, int] = {}
     times: dict[str, Fraction] = {}
-    for one in clips:
-        assert one.info is not None
-        case = one.clip.case
-        one.case_frame, one.case_time_s = frames.get(case, 0), times.get(case, Fraction(0))
-        frames[case] = one.case_frame + one.info.index.n_frames
-        times[case] = one.case_time_s + one.info.index.length_s
-    return list(clips)
+    made = []
+    for clip in clips:
+        one = replace(clip, case_frame=frames.get(clip.case, 0), case_time_s=times.get(clip.case, Fraction(0)))
+        frames[one.case] = one.case_frame + one.index.n_frames
+        times[one.case] = one.case_time_s + one.index.length_s
+        made.append(one)
+    return made
 
 
 def export(
@@ -100,7 +100,9 @@ def export(
     """(manifest, findings) of writing `clips` into `folder`."""
     findings = Findings()
     table = TableOptions(list(labels) or label_order(clips, None), sample_fps=sample_fps, background=background)
-    manifest = export_frames(clips, folder, Sources([]), table, findings, file_format=file_format, **options)
+    manifest = export_frames(
+        Stage(tuple(clips)), folder, Sources([]), table, findings, file_format=file_format, **options
+    )
     return manifest, findings
 
 
@@ -155,16 +157,13 @@ def read_back(path: Path, clips: list[AnnotatedClip], **options: Any) -> tuple[d
     records = list(read_export(str(path), ReadOptions(**options), findings))
     gathered = gather(records, findings)
     known = {one.id: one for one in clips}
-    for one in gathered:
-        one.info = known[one.id].info
-    locate(gathered, findings)
+    clips_there = [FoundClip(one.clip, one.works, known[one.id].path, known[one.id].info) for one in gathered]
+    located = locate(Stage(tuple(clips_there)), findings)
     assert not findings.faults
     found: dict[str, set[Labelled]] = {}
-    for one in gathered:
+    for one in located.clips:
         found[one.id] = {
-            (join_path(span.label), span.start_frame or 0, span.stop_frame or 0)
-            for each in one.works
-            for span in each.spans
+            (join_path(span.label), span.start_frame, span.stop_frame) for each in one.works for span in each.spans
         }
     return found, findings
 

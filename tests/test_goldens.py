@@ -38,7 +38,7 @@ def test_the_frames_of_an_export(name: str, videos: VideoFactory, tmp_path: Path
     videos.make(tmp_path / "clips" / "v25.mp4", n_frames=500)
     findings = Findings()
     sources = Sources([str(EXPORTS / name)], roots=[str(tmp_path)])
-    (clip,) = read_clips(sources, Selection(), findings, skip_bad=False)
+    (clip,) = read_clips(sources, Selection(), findings, skip_bad=False).clips
     (work,) = clip.works
     assert [(" / ".join(s.label), s.start_frame, s.stop_frame) for s in work.spans] == EXPECTED[name]
     assert not findings.left_out

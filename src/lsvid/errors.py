@@ -4,6 +4,7 @@ LsvidError                  what went wrong, and a hint: what to do; carries the
 ├── DataError               exit 1: the data is bad: a file, a clip, an export
 │   ├── LabelFileError      a label file; all its faults at once
 │   ├── ExportError         an annotation export; all its faults at once
+│   ├── PairingError        truth and predictions that do not fit together; all that does not at once
 │   └── ClipError           a video that cannot be found, read, or told from another
 ├── SettingsError           exit 2: the command or its configuration is wrong, not the data
 └── ServerError             exit 3: Label Studio or storage unreachable, or it refused
@@ -50,6 +51,10 @@ class LabelFileError(_FaultsError):
 
 class ExportError(_FaultsError):
     """An annotation export has faults; `faults` lists each with task, region and value."""
+
+
+class PairingError(_FaultsError):
+    """Truth and predictions do not fit together; `faults` lists all that does not, each with its case."""
 
 
 class ClipError(DataError):

@@ -6,14 +6,13 @@ from hypothesis import strategies as st
 
 from annotated import annotated_case
 from lsvid.analysis.comparison import Comparison, PairAgreement, compare
-from lsvid.analysis.timings import case_times
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Stage
 
 LABELS = [("Cut",), ("Tie",), ("Tie", "Knot"), ("Tie", "Square")]
 
 
 def compared(clips: list[AnnotatedClip]) -> Comparison:
-    comparison = compare(case_times(clips), LABELS)
+    comparison = compare(Stage(tuple(clips)).cases, LABELS)
     assert comparison is not None
     return comparison
 
@@ -82,7 +81,8 @@ def test_clips_that_one_did_not_work_through_are_left_out_and_end_a_sequence() -
 
 
 def test_nobody_to_compare() -> None:
-    assert compare(case_times(annotated_case([(50, {"anna": []}), (50, {"ben": []})])), LABELS) is None
+    clips = annotated_case([(50, {"anna": []}), (50, {"ben": []})])
+    assert compare(Stage(tuple(clips)).cases, LABELS) is None
 
 
 def test_cases_apart_and_together() -> None:

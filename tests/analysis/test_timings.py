@@ -4,15 +4,14 @@ import math
 from fractions import Fraction
 from itertools import pairwise
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from annotated import annotated_case
 from lsvid.analysis.timings import (
-    CaseTime,
     Occurrence,
-    case_times,
     label_timing,
     label_timings,
     labels_at,
@@ -20,21 +19,21 @@ from lsvid.analysis.timings import (
     transitions,
     work_timing,
 )
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Case, GatheredClip, Stage
 
 ANNA = "anna"
 
 
-def one_case(*clips: tuple[int, list[tuple[str, int, int]] | None]) -> CaseTime:
+def one_case(*clips: tuple[int, list[tuple[str, int, int]] | None]) -> Case[AnnotatedClip]:
     """A case of clips that anna annotated; None: she did not."""
-    return case_times(annotated_case([(n, {} if marked is None else {ANNA: marked}) for n, marked in clips]))[0]
+    return Stage(tuple(annotated_case([(n, {} if marked is None else {ANNA: marked}) for n, marked in clips]))).cases[0]
 
 
-def found(case: CaseTime, level: int = 1) -> list[Occurrence]:
+def found(case: Case[AnnotatedClip], level: int = 1) -> list[Occurrence]:
     return occurrences(case, ANNA, level)
 
 
-def times(case: CaseTime, level: int = 1) -> list[tuple[str, float, float]]:
+def times(case: Case[AnnotatedClip], level: int = 1) -> list[tuple[str, float, float]]:
     return [(" / ".join(one.label), float(one.start_s), float(one.end_s)) for one in found(case, level)]
 
 
@@ -104,9 +103,9 @@ def test_what_an_annotator_did_with_a_case() -> None:
 
 def test_a_clip_whose_file_is_left_out_still_counts_in_the_case() -> None:
     clips = annotated_case([(100, {ANNA: [("Cut", 0, 50)]}), (100, {ANNA: []})])
-    clips[0].info, clips[0].clip.duration_s = None, 4.0
-    case = CaseTime("case01", tuple(clips))
-    assert (case.n_frames, float(case.duration_s)) == (200, 8.0)
+    lost = GatheredClip(msgspec.structs.replace(clips[0].clip, duration_s=4.0), clips[0].works)
+    case = Case("case01", (clips[1],), (lost,))
+    assert (case.n_frames, float(case.length_s)) == (200, 8.0)
     assert found(case) == []
     assert work_timing(case, ANNA, 1, []).annotated_s == 4.0
 
@@ -118,9 +117,9 @@ def test_transitions_count_the_next_to_begin() -> None:
 
 
 def test_cases_and_annotators_are_kept_apart() -> None:
-    clips = annotated_case([(50, {"ben": [("Cut", 0, 25)], ANNA: []})]) + annotated_case([(25, {ANNA: []})], case="b")
-    one, other = case_times(clips)
-    assert (one.case, one.annotators, other.case, other.annotators) == ("case01", [ANNA, "ben"], "b", [ANNA])
+    clips = annotated_case([(50, {"ben": [("Cut", 0, 25)], ANNA: []})]) + annotated_case([(25, {ANNA: []})], case="d")
+    one, other = Stage(tuple(clips)).cases
+    assert (one.name, one.annotators, other.name, other.annotators) == ("case01", [ANNA, "ben"], "d", [ANNA])
     assert occurrences(one, ANNA, 1) == []
     assert len(occurrences(one, "ben", 1)) == 1
 
@@ -139,8 +138,8 @@ def marked_cases(draw: st.DrawFn) -> list[AnnotatedClip]:
 
 @given(marked_cases(), st.integers(1, 2))
 def test_times_add_up(clips: list[AnnotatedClip], level: int) -> None:
-    case = case_times(clips)[0]
-    assert case.duration_s == sum(clip.info.index.length_s for clip in clips if clip.info)
+    case = Stage(tuple(clips)).cases[0]
+    assert case.length_s == sum(clip.index.length_s for clip in clips)
     every = found(case, level)
     work = work_timing(case, ANNA, level, every)
     assert work.labelled_s + work.unlabelled_s == pytest.approx(work.annotated_s)
@@ -155,7 +154,7 @@ def test_times_add_up(clips: list[AnnotatedClip], level: int) -> None:
                 by_frame.setdefault(frame + clip.case_frame, set()).add(span.label[:level])
     for label in {one.label for one in every}:
         mine = [one for one in every if one.label == label]
-        timing = label_timing(case.case, ANNA, label, mine)
+        timing = label_timing(case.name, ANNA, label, mine)
         frames = sum(label in labels for labels in by_frame.values())
         assert sum(one.stop_frame - one.start_frame for one in mine) == frames
         assert timing.min_s is not None

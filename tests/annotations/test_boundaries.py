@@ -13,24 +13,22 @@ from hypothesis import strategies as st
 
 from factories import VideoFactory
 from lsvid.annotations import boundaries
-from lsvid.annotations.spans import Frames, Span, Status
+from lsvid.annotations.spans import Frames, LocatedSpan, Span, Status
 from lsvid.cli import cli
 from lsvid.video.timebase import FrameIndex
 
 INDEX = FrameIndex(np.arange(100, dtype=np.int64), Fraction(1, 25), 1, Fraction(4))
 
 
-def span(label: str, start: int, stop: int, region: str = "") -> Span:
+def span(label: str, start: int, stop: int, region: str = "") -> LocatedSpan:
     """A span on frames `[start, stop)` of INDEX; its region id is `region`, else its frames."""
-    one = Span(
+    return Span(
         case="op1", clip="a", label=tuple(label.split("/")), annotator="anna", status=Status.ACCEPTED, source="lsvid",
         annotation_id="1", region_id=region or f"{start}-{stop}", basis=Frames(start, stop),
-    )  # fmt: skip
-    one.locate(INDEX)
-    return one
+    ).located(INDEX)  # fmt: skip
 
 
-def frames(spans: list[Span]) -> list[tuple[int | None, int | None]]:
+def frames(spans: list[LocatedSpan]) -> list[tuple[int, int]]:
     return [(one.start_frame, one.stop_frame) for one in spans]
 
 
@@ -61,8 +59,8 @@ span_lists = st.lists(
 )
 def test_snap(before: list[tuple[int, int]], within_s: str, after: list[tuple[int, int]]) -> None:
     spans = [span("AB"[n % 2], *one) for n, one in enumerate(before)]
-    moves = boundaries.snap(spans, INDEX, Fraction(within_s))
-    assert frames(spans) == after
+    snapped, moves = boundaries.snap(spans, INDEX, Fraction(within_s))
+    assert frames(snapped) == after
     changed = [
         abs(new - old) / 25 for old_one, new_one in zip(before, after, strict=True)
         for old, new in zip(old_one, new_one, strict=True) if new != old
@@ -72,16 +70,15 @@ def test_snap(before: list[tuple[int, int]], within_s: str, after: list[tuple[in
 
 @settings(deadline=None)
 @given(span_lists, st.integers(0, 30))
-def test_snapping_moves_little_and_loses_nothing(spans: list[Span], within: int) -> None:
+def test_snapping_moves_little_and_loses_nothing(spans: list[LocatedSpan], within: int) -> None:
     before = frames(spans)
     bases = [one.basis for one in spans]
-    moves = boundaries.snap(spans, INDEX, Fraction(within, 25))
-    pairs = [pair for old, new in zip(before, frames(spans), strict=True) for pair in zip(old, new, strict=True)]
+    snapped, moves = boundaries.snap(spans, INDEX, Fraction(within, 25))
+    assert (frames(spans), [one.basis for one in spans]) == (before, bases)  # never in place
+    pairs = [pair for old, new in zip(before, frames(snapped), strict=True) for pair in zip(old, new, strict=True)]
     assert len(moves) == sum(old != new for old, new in pairs)
     assert all(0 < move <= (within + 1) / 2 / 25 + 1e-9 for move in moves)
-    for one, old, basis in zip(spans, before, bases, strict=True):
-        assert one.start_frame is not None
-        assert one.stop_frame is not None
+    for one, old, basis in zip(snapped, before, bases, strict=True):
         assert one.start_frame < one.stop_frame
         moved = (one.start_frame, one.stop_frame) != old
         assert one.basis == (Frames(one.start_frame, one.stop_frame) if moved else basis)
@@ -110,14 +107,14 @@ def test_labels_of_one_region_do_not_conflict() -> None:
 
 @settings(deadline=None)
 @given(span_lists)
-def test_resolving_leaves_no_conflict_and_no_picture_bare(spans: list[Span]) -> None:
+def test_resolving_leaves_no_conflict_and_no_picture_bare(spans: list[LocatedSpan]) -> None:
     resolved, overlaps, _ = boundaries.resolve(spans, INDEX, lambda one: RANK[one.label])
     assert not any(boundaries.conflicts(a, b) for a in resolved for b in resolved if a is not b)
     if not overlaps:
         assert sorted(frames(resolved)) == sorted(frames(spans))
 
-    def covered(ones: list[Span]) -> set[int]:
-        return {frame for one in ones for frame in range(one.start_frame or 0, one.stop_frame or 0)}
+    def covered(ones: list[LocatedSpan]) -> set[int]:
+        return {frame for one in ones for frame in range(one.start_frame, one.stop_frame)}
 
     assert covered(resolved) == covered(spans)
     again, overlaps, vanished = boundaries.resolve(resolved, INDEX, lambda one: RANK[one.label])

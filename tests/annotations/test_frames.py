@@ -1,5 +1,6 @@
 """The frame table: every frame of every clip, and on each what the spans say and nothing else."""
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.annotations.frames import FrameTables, TableOptions
-from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
+from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Status
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError
 from lsvid.video.index import VideoInfo
@@ -25,18 +26,21 @@ def info(n: int, rate: Fraction = Fraction(25)) -> VideoInfo:
     return VideoInfo(index, "mp4", "h264", "yuv420p", 320, 240, False, 1, "f", None)
 
 
-def work(annotator: str, *spans: tuple[int, int, tuple[str, ...]]) -> Work:
+def work(annotator: str, *spans: tuple[int, int, tuple[str, ...]]) -> Work[LocatedSpan]:
     common: dict[str, Any] = {"case": "op", "clip": "1", "annotator": annotator, "source": "t", "annotation_id": "1"}
     common["status"] = Status.ACCEPTED
-    made = [
-        Span(label=label, region_id=f"r{k}", basis=Frames(a, b), start_frame=a, stop_frame=b, **common)
+    made = tuple(
+        LocatedSpan(
+            label=label, region_id=f"r{k}", basis=Frames(a, b), start_frame=a, stop_frame=b, start_s=0.0, end_s=0.0,
+            **common,
+        )
         for k, (a, b, label) in enumerate(spans)
-    ]
+    )  # fmt: skip
     return Work(Annotation(**common), made, annotator)
 
 
-def clip(n: int, *works: Work, **place: Any) -> AnnotatedClip:
-    return AnnotatedClip(Clip(case="op", clip="1", media="1.mp4"), list(works), info=info(n), **place)
+def clip(n: int, *works: Work[LocatedSpan], **place: Any) -> AnnotatedClip:
+    return AnnotatedClip(Clip(case="op", clip="1", media="1.mp4"), works, "1.mp4", info(n), **place)
 
 
 def table(one: AnnotatedClip, **options: Any) -> pl.DataFrame:
@@ -124,6 +128,5 @@ def test_names_that_cannot_be_columns_are_refused() -> None:
 
 @given(st.integers(1, 10**7), st.sampled_from([Fraction(25), Fraction(30000, 1001), Fraction(1, 3)]))
 def test_case_times_are_the_nearest_doubles(offset: int, rate: Fraction) -> None:
-    one = clip(4, work("anna"), case_time_s=offset / rate)
-    one.info = info(4, rate)
+    one = replace(clip(4, work("anna"), case_time_s=offset / rate), info=info(4, rate))
     assert table(one)["case_time_s"].to_list() == [float((offset + k) / rate) for k in range(4)]

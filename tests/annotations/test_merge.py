@@ -33,25 +33,22 @@ Marks = dict[str, list[tuple[str, int, int]]]
 
 def clip_of(marks: Marks) -> AnnotatedClip:
     """A clip of N frames with what each annotator marked: (label, start frame, stop frame)."""
-    clip = AnnotatedClip(Clip(case="op1", clip="a", media="a.mp4"), info=INFO)
+    works = []
     for who, ones in marks.items():
         names: dict[str, Any] = {"case": "op1", "clip": "a", "annotator": who, "status": Status.ACCEPTED, "source": "x",
                                  "annotation_id": who}  # fmt: skip
-        spans = [
-            Span(**names, label=tuple(label.split("/")), region_id=str(n), basis=Frames(start, stop))
+        spans = tuple(
+            Span(**names, label=tuple(label.split("/")), region_id=str(n), basis=Frames(start, stop)).located(INDEX)
             for n, (label, start, stop) in enumerate(ones)
-        ]
-        for span in spans:
-            span.locate(INDEX)
-        clip.works.append(Work(Annotation(**names), spans, who))
-    return clip
+        )
+        works.append(Work(Annotation(**names), spans, who))
+    return AnnotatedClip(Clip(case="op1", clip="a", media="a.mp4"), tuple(works), "a.mp4", INFO)
 
 
 def merged(
     marks: Marks, how: str, order: tuple[str, ...] = ("a", "b", "c")
 ) -> list[tuple[str, int | None, int | None]]:
-    clip = clip_of(marks)
-    merge([clip], MergeOptions(how, order), Findings())
+    (clip,), _ = merge([clip_of(marks)], MergeOptions(how, order), Findings())
     (work,) = clip.works
     assert work.annotator == how
     return [("/".join(span.label), span.start_frame, span.stop_frame) for span in work.spans]
@@ -94,7 +91,7 @@ def test_nobody_marked_anything() -> None:
 
 def test_ties_and_agreement_are_told() -> None:
     findings = Findings()
-    report = merge(
+    _, report = merge(
         [clip_of({"a": [("S/knot", 0, 6)], "b": [("S/run", 0, 3), ("C", 6, 9)]})], MergeOptions("majority"), findings
     )
     assert report["clips"] == [
@@ -118,7 +115,7 @@ def test_ties_and_agreement_are_told() -> None:
 
 def test_three_who_disagree_are_undecided() -> None:
     marks: Marks = {"a": [("S", 0, 6)], "b": [("C", 0, 6)], "c": []}
-    report = merge([clip_of(marks)], MergeOptions("majority"), Findings())
+    _, report = merge([clip_of(marks)], MergeOptions("majority"), Findings())
     assert [level["undecided_frames"] for level in report["clips"][0]["levels"]] == [6]
     assert [level["tied_frames"] for level in report["clips"][0]["levels"]] == [0]
 
@@ -127,7 +124,7 @@ def test_agreement_where_all_is_one() -> None:
     everything: Marks = {"a": [("S", 0, N)], "b": [("S", 0, N)]}
     nothing: Marks = {"a": [], "b": []}
     for marks in (everything, nothing):
-        report = merge([clip_of(marks)], MergeOptions("union"), Findings())
+        _, report = merge([clip_of(marks)], MergeOptions("union"), Findings())
         (level,) = report["clips"][0]["levels"]
         assert (level["agreement"], level["kappa"]) == (1.0, None)
 

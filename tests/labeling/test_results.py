@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from factories import NTSC, VFR_GAPS
-from lsvid.annotations.spans import Basis, Frames, LsFrames, Seconds, Span, Status
+from lsvid.annotations.spans import Basis, Frames, LocatedSpan, LsFrames, Seconds, Span, Status
 from lsvid.errors import SettingsError
 from lsvid.findings import Findings
 from lsvid.labeling.config import Timeline, labeling_config, tree_from_config
@@ -103,17 +103,13 @@ def test_the_same_labels_on_the_same_frames(
     xml = labeling_config(TREE, timeline)
     tree = tree_from_config(xml)
     labels = data.draw(st.lists(st.sampled_from(tree.paths()), max_size=5))
-    spans = [span(label, data.draw(bases(index)), f"r{n}") for n, label in enumerate(labels)]
-    for one in spans:
-        one.locate(index)
+    spans = [span(label, data.draw(bases(index)), f"r{n}").located(index) for n, label in enumerate(labels)]
     spans = [one for one in spans if one.start_frame != one.stop_frame]
     results, faults = Controls(xml, tree).results(spans, index, editor_rate(index))
     assert not faults
-    back = read_back(results, xml, tree, index, tmp_path_factory.getbasetemp())
-    for one in back:
-        one.locate(index)
+    back = [one.located(index) for one in read_back(results, xml, tree, index, tmp_path_factory.getbasetemp())]
 
-    def told(ones: list[Span]) -> list[tuple[Any, ...]]:
+    def told(ones: list[LocatedSpan]) -> list[tuple[Any, ...]]:
         return [(one.region_id, one.label, one.start_frame, one.stop_frame) for one in ones]
 
     assert told(back) == told(spans)
@@ -124,8 +120,7 @@ def test_values_of_the_same_kind_stay_as_they_are(tmp_path: Path) -> None:
     kept: dict[Timeline, Basis] = {"frames": LsFrames(3, 9, "25.0"), "waveform": Seconds(0.123456, 1.5)}
     for timeline, basis in kept.items():
         xml = labeling_config(TREE, timeline)
-        spans = [span(("Idle",), basis, "r")]
-        spans[0].locate(index)
+        spans = [span(("Idle",), basis, "r").located(index)]
         results, _ = Controls(xml, tree_from_config(xml)).results(spans, index, editor_rate(index))
         assert read_back(results, xml, TREE, index, tmp_path)[0].basis == basis
 
@@ -134,9 +129,7 @@ def test_sub_labels_of_one_region_stay_one_where_several_may_hold(tmp_path: Path
     index = INDEXES["25"]
     xml = labeling_config(TREE)
     for top, sub_labels, n_regions in (("Hold", ("Left", "Right"), 1), ("Cut", ("Blunt, wide", "Sharp"), 2)):
-        spans = [span((top, sub), Frames(0, 5), "r") for sub in sub_labels]
-        for one in spans:
-            one.locate(index)
+        spans = [span((top, sub), Frames(0, 5), "r").located(index) for sub in sub_labels]
         tree = tree_from_config(xml)
         results, _ = Controls(xml, tree).results(spans, index, editor_rate(index))
         assert sum(result["type"] == "timelinelabels" for result in results) == n_regions
@@ -149,12 +142,10 @@ def test_what_cannot_be_drawn() -> None:
     index = INDEXES["25"]
     xml = labeling_config(TREE)
     spans = [
-        span(("Saw",), Frames(0, 5), "a"),
-        span(("Cut", "Saw"), Frames(0, 5), "b"),
-        span(("Idle",), Frames(1, 2), "c"),
+        span(("Saw",), Frames(0, 5), "a").located(index),
+        span(("Cut", "Saw"), Frames(0, 5), "b").located(index),
+        span(("Idle",), Frames(1, 2), "c").located(index),
     ]
-    for one in spans:
-        one.locate(index)
     _, faults = Controls(xml, tree_from_config(xml)).results(spans, index, Fraction(1))
     assert [(one.region_id, reason) for one, reason in faults] == [
         ("a", "the project has no Saw"),

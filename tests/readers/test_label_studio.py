@@ -324,5 +324,5 @@ def test_spans_to_label_studio_and_back_keep_every_frame(
     records, findings = read(folder, task(*regions, data=DATA | {"fps": fps}))
     assert not findings.faults
     for span in spans(records):
-        span.locate(index)
-        assert (span.start_frame, span.stop_frame) == (start, stop)
+        located = span.located(index)
+        assert (located.start_frame, located.stop_frame) == (start, stop)

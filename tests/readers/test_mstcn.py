@@ -62,7 +62,7 @@ def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFa
     tree = parse_labels_text("Dissection\n--Blunt dissection\n", "labels.txt")
     findings = Findings()
     sources = Sources([str(folder)], ReadOptions(tree=tree), [str(tmp_path / "clips")])
-    (found,) = read_clips(sources, Selection(), findings, skip_bad=False)
+    (found,) = read_clips(sources, Selection(), findings, skip_bad=False).clips
     assert found.path == str(tmp_path / "clips/rgb-01-1.mp4")
     (span,) = found.works[0].spans
     assert (found.id, span.label) == ("rgb-01-1/rgb-01-1", ("Dissection", "Blunt dissection"))

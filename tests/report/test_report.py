@@ -16,7 +16,7 @@ from annotated import Marked, annotated_case
 from editor import Editor
 from embedded_label_studio import LabelStudio
 from factories import VideoFactory
-from lsvid.annotations.stages import AnnotatedClip, label_order
+from lsvid.annotations.stages import AnnotatedClip, Stage, label_order
 from lsvid.cli import cli
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
@@ -44,7 +44,7 @@ def surgery(case: str = "case01") -> list[AnnotatedClip]:
 
 def write(folder: Path, clips: list[AnnotatedClip], url: str | None = PROJECT) -> dict[str, Any]:
     options = ReportOptions(label_order(clips, TREE), TREE, url, ["export.json"])
-    return write_report(clips, folder, options, Findings())
+    return write_report(Stage(tuple(clips)), folder, options, Findings())
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +184,7 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
 def test_labels_in_any_script_and_with_dollars(tmp_path: Path) -> None:
     clips = annotated_case([(250, {"anna": [("Naht $5_$ ß", 0, 50), ("縫合", 50, 90)]})])
     findings = Findings()
-    write_report(clips, tmp_path / "out", ReportOptions(label_order(clips, None)), findings)
+    write_report(Stage(tuple(clips)), tmp_path / "out", ReportOptions(label_order(clips, None)), findings)
     assert [text for text, _ in findings.warnings] == [
         "the PNG figures show boxes for letters that their font (DejaVu Sans) lacks"
     ]
@@ -323,7 +323,7 @@ def long_case(tmp_path_factory: pytest.TempPathFactory) -> Path:
         clips.append((15000, {"anna": marked, "ben": marked}))
     case = annotated_case(clips)
     tree = parse_labels_text("\n".join(TASKS_27), "labels.txt")
-    data = report_data(case, ReportOptions(label_order(case, tree), tree, PROJECT, ["export.json"]))
+    data = report_data(Stage(tuple(case)), ReportOptions(label_order(case, tree), tree, PROJECT, ["export.json"]))
     path = tmp_path_factory.mktemp("long") / "report.html"
     path.write_text(page(data), encoding="utf-8")
     return path

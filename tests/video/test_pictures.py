@@ -6,21 +6,19 @@ import signal
 import subprocess
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import av
 import imageio_ffmpeg
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 from builders import damaged, read_picture
-from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
+from clip_kinds import KINDS, clip_of, fully_decoded, number_of, run_quietly
+from factories import VideoFactory, read_burnt_number
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.video import pictures as images
-from lsvid.video.decode import Decoder, upright_image
+from lsvid.video.decode import Decoder
 from lsvid.video.index import probe
 from lsvid.video.pictures import (
     PictureOptions,
@@ -32,67 +30,19 @@ from lsvid.video.pictures import (
 )
 from s3_server import Bucket
 
-KINDS: dict[str, dict[str, Any]] = {
-    "cfr": {},
-    "29.97": {"rate": NTSC, "gop": 12},
-    "vfr": {"gaps": VFR_GAPS, "gop": 12},
-    "offset": {"start_s": Fraction(3, 2), "gop": 12},
-    "edit list": {"cut_s": 0.62, "n_frames": 90, "gop": 30},
-    "b-frames": {"b_frames": 3, "rate": NTSC, "gop": 15, "start_s": Fraction(1, 2)},
-    "b-frames, edit list": {"b_frames": 3, "cut_s": 0.7, "n_frames": 90, "gop": 30},
-    "hevc": {"codec": "libx265", "b_frames": 3, "gop": 12},
-    "vp9": {"codec": "libvpx-vp9", "suffix": ".webm", "gop": 12},
-    "vp8": {"codec": "libvpx", "suffix": ".webm", "gop": 12},
-    "mjpeg": {"codec": "mjpeg", "pixel_format": "yuvj420p", "suffix": ".avi"},
-    "mpeg-4": {"codec": "mpeg4", "gop": 12, "b_frames": 2},
-    "ts": {"suffix": ".ts", "rate": NTSC, "b_frames": 2, "gop": 12},
-    "mkv": {"suffix": ".mkv", "gaps": VFR_GAPS, "start_s": Fraction(1), "b_frames": 2, "gop": 12},
-    "one picture a gop": {"gop": 1},
-}
-
-
-def _clip(videos: VideoFactory, tmp_path: Path, kind: str) -> Path:
-    if kind == "open gop":
-        clip = tmp_path / "open.mp4"
-        _run("ffmpeg", "-i", videos.make(n_frames=90), "-c:v", "libx264", "-bf", "3", "-g", "15", "-x264-params",
-             "open-gop=1:scenecut=0", clip)  # fmt: skip
-        return clip
-    if kind in ("turned", "mirrored"):
-        clip = tmp_path / f"{kind}.mp4"
-        how = ("-display_rotation", "90") if kind == "turned" else ("-display_rotation", "-90", "-display_hflip")
-        _run(imageio_ffmpeg.get_ffmpeg_exe(), *how, "-i", videos.make(gop=12), "-c", "copy", clip)
-        return clip
-    return videos.make(**KINDS[kind])
-
-
-def _run(program: str, *arguments: object) -> None:
-    subprocess.run([program, "-y", "-v", "error", "-nostdin", *map(str, arguments)], check=True)
-
 
 def _write(clip: Path, folder: Path, frames: object, threads: int = 2, **options: Any) -> Pictures:
     wanted = Wanted(str(clip), str(folder), np.array(frames, dtype=np.int64))
     return write_clip(images._Job(wanted, PictureOptions(**options), threads), lambda _done: None)
 
 
-def _fully_decoded(clip: Path) -> dict[int, npt.NDArray[Any]]:
-    """Every picture by number, from one decode from beginning to end, in one thread."""
-    pts = probe(clip).index.pts
-    with av.open(str(clip)) as container:
-        container.streams.video[0].thread_type = "NONE"
-        return {
-            int(np.searchsorted(pts, frame.pts)): upright_image(frame)
-            for frame in container.decode(video=0)
-            if frame.pts is not None
-        }
-
-
-@pytest.mark.parametrize("kind", [*KINDS, "open gop", "turned", "mirrored"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_every_picture_is_the_one_of_its_number_to_the_pixel(videos: VideoFactory, tmp_path: Path, kind: str) -> None:
-    clip = _clip(videos, tmp_path, kind)
-    truth = _fully_decoded(clip)
+    clip = clip_of(videos, tmp_path, kind)
+    truth = fully_decoded(clip)
     n_frames = probe(clip).index.n_frames
     assert sorted(truth) == list(range(n_frames))
-    first = _number(truth[0], kind)
+    first = number_of(truth[0], kind)
     choices = {"all": range(n_frames), "sparse": range(3, n_frames, 17), "last": [n_frames - 1], "runs": [
         0, 1, 2, 13, 14, 30, 31, 32, 33, 44]}  # fmt: skip
     for threads in (1, 2):
@@ -104,21 +54,13 @@ def test_every_picture_is_the_one_of_its_number_to_the_pixel(videos: VideoFactor
             for number in frames:
                 picture = read_picture(folder / f"{number:06d}.png")
                 assert np.array_equal(picture, truth[number]), (name, threads, number)
-                assert _number(picture, kind) == first + number
-
-
-def _number(picture: npt.NDArray[Any], kind: str) -> int:
-    if kind == "turned":
-        picture = np.rot90(picture, -1)
-    if kind == "mirrored":
-        picture = np.rot90(picture[:, ::-1] if picture.shape[0] > picture.shape[1] else picture)
-    return read_burnt_number(picture)
+                assert number_of(picture, kind) == first + number
 
 
 @pytest.mark.parametrize("kind", ["turned", "mirrored"])
 def test_pictures_stand_as_ffmpeg_turns_them(videos: VideoFactory, tmp_path: Path, kind: str) -> None:
-    clip = _clip(videos, tmp_path, kind)
-    _run(imageio_ffmpeg.get_ffmpeg_exe(), "-i", clip, "-frames:v", "1", tmp_path / "theirs.png")
+    clip = clip_of(videos, tmp_path, kind)
+    run_quietly(imageio_ffmpeg.get_ffmpeg_exe(), "-i", clip, "-frames:v", "1", tmp_path / "theirs.png")
     _write(clip, tmp_path / "ours", [0], format="png")
     ours, theirs = read_picture(tmp_path / "ours" / "000000.png"), read_picture(tmp_path / "theirs.png")
     assert ours.shape == theirs.shape == (320, 240, 3)
@@ -155,7 +97,7 @@ def test_a_corrupt_stretch_is_missing_and_the_rest_is_whole(
     whole = videos.make(n_frames=120, gop=20, **parameters)
     clip = damaged(videos, tmp_path / "a.mp4", [47], n_frames=120, gop=20, **parameters)
     assert probe(clip).index.n_frames == 120
-    truth = _fully_decoded(whole)
+    truth = fully_decoded(whole)
     done = _write(clip, tmp_path / "out", list(range(120)), threads, format="png")
     assert done.missing, "damage is noticed"
     assert set(done.missing) <= set(range(40, 60)), "only the stretch up to the next key picture"
@@ -295,6 +237,6 @@ def test_pictures_of_a_clip_in_s3(videos: VideoFactory, tmp_path: Path, bucket: 
     uri = bucket.put("op1/clip_1.mp4", clip)
     wanted = Wanted(uri, str(tmp_path / "s3"), np.array([3, 14, 49]))
     write_clip(images._Job(wanted, PictureOptions(format="png"), 1), lambda _done: None)
-    truth = _fully_decoded(clip)
+    truth = fully_decoded(clip)
     for number in (3, 14, 49):
         assert np.array_equal(read_picture(tmp_path / "s3" / f"{number:06d}.png"), truth[number])

@@ -77,19 +77,16 @@ def records_of(bases: list[Basis], updated_at: str = "", **annotation: Any) -> l
     return [Clip(**names, media="/data/op1/a.mp4"), Annotation(**names, **who, updated_at=updated_at), *spans]
 
 
+def located(records: list[Record], index: FrameIndex) -> list[Record]:
+    return [record.located(index) if isinstance(record, Span) else record for record in records]
+
+
 def there_and_back(records: list[Record], index: FrameIndex, folder: Path) -> list[Record]:
     findings = Findings()
-    for record in records:
-        if isinstance(record, Span):
-            record.locate(index)
     path = folder / "back.jsonl"
-    path.write_bytes(b"".join(prodigy.lines(records, " - ", findings)))
+    path.write_bytes(b"".join(prodigy.lines(located(records, index), " - ", findings)))
     assert not findings.faults
-    back = read(path)
-    for record in back:
-        if isinstance(record, Span):
-            record.locate(index)
-    return back
+    return located(read(path), index)
 
 
 @pytest.fixture(scope="module", params=[{}, {"rate": NTSC}, {"gaps": VFR_GAPS}, {"rate": NTSC, "cut_s": 0.7}])
@@ -112,7 +109,7 @@ def test_every_kind_of_span_keeps_its_frames(index: FrameIndex, tmp_path: Path, 
     ]
     records = records_of(bases)
     back = there_and_back(records, index, tmp_path)
-    before = [(one.start_frame, one.stop_frame) for one in records if isinstance(one, Span)]
+    before = [(one.start_frame, one.stop_frame) for one in located(records, index) if isinstance(one, Span)]
     assert [(one.start_frame, one.stop_frame) for one in back if isinstance(one, Span)] == before
     assert [one.basis for one in back if isinstance(one, Span)][2] == Seconds(start_s, end_s)
 

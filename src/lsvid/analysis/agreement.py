@@ -143,15 +143,28 @@ def edit_score(first: Segments, second: Segments) -> float | None:
 
 
 def _levenshtein(one: IntArray, other: IntArray) -> int:
-    columns = np.arange(len(other) + 1, dtype=np.int64)
-    row: IntArray = columns.copy()
-    for number, code in enumerate(one, start=1):
-        after = np.empty_like(row)
-        after[0] = number
-        after[1:] = np.minimum(row[1:] + 1, row[:-1] + (other != code))
-        # An insertion makes each entry at most one more than the one before it.
-        row = np.minimum.accumulate(after - columns) + columns
-    return int(row[-1])
+    """The edit distance of two orders, a column of the table at a time, its differences as the bits of two integers:
+    so that ten thousand segments a side take less than a second.
+
+    G. Myers, A fast bit-vector algorithm for approximate string matching, JACM 46, 1999; for the distance, H. Hyyrö,
+    Explaining and extending the bit-parallel approximate string matching algorithm of Myers, 2001.
+    """
+    if not len(one):
+        return len(other)
+    places: dict[int, int] = {}
+    for place, code in enumerate(one.tolist()):
+        places[code] = places.get(code, 0) | 1 << place
+    everywhere, last = (1 << len(one)) - 1, 1 << (len(one) - 1)
+    up, down, distance = everywhere, 0, len(one)
+    for code in other.tolist():
+        equal = places.get(code, 0)
+        diagonal = (((equal & up) + up) ^ up) | equal | down
+        more = down | ~(diagonal | up) & everywhere
+        less = up & diagonal
+        distance += bool(more & last) - bool(less & last)
+        more, less = (more << 1 | 1) & everywhere, less << 1 & everywhere
+        up, down = less | ~(diagonal | more) & everywhere, more & diagonal
+    return distance
 
 
 class Counts(NamedTuple):
@@ -171,20 +184,28 @@ def f1_counts(found: Segments, truth: Segments, overlap: float) -> Counts:
     C. Lea et al., Temporal convolutional networks for action segmentation and detection, CVPR 2017; as MS-TCN's
     evaluation computes it.
     """
-    taken = np.zeros(len(truth.codes), dtype=bool)
-    hits = 0
-    for code, start, stop in zip(*found, strict=True):
-        near = slice(np.searchsorted(truth.stops, start, side="right"), np.searchsorted(truth.starts, stop))
-        if near.start >= near.stop:
-            continue
-        shared = np.minimum(stop, truth.stops[near]) - np.maximum(start, truth.starts[near])
-        union = np.maximum(stop, truth.stops[near]) - np.minimum(start, truth.starts[near])
-        iou = np.where(truth.codes[near] == code, shared / union, 0)
-        best = int(iou.argmax())
-        if iou[best] >= overlap and not taken[near.start + best]:
-            taken[near.start + best] = True
-            hits += 1
+    found_at, truth_at, iou = overlaps(found, truth)
+    # Of each found segment the first of its best: sorted so that it is the last one written.
+    order = np.lexsort((-truth_at, iou, found_at))
+    best = np.full((2, len(found.codes)), -1.0)
+    best[:, found_at[order]] = truth_at[order], iou[order]
+    hits = len(np.unique(best[0, best[1] >= overlap]))  # a true segment is hit once: the others who chose it are extra
     return Counts(hits, len(found.codes) - hits, len(truth.codes) - hits)
+
+
+def overlaps(first: Segments, second: Segments) -> tuple[IntArray, IntArray, npt.NDArray[np.float64]]:
+    """The pairs of segments with one label that share a frame: (position in `first`, position in `second`, IoU), by
+    position. int64, int64, float64, each of shape (n_pairs,).
+    """
+    low = np.searchsorted(second.stops, first.starts, side="right")
+    counts = np.maximum(np.searchsorted(second.starts, first.stops) - low, 0)
+    a = np.repeat(np.arange(len(first.codes)), counts)
+    b = np.arange(len(a)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+    same = first.codes[a] == second.codes[b]
+    a, b = a[same], b[same]
+    shared = np.minimum(first.stops[a], second.stops[b]) - np.maximum(first.starts[a], second.starts[b])
+    union = np.maximum(first.stops[a], second.stops[b]) - np.minimum(first.starts[a], second.starts[b])
+    return a, b, shared / union
 
 
 def f1_score(counts: Sequence[Counts]) -> float | None:
@@ -201,15 +222,12 @@ def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list
     in one pair at most: the best overlap first. The same pairs whichever of the two comes first.
     """
     candidates = []
-    for i, (code, start, stop) in enumerate(zip(*first, strict=True)):
-        low, high = np.searchsorted(second.stops, start, side="right"), np.searchsorted(second.starts, stop)
-        for j in range(int(low), int(high)):
-            shared = min(stop, second.stops[j]) - max(start, second.starts[j])
-            union = max(stop, second.stops[j]) - min(start, second.starts[j])
-            if second.codes[j] == code and shared / union >= least:
-                # A tie goes to the pair that begins first, in a way that does not ask which coder is which.
-                begin, end = sorted((int(start), int(second.starts[j]))), sorted((int(stop), int(second.stops[j])))
-                candidates.append((-shared / union, begin, end, i, j))
+    for i, j, iou in zip(*(column.tolist() for column in overlaps(first, second)), strict=True):
+        if iou >= least:
+            # A tie goes to the pair that begins first, in a way that does not ask which coder is which.
+            begin = sorted((int(first.starts[i]), int(second.starts[j])))
+            end = sorted((int(first.stops[i]), int(second.stops[j])))
+            candidates.append((-iou, begin, end, i, j))
     pairs, used_first, used_second = [], set(), set()
     for *_, i, j in sorted(candidates):
         if i not in used_first and j not in used_second:

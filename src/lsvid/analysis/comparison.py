@@ -36,9 +36,9 @@ from lsvid.analysis.agreement import (
     matches,
     segments,
 )
-from lsvid.analysis.timings import CaseTime, LabelPath, case_time_s
+from lsvid.analysis.timings import LabelPath, case_time_s
 from lsvid.annotations.spans import Status
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.video.clips import natural_key
 
 LabelSet = frozenset[LabelPath]
@@ -147,7 +147,7 @@ class Comparison:
     disagreements: list[Disagreement]
 
 
-def compare(cases: Sequence[CaseTime], labels: Sequence[LabelPath]) -> Comparison | None:
+def compare(cases: Sequence[Case[AnnotatedClip]], labels: Sequence[LabelPath]) -> Comparison | None:
     """Every two coders who worked through one clip, at each level of `labels`; None where no clip has two of them.
 
     A person stands before a prediction, which is measured against the person; otherwise by name.
@@ -165,10 +165,10 @@ def compare(cases: Sequence[CaseTime], labels: Sequence[LabelPath]) -> Compariso
             comparison.pairs.append(coding.pair(None, first, second, everything))
             for case, stretches in zip(cases, by_case, strict=True):
                 if stretches and len(cases) > 1:
-                    comparison.pairs.append(coding.pair(case.case, first, second, stretches))
+                    comparison.pairs.append(coding.pair(case.name, first, second, stretches))
             comparison.disagreements.extend(coding.disagreements(first, second, everything))
         if len(people) > 1 and comparison.pairs:
-            scopes = [(None, list(cases)), *((case.case, [case]) for case in cases if len(cases) > 1)]
+            scopes = [(None, list(cases)), *((case.name, [case]) for case in cases if len(cases) > 1)]
             comparison.alphas.extend(coding.alpha(name, members, people) for name, members in scopes)
     return comparison if comparison.pairs else None
 
@@ -185,13 +185,13 @@ class _Coding:
     """Everybody's work at one level, as runs of codes."""
 
     def __init__(
-        self, cases: Sequence[CaseTime], coders: Sequence[Coder], level: int, labels: Sequence[LabelPath]
+        self, cases: Sequence[Case[AnnotatedClip]], coders: Sequence[Coder], level: int, labels: Sequence[LabelPath]
     ) -> None:
         self.level = level
         self.coders = coders
         self._rank = {path: rank for rank, path in enumerate(dict.fromkeys(path[:level] for path in labels))}
         self._codes: dict[LabelSet, int] = {frozenset(): NOTHING}
-        self._cases = {case.case: [self._code(clip) for clip in case.clips] for case in cases}
+        self._cases = {case.name: [self._code(clip) for clip in case.clips] for case in cases}
         self._sets = list(self._codes)
         used = {label for labels_at_once in self._sets for label in labels_at_once}
         self._labels = sorted(used, key=lambda path: (self._rank.get(path, len(self._rank)), path))
@@ -199,10 +199,10 @@ class _Coding:
         self._members = self._members.reshape(len(self._labels), len(self._sets))
 
     def _code(self, clip: AnnotatedClip) -> _Coded | None:
-        """None: nobody's work, or the clip has no file."""
-        if clip.info is None or not clip.works:
+        """None: nobody's work."""
+        if not clip.works:
             return None
-        n_frames = clip.info.index.n_frames
+        n_frames = clip.index.n_frames
         works = {work.annotator: work for work in clip.works}
         ends = {end for work in clip.works for s in work.spans for end in (s.start_frame, s.stop_frame) if end}
         borders = np.array(sorted({0, n_frames} | ends), dtype=np.int64)
@@ -220,10 +220,10 @@ class _Coding:
                 row[run] = self._codes.setdefault(_deepest(labels), len(self._codes))
         return _Coded(clip, Runs(np.diff(borders), codes))
 
-    def stretches(self, case: CaseTime, first: int, second: int) -> list[list[_Coded]]:
+    def stretches(self, case: Case[AnnotatedClip], first: int, second: int) -> list[list[_Coded]]:
         """The sequences of clips that both coders worked through."""
         found: list[list[_Coded]] = [[]]
-        for coded in self._cases[case.case]:
+        for coded in self._cases[case.name]:
             if coded is not None and (coded.runs.codes[[first, second], 0] != MISSING).all():
                 found[-1].append(coded)
             elif found[-1]:
@@ -280,9 +280,9 @@ class _Coding:
         )
         return [LabelAgreement(label, int(a), int(b), iou, kappa) for label, a, b, iou, kappa in numbers if a or b]
 
-    def alpha(self, name: str | None, cases: Iterable[CaseTime], people: Sequence[int]) -> GroupAlpha:
+    def alpha(self, name: str | None, cases: Iterable[Case[AnnotatedClip]], people: Sequence[int]) -> GroupAlpha:
         """Of all persons together."""
-        coded = [one for case in cases for one in self._cases[case.case] if one is not None]
+        coded = [one for case in cases for one in self._cases[case.name] if one is not None]
         joined = _joined(coded, people)
         worked = (joined.codes != MISSING).sum(axis=0)
         at_work = tuple(
@@ -304,7 +304,6 @@ class _Coding:
     def _disagreement(
         self, clip: AnnotatedClip, coders: tuple[int, int], codes: tuple[int, int], start: int, stop: int
     ) -> Disagreement:
-        assert clip.info is not None  # noqa: S101 - it was coded
         one, other = (tuple(sorted(self._sets[code], key=lambda p: (self._rank.get(p, 0), p))) for code in codes)
         return Disagreement(
             level=self.level,
@@ -315,14 +314,14 @@ class _Coding:
             second_labels=other,
             start_frame=start,
             stop_frame=stop,
-            start_s=float(clip.info.index.time_s(start)),
-            end_s=float(clip.info.index.time_s(stop)),
-            duration_s=float(clip.info.index.time_s(stop) - clip.info.index.time_s(start)),
+            start_s=float(clip.index.time_s(start)),
+            end_s=float(clip.index.time_s(stop)),
+            duration_s=float(clip.index.time_s(stop) - clip.index.time_s(start)),
             case_start_s=float(case_time_s(clip, start)),
         )
 
 
-def _coders(cases: Iterable[CaseTime]) -> list[Coder]:
+def _coders(cases: Iterable[Case[AnnotatedClip]]) -> list[Coder]:
     works = [work for case in cases for clip in case.clips for work in clip.works]
     names = dict.fromkeys(work.annotator for work in works)
     predicted = {w.annotator for w in works} - {

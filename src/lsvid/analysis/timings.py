@@ -14,9 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from statistics import median
 
-from lsvid.annotations.stages import AnnotatedClip
-from lsvid.video.clips import natural_key
-from lsvid.video.timebase import FrameIndex
+from lsvid.annotations.stages import AnnotatedClip, Case
 
 LabelPath = tuple[str, ...]
 
@@ -32,12 +30,12 @@ class Part:
     @property
     def start_s(self) -> Fraction:
         """The first picture's PTS."""
-        return _index(self.clip).time_s(self.start_frame)
+        return self.clip.index.time_s(self.start_frame)
 
     @property
     def end_s(self) -> Fraction:
         """The PTS of the picture after the last."""
-        return _index(self.clip).time_s(self.stop_frame)
+        return self.clip.index.time_s(self.stop_frame)
 
 
 @dataclass(frozen=True)
@@ -60,29 +58,6 @@ class Occurrence:
     def duration_s(self) -> Fraction:
         """How long it lasted."""
         return self.end_s - self.start_s
-
-
-@dataclass(frozen=True)
-class CaseTime:
-    """A case with its clips put end to end: all of them in order, and how long it lasts."""
-
-    case: str
-    clips: tuple[AnnotatedClip, ...]
-
-    @property
-    def n_frames(self) -> int:
-        """The frames of all clips whose number of frames is known."""
-        return sum(_length(clip)[0] for clip in self.clips)
-
-    @property
-    def duration_s(self) -> Fraction:
-        """The seconds of all clips whose length is known."""
-        return sum((_length(clip)[1] for clip in self.clips), Fraction(0))
-
-    @property
-    def annotators(self) -> list[str]:
-        """Everybody who worked on a clip of it."""
-        return sorted({work.annotator for clip in self.clips for work in clip.works}, key=natural_key)
 
 
 @dataclass(frozen=True)
@@ -152,15 +127,7 @@ class WorkTiming:
     occurrences: int
 
 
-def case_times(clips: Iterable[AnnotatedClip]) -> list[CaseTime]:
-    """The cases, in the order of `clips`."""
-    cases: dict[str, list[AnnotatedClip]] = {}
-    for clip in clips:
-        cases.setdefault(clip.clip.case, []).append(clip)
-    return [CaseTime(case, tuple(members)) for case, members in cases.items()]
-
-
-def occurrences(case: CaseTime, annotator: str, level: int) -> list[Occurrence]:
+def occurrences(case: Case[AnnotatedClip], annotator: str, level: int) -> list[Occurrence]:
     """Every occurrence of every label at `level` (from 1), by start, then label.
 
     A region is one occurrence. Of one label, regions that overlap are joined, and so are those that touch across the
@@ -183,7 +150,7 @@ def occurrences(case: CaseTime, annotator: str, level: int) -> list[Occurrence]:
             first, last = group[0], group[-1]
             found.append(
                 Occurrence(
-                    case=case.case,
+                    case=case.name,
                     annotator=annotator,
                     label=label,
                     start_frame=_start(first),
@@ -230,27 +197,27 @@ def label_total(annotator: str, label: LabelPath, found: Sequence[Occurrence]) -
 
 
 def label_timings(
-    case: CaseTime, annotator: str, found: Iterable[Occurrence], labels: Sequence[LabelPath]
+    case: Case[AnnotatedClip], annotator: str, found: Iterable[Occurrence], labels: Sequence[LabelPath]
 ) -> list[LabelTiming]:
     """The numbers of each of `labels`, also of those that never occur."""
     by_label: dict[LabelPath, list[Occurrence]] = {label: [] for label in labels}
     for one in found:
         by_label[one.label].append(one)
-    return [label_timing(case.case, annotator, label, members) for label, members in by_label.items()]
+    return [label_timing(case.name, annotator, label, members) for label, members in by_label.items()]
 
 
-def work_timing(case: CaseTime, annotator: str, level: int, found: Sequence[Occurrence]) -> WorkTiming:
+def work_timing(case: Case[AnnotatedClip], annotator: str, level: int, found: Sequence[Occurrence]) -> WorkTiming:
     """What the annotator did with the case; `found` are all the occurrences of the level."""
-    mine = [c for c in case.clips if c.info is not None and any(w.annotator == annotator for w in c.works)]
-    annotated = _union((c.case_time_s, c.case_time_s + _length(c)[1]) for c in mine)
+    mine = [clip for clip in case.clips if any(work.annotator == annotator for work in clip.works)]
+    annotated = _union((clip.case_time_s, clip.case_time_s + clip.index.length_s) for clip in mine)
     labelled = _union((one.start_s, one.end_s) for one in found)
     free = _without(annotated, labelled)
     return WorkTiming(
-        case=case.case,
+        case=case.name,
         annotator=annotator,
         level=level,
         clips=len(mine),
-        case_s=float(case.duration_s),
+        case_s=float(case.length_s),
         annotated_s=float(_total(annotated)),
         labelled_s=float(_total(labelled)),
         unlabelled_s=float(_total(free)),
@@ -275,29 +242,23 @@ def labels_at(labels: Iterable[LabelPath], level: int) -> list[LabelPath]:
 
 def case_time_s(clip: AnnotatedClip, frame: int) -> Fraction:
     """Where a clip's picture `frame` lies in its case, in seconds."""
-    index = _index(clip)
-    return clip.case_time_s + index.time_s(frame) - index.start_s
+    return clip.case_time_s + clip.index.time_s(frame) - clip.index.start_s
 
 
 Interval = tuple[Fraction, Fraction]
 
 
-def _parts(case: CaseTime, annotator: str, level: int) -> dict[LabelPath, list[Part]]:
+def _parts(case: Case[AnnotatedClip], annotator: str, level: int) -> dict[LabelPath, list[Part]]:
     parts: dict[LabelPath, list[Part]] = {}
     for clip in case.clips:
         for work in clip.works:
-            if work.annotator != annotator or clip.info is None:
+            if work.annotator != annotator:
                 continue
             for span in work.spans:
-                if len(span.label) >= level and span.start_frame is not None and span.stop_frame is not None:
+                if len(span.label) >= level:
                     part = Part(clip, span.start_frame, span.stop_frame)
                     parts.setdefault(span.label[:level], []).append(part)
     return parts
-
-
-def _index(clip: AnnotatedClip) -> FrameIndex:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    return clip.info.index
 
 
 def _start(part: Part) -> int:
@@ -306,15 +267,6 @@ def _start(part: Part) -> int:
 
 def _stop(part: Part) -> int:
     return part.clip.case_frame + part.stop_frame
-
-
-def _length(clip: AnnotatedClip) -> tuple[int, Fraction]:
-    """Frames and seconds; as the clip's import told them where its file is left out."""
-    if clip.info is not None:
-        return clip.info.index.n_frames, clip.info.index.length_s
-    if clip.clip.n_frames is None or clip.clip.duration_s is None:
-        return 0, Fraction(0)
-    return clip.clip.n_frames, Fraction(clip.clip.duration_s).limit_denominator(1_000_000)
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:

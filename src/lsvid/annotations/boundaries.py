@@ -1,18 +1,21 @@
 """Boundaries as people mean them: spans drawn by hand gap or overlap by a fraction of a second. Never by default.
 
 All of it works on spans that have been located, within the spans of one annotator; a span that changes gets frames for
-its basis. Pure, but that spans are changed in place.
+its basis. Pure.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from itertools import islice
 from typing import Any
 
 import msgspec
 
-from lsvid.annotations.spans import Frames, Span
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.spans import Frames, LocatedSpan
+from lsvid.annotations.stages import AnnotatedClip
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
@@ -74,116 +77,148 @@ class BoundaryReport:
 
 def tidy(
     clips: Sequence[AnnotatedClip], options: BoundaryOptions, labels: Sequence[LabelPath], findings: Findings
-) -> BoundaryReport:
-    """Snap and resolve overlaps, as far as `options` ask for it; returns what was done. (`join` comes after merging.)
+) -> tuple[list[AnnotatedClip], BoundaryReport]:
+    """(the clips, snapped and without overlaps as far as `options` ask for it; what was done). `join` comes after
+    merging.
 
     clips: located, by case, in order. labels: every label path, the most important first. Overlaps are faults where
     `options` say so.
     """
     report = BoundaryReport()
+    tidied = []
     for clip in clips:
-        for work in clip.works if clip.info else ():
-            assert clip.info is not None  # noqa: S101 - checked above
-            index = clip.info.index
+        works = []
+        for work in clip.works:
+            spans = list(work.spans)
             if options.snap_s is not None:
-                report.moves_s += snap(work.spans, index, options.snap_s)
+                spans, moves = snap(spans, clip.index, options.snap_s)
+                report.moves_s += moves
             if options.overlap == "error":
-                _report_overlaps(clip, work, findings)
+                _report_overlaps(clip, work.annotator, spans, findings)
             elif options.overlap == "priority":
-                work.spans, overlaps, vanished = resolve(work.spans, index, _importance(options.priority, labels))
+                spans, overlaps, vanished = resolve(spans, clip.index, _importance(options.priority, labels))
                 report.overlaps, report.vanished = report.overlaps + overlaps, report.vanished + vanished
-    return report
+            works.append(replace(work, spans=tuple(spans)))
+        tidied.append(replace(clip, works=tuple(works)))
+    return tidied, report
 
 
 # --- Snapping ---------------------------------------------------------------------------------------------------------
 
 
-def snap(spans: Sequence[Span], index: FrameIndex, within_s: Fraction) -> list[float]:
-    """Where a span ends and another starts at most `within_s` seconds from it, move both to the middle.
+def snap(spans: Sequence[LocatedSpan], index: FrameIndex, within_s: Fraction) -> tuple[list[LocatedSpan], list[float]]:
+    """(the spans, where one ends and another starts at most `within_s` seconds from it both moved to the middle; how
+    far each boundary moved, in seconds).
 
-    Returns how far each boundary moved, in seconds. The nearest pairs go first, each boundary moves once, and no span
-    loses its last picture. The middle is the first picture at or after it.
+    The nearest pairs go first, each boundary moves once, and no span loses its last picture. The middle is the first
+    picture at or after it.
     """
-    ends = {_stop(span) for span in spans}
-    starts = {_start(span) for span in spans}
-    pairs = sorted(
-        (abs(index.time_s(end) - index.time_s(start)), end, start)
-        for end in ends - starts
-        for start in starts - ends
-        if abs(index.time_s(end) - index.time_s(start)) <= within_s
-    )
+    ending, starting = defaultdict[int, list[int]](list), defaultdict[int, list[int]](list)
+    for position, span in enumerate(spans):
+        ending[span.stop_frame].append(position)
+        starting[span.start_frame].append(position)
+    snapped = list(spans)
     moves: list[float] = []
     done_ends: set[int] = set()
     done_starts: set[int] = set()
-    for _, end, start in pairs:
-        before = [span for span in spans if _stop(span) == end]
-        after = [span for span in spans if _start(span) == start]
+    for end, start in _near_pairs(ending.keys() - starting.keys(), starting.keys() - ending.keys(), index, within_s):
+        if end in done_ends or start in done_starts:
+            continue
+        before = [snapped[position] for position in ending[end]]
+        after = [snapped[position] for position in starting[start]]
         middle = index.first_at_or_after((index.time_s(end) + index.time_s(start)) / 2)
-        if end in done_ends or start in done_starts or not _neighbours(before, after, middle):
+        if not _neighbours(before, after, middle):
             continue
         done_ends |= {end, middle}
         done_starts |= {start, middle}
-        for span in before:
-            moves += _move(span, index, _start(span), middle)
-        for span in after:
-            moves += _move(span, index, middle, _stop(span))
-    return moves
+        for position, span in zip(ending[end], before, strict=True):
+            moves += _distances(span, index, span.start_frame, middle)
+            snapped[position] = _moved(span, index, span.start_frame, middle)
+        for position in starting[start]:
+            span = snapped[position]
+            moves += _distances(span, index, middle, span.stop_frame)
+            snapped[position] = _moved(span, index, middle, span.stop_frame)
+    return snapped, moves
 
 
-def _neighbours(before: Sequence[Span], after: Sequence[Span], middle: int) -> bool:
+def _near_pairs(
+    ends: Iterable[int], starts: Iterable[int], index: FrameIndex, within_s: Fraction
+) -> list[tuple[int, int]]:
+    """The pairs (end, start) at most `within_s` seconds apart, the nearest first."""
+    ordered = sorted((index.time_s(start), start) for start in starts)
+    pairs = []
+    for end in ends:
+        end_s = index.time_s(end)
+        first = bisect_left(ordered, end_s - within_s, key=lambda one: one[0])
+        for start_s, start in islice(ordered, first, None):
+            if start_s > end_s + within_s:
+                break
+            pairs.append((abs(end_s - start_s), end, start))
+    return [(end, start) for _, end, start in sorted(pairs)]
+
+
+def _neighbours(before: Sequence[LocatedSpan], after: Sequence[LocatedSpan], middle: int) -> bool:
     """Whether the spans follow upon one another (none lies within another), and all keep a picture."""
-    return all(_start(a) < _start(b) and _stop(a) < _stop(b) for a in before for b in after) and (
-        all(_start(span) < middle for span in before) and all(middle < _stop(span) for span in after)
+    return (
+        all(a.start_frame < b.start_frame and a.stop_frame < b.stop_frame for a in before for b in after)
+        and all(span.start_frame < middle for span in before)
+        and all(middle < span.stop_frame for span in after)
     )
 
 
-def _move(span: Span, index: FrameIndex, start: int, stop: int) -> list[float]:
-    """Give `span` these frames; returns how far its boundaries moved, in seconds, where they did."""
-    moved = [
+def _moved(span: LocatedSpan, index: FrameIndex, start: int, stop: int) -> LocatedSpan:
+    """`span` on these frames, which are its basis from now on; the span itself where they are its own already."""
+    if (start, stop) == (span.start_frame, span.stop_frame):
+        return span
+    return msgspec.structs.replace(span, basis=Frames(start, stop)).located(index)
+
+
+def _distances(span: LocatedSpan, index: FrameIndex, start: int, stop: int) -> list[float]:
+    """How far the boundaries of `span` move, in seconds, where they do, when it gets these frames."""
+    return [
         abs(float(index.time_s(new) - index.time_s(old)))
-        for old, new in ((_start(span), start), (_stop(span), stop))
+        for old, new in ((span.start_frame, start), (span.stop_frame, stop))
         if old != new
     ]
-    if moved:
-        span.basis = Frames(start, stop)
-        span.locate(index)
-    return moved
 
 
 # --- Overlaps ---------------------------------------------------------------------------------------------------------
 
 
-def conflicts(a: Span, b: Span) -> bool:
+def conflicts(a: LocatedSpan, b: LocatedSpan) -> bool:
     """Whether two spans say different things of the same pictures: labels of which neither lies below the other, and
     that were not given to one region together.
     """
     n = min(len(a.label), len(b.label))
-    return a.label[:n] != b.label[:n] and a.region_id != b.region_id and _start(a) < _stop(b) and _start(b) < _stop(a)
+    return (
+        a.label[:n] != b.label[:n]
+        and a.region_id != b.region_id
+        and a.start_frame < b.stop_frame
+        and b.start_frame < a.stop_frame
+    )
 
 
 def resolve(
-    spans: Sequence[Span], index: FrameIndex, importance: Callable[[Span], tuple[int, ...]]
-) -> tuple[list[Span], int, int]:
+    spans: Sequence[LocatedSpan], index: FrameIndex, importance: Callable[[LocatedSpan], tuple[int, ...]]
+) -> tuple[list[LocatedSpan], int, int]:
     """(spans of which no two conflict, how many conflicts there were, how many spans have vanished).
 
     The span whose `importance` sorts first keeps its pictures; the other keeps what is left, in pieces if need be.
     """
-    kept: list[Span] = []
+    kept: list[LocatedSpan] = []
     overlaps = vanished = 0
-    for span in sorted(spans, key=lambda one: (importance(one), _start(one), _stop(one))):
+    for span in sorted(spans, key=lambda one: (importance(one), *_by_frames(one))):
         stronger = [one for one in kept if conflicts(span, one)]
         overlaps += len(stronger)
-        pieces = [(_start(span), _stop(span))]
+        pieces = [(span.start_frame, span.stop_frame)]
         for one in stronger:
-            pieces = [piece for old in pieces for piece in _without(old, _start(one), _stop(one))]
+            pieces = [piece for old in pieces for piece in _without(old, one.start_frame, one.stop_frame)]
         vanished += not pieces
         if not stronger:
             kept.append(span)
         for start, stop in pieces if stronger else ():
-            piece = msgspec.structs.replace(span, basis=Frames(start, stop))
-            piece.locate(index)
-            kept.append(piece)
-    return sorted(kept, key=lambda one: (_start(one), _stop(one), one.label)), overlaps, vanished
+            kept.append(msgspec.structs.replace(span, basis=Frames(start, stop)).located(index))
+    return sorted(kept, key=lambda one: (one.start_frame, one.stop_frame, one.label)), overlaps, vanished
 
 
 def _without(piece: tuple[int, int], start: int, stop: int) -> list[tuple[int, int]]:
@@ -192,97 +227,105 @@ def _without(piece: tuple[int, int], start: int, stop: int) -> list[tuple[int, i
     return [part for part in (left, right) if part[0] < part[1]]
 
 
-def _importance(priority: str, labels: Sequence[LabelPath]) -> Callable[[Span], tuple[int, ...]]:
+def _importance(priority: str, labels: Sequence[LabelPath]) -> Callable[[LocatedSpan], tuple[int, ...]]:
     rank = {path: number for number, path in enumerate(labels)}
     if priority == "longest":
-        return lambda span: (_start(span) - _stop(span), rank[span.label])
+        return lambda span: (span.start_frame - span.stop_frame, rank[span.label])
     return lambda span: (rank[span.label],)
 
 
-def _report_overlaps(clip: AnnotatedClip, work: Work, findings: Findings) -> None:
-    ordered = sorted(work.spans, key=lambda span: (_start(span), _stop(span)))
+def _report_overlaps(clip: AnnotatedClip, annotator: str, spans: Sequence[LocatedSpan], findings: Findings) -> None:
+    ordered = sorted(spans, key=_by_frames)
     for number, a in enumerate(ordered):
         for b in ordered[number + 1 :]:
-            if _start(b) >= _stop(a):
+            if b.start_frame >= a.stop_frame:
                 break
             if conflicts(a, b):
                 findings.fault(
-                    f"clip {clip.id}, {work.annotator}, region {b.region_id}",
+                    f"clip {clip.id}, {annotator}, region {b.region_id}",
                     f"{join_path(b.label)} overlaps {join_path(a.label)} (region {a.region_id}) "
-                    f"on frames {_start(b)} to {min(_stop(a), _stop(b)) - 1}",
+                    f"on frames {b.start_frame} to {min(a.stop_frame, b.stop_frame) - 1}",
                 )
 
 
 # --- Joining ----------------------------------------------------------------------------------------------------------
 
 
-def join(clips: Iterable[AnnotatedClip], gap_s: Fraction) -> int:
-    """Make spans of one label and annotator at most `gap_s` seconds apart one; returns how many joins were made.
+def join(clips: Iterable[AnnotatedClip], gap_s: Fraction) -> tuple[list[AnnotatedClip], int]:
+    """(the clips, spans of one label and annotator at most `gap_s` seconds apart made one; how many joins were made).
 
     Within a clip they become one span. Across the end of a clip each clip keeps its own part, which reaches the end,
     and both have the same region id, `<first clip>:<its region>`. Only clips that follow upon one another are joined.
     """
-    joined = 0
-    previous: AnnotatedClip | None = None
-    across: set[int] = set()  # spans that have been joined to one of the clip before
+    joined: list[AnnotatedClip] = []
+    n_joins = 0
+    across: set[tuple[str, str]] = set()  # (annotator, region) of the spans that have been joined to the clip before
     for clip in clips:
-        for work in clip.works if clip.info else ():
-            joined += _join_within(clip, work, gap_s)
-        pairs = _touching(previous, clip, gap_s) if previous and previous.clip.case == clip.clip.case else []
-        for before, after in pairs:
-            if id(before) not in across:
-                before.region_id = f"{before.clip}:{before.region_id}"
-            after.region_id = before.region_id
-            across.add(id(after))
-        joined += len(pairs)
-        previous = clip
-    return joined
+        works = []
+        for work in clip.works:
+            spans = _joined_within(work.spans, clip.index, gap_s)
+            n_joins += len(work.spans) - len(spans)
+            works.append(replace(work, spans=spans))
+        now = replace(clip, works=tuple(works))
+        if joined and joined[-1].case == now.case:
+            joined[-1], now, across = _joined_across(joined[-1], now, gap_s, across)
+            n_joins += len(across)
+        else:
+            across = set()
+        joined.append(now)
+    return joined, n_joins
 
 
-def _join_within(clip: AnnotatedClip, work: Work, gap_s: Fraction) -> int:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
-    kept: list[Span] = []
-    last: dict[LabelPath, Span] = {}
-    for span in sorted(work.spans, key=lambda one: (_start(one), _stop(one))):
-        before = last.get(span.label)
-        if before is not None and index.time_s(_start(span)) - index.time_s(_stop(before)) <= gap_s:
-            _move(before, index, _start(before), max(_stop(before), _stop(span)))
-            continue
-        last[span.label] = span
-        kept.append(span)
-    joined = len(work.spans) - len(kept)
-    work.spans = kept
-    return joined
-
-
-def _touching(first: AnnotatedClip, second: AnnotatedClip, gap_s: Fraction) -> list[tuple[Span, Span]]:
-    """The pairs of spans, of one label and annotator, between which the end of `first` lies; now they reach it."""
-    if first.info is None or second.info is None:
-        return []
-    index, following = first.info.index, second.info.index
-    works = {work.annotator: work for work in second.works}
-    pairs = []
-    for work in first.works:
-        others = works[work.annotator].spans if work.annotator in works else []
-        earliest = {span.label: span for span in sorted(others, key=_start, reverse=True)}
-        for label, span in {span.label: span for span in sorted(work.spans, key=_stop)}.items():
-            other = earliest.get(label)
-            if other is None:
+def _joined_within(spans: Sequence[LocatedSpan], index: FrameIndex, gap_s: Fraction) -> tuple[LocatedSpan, ...]:
+    kept: list[LocatedSpan] = []
+    last: dict[LabelPath, int] = {}  # the place in `kept` of each label's latest span
+    for span in sorted(spans, key=_by_frames):
+        place = last.get(span.label)
+        before = kept[place] if place is not None else None
+        if place is not None and before is not None:
+            gap = index.time_s(span.start_frame) - index.time_s(before.stop_frame)
+            if gap <= gap_s:
+                kept[place] = _moved(before, index, before.start_frame, max(before.stop_frame, span.stop_frame))
                 continue
-            at_end = index.end_s - index.time_s(_stop(span))
-            if at_end + following.time_s(_start(other)) - following.start_s <= gap_s:
-                _move(span, index, _start(span), index.n_frames)
-                _move(other, following, 0, _stop(other))
-                pairs.append((span, other))
-    return pairs
+        last[span.label] = len(kept)
+        kept.append(span)
+    return tuple(kept)
 
 
-def _start(span: Span) -> int:
-    assert span.start_frame is not None  # noqa: S101 - located, which is the caller's business
-    return span.start_frame
+def _joined_across(
+    first: AnnotatedClip, second: AnnotatedClip, gap_s: Fraction, across: Collection[tuple[str, str]]
+) -> tuple[AnnotatedClip, AnnotatedClip, set[tuple[str, str]]]:
+    """The two clips, spans between which the end of `first` lies made to reach it; (annotator, region) of each pair.
+
+    across: the same of the pairs that end in `first`: their regions have their name already.
+    """
+    index, following = first.index, second.index
+    firsts = {work.annotator: list(work.spans) for work in first.works}
+    seconds = {work.annotator: list(work.spans) for work in second.works}
+    pairs: set[tuple[str, str]] = set()
+    for annotator in firsts.keys() & seconds.keys():
+        mine, theirs = firsts[annotator], seconds[annotator]
+        latest = {mine[k].label: k for k in sorted(range(len(mine)), key=lambda k: mine[k].stop_frame)}
+        earliest = {
+            theirs[k].label: k for k in sorted(range(len(theirs)), key=lambda k: theirs[k].start_frame, reverse=True)
+        }
+        for label in latest.keys() & earliest.keys():
+            span, other = mine[latest[label]], theirs[earliest[label]]
+            at_end = index.end_s - index.time_s(span.stop_frame)
+            if at_end + following.time_s(other.start_frame) - following.start_s > gap_s:
+                continue
+            region = span.region_id if (annotator, span.region_id) in across else f"{span.clip}:{span.region_id}"
+            before = _moved(span, index, span.start_frame, index.n_frames)
+            after = _moved(other, following, 0, other.stop_frame)
+            mine[latest[label]] = msgspec.structs.replace(before, region_id=region)
+            theirs[earliest[label]] = msgspec.structs.replace(after, region_id=region)
+            pairs.add((annotator, region))
+    return _with_spans(first, firsts), _with_spans(second, seconds), pairs
 
 
-def _stop(span: Span) -> int:
-    assert span.stop_frame is not None  # noqa: S101 - located, which is the caller's business
-    return span.stop_frame
+def _with_spans(clip: AnnotatedClip, spans: Mapping[str, Sequence[LocatedSpan]]) -> AnnotatedClip:
+    return replace(clip, works=tuple(replace(work, spans=tuple(spans[work.annotator])) for work in clip.works))
+
+
+def _by_frames(span: LocatedSpan) -> tuple[int, int]:
+    return span.start_frame, span.stop_frame

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lsvid.annotations.spans import Span
+from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError
 from lsvid.labels.tree import join_path
@@ -42,7 +42,7 @@ class _Rows:
     """The rows of one annotation: their frames, and the positions of their spans; `len(work.spans)` for none."""
 
     clip: AnnotatedClip
-    work: Work
+    work: Work[LocatedSpan]
     frames: IntArray
     spans: IntArray
 
@@ -66,8 +66,8 @@ class FrameTables:
             names.append(options.background)
         annotators = {work.annotator for clip in clips for work in clip.works}
         self.schema: dict[str, pl.DataType] = {
-            "case": _categories(clip.clip.case for clip in clips),
-            "clip": _categories(clip.clip.clip for clip in clips),
+            "case": _categories(clip.case for clip in clips),
+            "clip": _categories(clip.name for clip in clips),
             "frame": pl.Int32(),
             "case_frame": pl.Int32(),
             "time_s": pl.Float64(),
@@ -95,17 +95,17 @@ class FrameTables:
         """The rows of `clips`, in their order, and of each sorted by annotator, frame and label order.
 
         Long: one row per (frame, active label), and one with no label (null) for a frame that has none. A clip without
-        annotations is there once, without an annotator. The clips must have been found, and their spans located.
+        annotations is there once, without an annotator.
         """
-        rows = [self._rows(clip, work) for clip in clips for work in clip.works or [Work.nobody()]]
+        rows = [self._rows(clip, work) for clip in clips for work in clip.works or (Work[LocatedSpan].nobody(),)]
         # A column of all of them at once: a call of polars costs more than the rows of a clip.
         if self.options.wide:
             rows, labels = self._wide(rows)
         else:
             labels = self._long(rows)
         texts: dict[str, list[str | None]] = {
-            "case": [row.clip.clip.case for row in rows],
-            "clip": [row.clip.clip.clip for row in rows],
+            "case": [row.clip.case for row in rows],
+            "clip": [row.clip.name for row in rows],
             "annotator": [row.work.annotator or None for row in rows],
         }
         which = pl.Series(np.repeat(np.arange(len(rows), dtype=np.uint32), [len(row.frames) for row in rows]))
@@ -113,11 +113,10 @@ class FrameTables:
         columns |= _times(rows) | labels
         return pl.DataFrame({name: columns[name] for name in self.schema})
 
-    def _rows(self, clip: AnnotatedClip, work: Work) -> _Rows:
-        assert clip.info is not None  # noqa: S101 - the caller's business
-        frames, spans = _active(work.spans, clip.info.index.n_frames, self._rank)
+    def _rows(self, clip: AnnotatedClip, work: Work[LocatedSpan]) -> _Rows:
+        frames, spans = _active(work.spans, clip.index.n_frames, self._rank)
         if self.options.sample_fps is not None:
-            mask = np.isin(frames, sample_frames(clip.info.index, self.options.sample_fps))
+            mask = np.isin(frames, sample_frames(clip.index, self.options.sample_fps))
             frames, spans = frames[mask], spans[mask]
         return _Rows(clip, work, frames, spans)
 
@@ -164,11 +163,10 @@ def _times(rows: Sequence[_Rows]) -> dict[str, pl.Series]:
     frame, case_frame = block[16 * n : 20 * n].view(np.int32), block[20 * n :].view(np.int32)
     stop = 0
     for row in rows:
-        assert row.clip.info is not None  # noqa: S101 - the caller's business
         start, stop = stop, stop + len(row.frames)
         frame[start:stop] = row.frames
         case_frame[start:stop] = row.frames + row.clip.case_frame
-        row.clip.info.index.times_s().take(row.frames, out=time_s[start:stop], mode="clip")  # unbuffered
+        row.clip.index.times_s().take(row.frames, out=time_s[start:stop], mode="clip")  # unbuffered
         _case_times_s(row.clip).take(row.frames, out=case_time_s[start:stop], mode="clip")
     columns: dict[str, npt.NDArray[Any]] = {
         "frame": frame,
@@ -183,7 +181,7 @@ def _categories(texts: Iterable[str]) -> pl.Enum:
     return pl.Enum(list(dict.fromkeys(text for text in texts if text)))
 
 
-def _active(spans: Sequence[Span], n_frames: int, rank: Mapping[LabelPath, int]) -> tuple[IntArray, IntArray]:
+def _active(spans: Sequence[LocatedSpan], n_frames: int, rank: Mapping[LabelPath, int]) -> tuple[IntArray, IntArray]:
     """(frame, position in `spans`) of every row, by frame, then label rank; position `len(spans)` where nothing is
     active.
 
@@ -220,8 +218,7 @@ def _active(spans: Sequence[Span], n_frames: int, rank: Mapping[LabelPath, int])
 
 def _case_times_s(clip: AnnotatedClip) -> npt.NDArray[np.float64]:
     """The case time of every picture in seconds: each the double nearest to the exact fraction."""
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index, offset = clip.info.index, clip.case_time_s
+    index, offset = clip.index, clip.case_time_s
     denominator = math.lcm(offset.denominator, index.time_base.denominator)
     step = index.time_base.numerator * (denominator // index.time_base.denominator)
     begin = offset.numerator * (denominator // offset.denominator)

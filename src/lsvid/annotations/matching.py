@@ -8,8 +8,11 @@ label that has this name. What is meant by none or by several is never guessed.
 import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
-from lsvid.annotations.stages import AnnotatedClip
+import msgspec
+
+from lsvid.annotations.stages import GatheredClip
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 
@@ -79,14 +82,18 @@ class LabelMatcher:
         return [_squeezed(join_path(path)), _squeezed(self._separator.join(path))]
 
 
-def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings: Findings) -> dict[str, str]:
-    """Give every span the path that its label means; returns old -> new of those that changed, as texts.
+def match_labels(
+    clips: Iterable[GatheredClip], matcher: LabelMatcher, findings: Findings
+) -> tuple[list[GatheredClip], dict[str, str]]:
+    """(the clips, every span with the path that its label means; old -> new of the labels that changed, as texts).
 
     Spans whose label means no label of the tree, or several, are taken out; each such label is a fault.
     """
     found: dict[LabelPath, list[LabelPath]] = {}
     counts: Counter[LabelPath] = Counter()
+    matched = []
     for clip in clips:
+        works = []
         for work in clip.works:
             kept = []
             for span in work.spans:
@@ -95,9 +102,9 @@ def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings
                     found[label] = matcher.candidates(label)
                 counts[label] += 1
                 if len(found[label]) == 1:
-                    span.label = found[label][0]
-                    kept.append(span)
-            work.spans = kept
+                    kept.append(msgspec.structs.replace(span, label=found[label][0]))
+            works.append(replace(work, spans=tuple(kept)))
+        matched.append(replace(clip, works=tuple(works)))
     for label, paths in found.items():
         if len(paths) != 1:
             number = "1 span" if counts[label] == 1 else f"{counts[label]} spans"
@@ -105,7 +112,7 @@ def match_labels(clips: Iterable[AnnotatedClip], matcher: LabelMatcher, findings
             findings.fault(f"label {text!r} ({number})", _why(text, paths, matcher.nearest(label)))
     for old in sorted(matcher.unused):
         findings.warn(f"--rename {old}: no label has this name", "look for a slip; the other renames were done")
-    return {
+    return matched, {
         join_path(label): join_path(paths[0]) for label, paths in found.items() if len(paths) == 1 and paths[0] != label
     }
 

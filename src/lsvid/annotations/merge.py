@@ -6,13 +6,13 @@ agree on "Suturing" but not on what kind agree on "Suturing", and that is what t
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from lsvid.annotations.spans import Annotation, Frames, Span, Status
+from lsvid.annotations.spans import Annotation, Frames, LocatedSpan, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError
 from lsvid.findings import Findings
@@ -55,8 +55,10 @@ class _Votes:
         return [frozenset(path for path in labels if len(path) == level) for labels in self.marked[annotator]]
 
 
-def merge(clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findings) -> dict[str, Any]:
-    """Replace the annotations of each located clip by one of an annotator named `options.how`; returns a report.
+def merge(
+    clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findings
+) -> tuple[list[AnnotatedClip], dict[str, Any]]:
+    """(the clips, each with one annotation by an annotator named `options.how` in place of its own; a report).
 
     Its spans are runs of frames of one label; where a frame has a label and one below it, it has the lower one.
     majority: more than half of the clip's annotators. priority: at each level, what the first annotator marked who
@@ -64,12 +66,13 @@ def merge(clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findi
     before merging, and warned about. Raises SettingsError, as `MergeOptions.check`.
     """
     options.check()
-    reports = []
+    reports, merged = [], []
     all_tied = 0
     for clip in clips:
-        if clip.info is None or not clip.works:
+        if not clip.works:
+            merged.append(clip)
             continue
-        votes = _votes(clip.works, clip.info.index.n_frames)
+        votes = _votes(clip.works, clip.index.n_frames)
         depth = max((len(path) for ones in votes.marked.values() for labels in ones for path in labels), default=1)
         kept: list[set[LabelPath]] = [{()} for _ in votes.lengths]
         levels: list[dict[str, float | None]] = []
@@ -82,16 +85,16 @@ def merge(clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findi
         reports.append(
             {"case": clip.clip.case, "clip": clip.clip.clip, "annotators": list(votes.marked), "levels": levels}
         )
-        clip.works = [_merged(clip, votes, kept, options.how)]
+        merged.append(replace(clip, works=(_merged(clip, votes, kept, options.how),)))
     if all_tied:
         findings.warn(
             f"{all_tied:,} frames (counted at each level) had exactly half of the annotators for a label: no majority",
             "they stay without it; manifest.json says in which clips; --merge priority would decide",
         )
-    return {"how": options.how, "order": list(options.order), "clips": reports}
+    return merged, {"how": options.how, "order": list(options.order), "clips": reports}
 
 
-def _votes(works: Sequence[Work], n_frames: int) -> _Votes:
+def _votes(works: Sequence[Work[LocatedSpan]], n_frames: int) -> _Votes:
     spans = [span for work in works for span in work.spans]
     borders = np.array(sorted({0, n_frames, *(b for span in spans for b in _frames(span))}), dtype=np.int64)
     marked: dict[str, list[Labels]] = {}
@@ -143,7 +146,7 @@ def _first_word(marked: Sequence[set[LabelPath]]) -> set[LabelPath]:
     return chosen
 
 
-def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Work:
+def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Work[LocatedSpan]:
     names: dict[str, Any] = {
         "case": clip.clip.case, "clip": clip.clip.clip, "annotator": how, "status": Status.ACCEPTED, "source": SOURCE,
         "annotation_id": how,
@@ -161,13 +164,10 @@ def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], 
                 ones.append([start, start + length])
         start += length
     ordered = sorted((start, stop, path) for path, ones in runs.items() for start, stop in ones)
-    spans = [
-        Span(**names, label=path, region_id=str(number), basis=Frames(start, stop))
+    spans = tuple(
+        Span(**names, label=path, region_id=str(number), basis=Frames(start, stop)).located(clip.index)
         for number, (start, stop, path) in enumerate(ordered, start=1)
-    ]
-    for span in spans:
-        assert clip.info is not None  # noqa: S101 - the caller has looked
-        span.locate(clip.info.index)
+    )
     return Work(Annotation(**names), spans, how)
 
 
@@ -204,7 +204,5 @@ def _mean(values: Sequence[float]) -> float | None:
     return sum(values) / len(values) if values else None
 
 
-def _frames(span: Span) -> tuple[int, int]:
-    assert span.start_frame is not None  # noqa: S101 - located, which is the caller's business
-    assert span.stop_frame is not None  # noqa: S101 - the same
+def _frames(span: LocatedSpan) -> tuple[int, int]:
     return span.start_frame, span.stop_frame

@@ -179,10 +179,25 @@ class Span(_Record, kw_only=True, tag="span"):
     start_frame: int | None = None
     stop_frame: int | None = None
 
-    def locate(self, index: FrameIndex) -> None:
-        """Compute the frames from `basis` and the seconds from the frames. Raises OutsideClipError."""
-        self.start_frame, self.stop_frame = self.basis.frames(index)
-        self.start_s, self.end_s = seconds_of_frames(index, self.start_frame, self.stop_frame)
+    def located(self, index: FrameIndex) -> "LocatedSpan":
+        """The span on the frames that `basis` means, its seconds computed from them. Raises OutsideClipError."""
+        start_frame, stop_frame = self.basis.frames(index)
+        start_s, end_s = seconds_of_frames(index, start_frame, stop_frame)
+        return LocatedSpan(
+            version=self.version, case=self.case, clip=self.clip, label=self.label, annotator=self.annotator,
+            status=self.status, source=self.source, annotation_id=self.annotation_id, region_id=self.region_id,
+            basis=self.basis, score=self.score, start_s=start_s, end_s=end_s, start_frame=start_frame,
+            stop_frame=stop_frame,
+        )  # fmt: skip
+
+
+class LocatedSpan(Span, kw_only=True, tag="span"):
+    """A span on the frames `[start_frame, stop_frame)` of its clip, which last from `start_s` to `end_s`."""
+
+    start_s: float
+    end_s: float
+    start_frame: int
+    stop_frame: int
 
 
 Record = Clip | Annotation | Span

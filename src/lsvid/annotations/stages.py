@@ -1,16 +1,23 @@
-"""The records of one or more exports, put together by clip: which annotations count, in which file, on which frames."""
+"""The records of one or more exports, put together by clip: which annotations count, in which file, on which frames.
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+Each step makes new objects of the next stage, and its type says which one it is:
+
+records -> gather -> GatheredClip -> select -> GatheredClip -> find_files -> FoundClip -> locate -> AnnotatedClip
+
+A FoundClip has its frame index, and an AnnotatedClip has every span on its frames. Clips whose file cannot be found or
+read stay GatheredClips, and are handed on beside the others as `lost`: their cases are incomplete.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
-from lsvid.annotations.spans import Annotation, Clip, Proxy, Record, Span, Status
+from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
 from lsvid.errors import ClipError, ExportError, SettingsError
-from lsvid.files.names import readable
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
@@ -24,33 +31,63 @@ ANNOTATION_CHOICES = ("latest", "first", "ground-truth", "all")
 
 _SUBMITTED = frozenset({Status.ACCEPTED, Status.REJECTED, Status.IGNORED, Status.SKIPPED})
 
+SpanT_co = TypeVar("SpanT_co", bound=Span, covariant=True)
 
-@dataclass
-class Work:
+
+@dataclass(frozen=True)
+class Work(Generic[SpanT_co]):
     """One annotation and its spans. `annotator` tells it from the others of its clip."""
 
     annotation: Annotation
-    spans: list[Span] = field(default_factory=list)
+    spans: tuple[SpanT_co, ...] = ()
     annotator: str = ""
 
     @classmethod
-    def nobody(cls) -> "Work":
+    def nobody(cls) -> "Work[SpanT_co]":
         """What stands for a clip that has no annotation."""
         return cls(Annotation(case="", clip="", annotator="", status=Status.ACCEPTED, source="", annotation_id=""))
 
 
-@dataclass
-class AnnotatedClip:
-    """A clip, what people said of it, and (once it is found) its file.
+@dataclass(frozen=True)
+class GatheredClip:
+    """A clip and what people said of it. media: every name that the exports give its file."""
+
+    clip: Clip
+    works: tuple[Work[Span], ...] = ()
+    media: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """`case/clip`."""
+        return self.clip.clip_id
+
+
+@dataclass(frozen=True)
+class FoundClip:
+    """A clip whose file has been found and read.
 
     case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
     """
 
     clip: Clip
-    works: list[Work] = field(default_factory=list)
-    media: list[str] = field(default_factory=list)
-    path: str | None = None
-    info: VideoInfo | None = None
+    works: tuple[Work[Span], ...]
+    path: str
+    info: VideoInfo
+    case_frame: int = 0
+    case_time_s: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class AnnotatedClip:
+    """A clip whose every span lies on its frames: what tables, files and measures are made from.
+
+    case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
+    """
+
+    clip: Clip
+    works: tuple[Work[LocatedSpan], ...]
+    path: str
+    info: VideoInfo
     case_frame: int = 0
     case_time_s: Fraction = Fraction(0)
 
@@ -58,6 +95,83 @@ class AnnotatedClip:
     def id(self) -> str:
         """`case/clip`."""
         return self.clip.clip_id
+
+    @property
+    def case(self) -> str:
+        """The name of its case."""
+        return self.clip.case
+
+    @property
+    def name(self) -> str:
+        """Its name within its case."""
+        return self.clip.clip
+
+    @property
+    def index(self) -> FrameIndex:
+        """Its frame index."""
+        return self.info.index
+
+
+ClipT = TypeVar("ClipT", FoundClip, AnnotatedClip)
+
+
+@dataclass(frozen=True)
+class Stage(Generic[ClipT]):
+    """The clips of one stage, by case, in order; and those whose file is missing or unreadable."""
+
+    clips: tuple[ClipT, ...]
+    lost: tuple[GatheredClip, ...] = ()
+
+    @property
+    def in_order(self) -> "list[ClipT | GatheredClip]":
+        """All of them, by case, then place in the case."""
+        clips: list[ClipT | GatheredClip] = list(self.clips)
+        clips += self.lost
+        return sorted(clips, key=lambda one: _place(one.clip))
+
+    @property
+    def cases(self) -> "list[Case[ClipT]]":
+        """The cases with their clips, in order."""
+        members: dict[str, tuple[list[ClipT], list[GatheredClip]]] = {}
+        for clip in self.in_order:
+            clips, lost = members.setdefault(clip.clip.case, ([], []))
+            if isinstance(clip, GatheredClip):
+                lost.append(clip)
+            else:
+                clips.append(clip)
+        return [Case(name, tuple(clips), tuple(lost)) for name, (clips, lost) in members.items()]
+
+    @property
+    def incomplete_cases(self) -> frozenset[str]:
+        """The cases of which a clip is lost."""
+        return frozenset(clip.clip.case for clip in self.lost)
+
+
+@dataclass(frozen=True)
+class Case(Generic[ClipT]):
+    """One recording with its clips put end to end, in order; `lost` are those without a readable file."""
+
+    name: str
+    clips: tuple[ClipT, ...]
+    lost: tuple[GatheredClip, ...] = ()
+
+    @property
+    def n_frames(self) -> int:
+        """The frames of all its clips; of a lost one as many as its import told."""
+        told = sum(told_length(clip)[0] for clip in self.lost)
+        return told + sum(clip.info.index.n_frames for clip in self.clips)
+
+    @property
+    def length_s(self) -> Fraction:
+        """The seconds of all its clips; of a lost one as many as its import told."""
+        told = sum((told_length(clip)[1] for clip in self.lost), Fraction(0))
+        return told + sum((clip.info.index.length_s for clip in self.clips), Fraction(0))
+
+    @property
+    def annotators(self) -> list[str]:
+        """Everybody who worked on a clip of it, in natural order."""
+        names = {work.annotator for clip in self.clips for work in clip.works}
+        return sorted(names | {work.annotator for clip in self.lost for work in clip.works}, key=natural_key)
 
 
 @dataclass(frozen=True)
@@ -69,113 +183,223 @@ class Selection:
     annotators: frozenset[str] | None = None
 
 
-def gather(records: Iterable[Record], findings: Findings) -> list[AnnotatedClip]:
+# --- Gathering --------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Gathering:
+    """A clip while its records are put together."""
+
+    clip: Clip
+    works: dict[tuple[str, str, Status], tuple[Annotation, list[Span]]] = field(default_factory=dict)
+    media: dict[str, None] = field(default_factory=dict)
+
+
+def gather(records: Iterable[Record], findings: Findings) -> list[GatheredClip]:
     """The clips of `records` with all their annotations, by case, then place in the case.
 
     A span that names no annotation of its clip gets one of its own.
     """
-    clips: dict[str, AnnotatedClip] = {}
-    works: dict[tuple[str, str, str, Status], Work] = {}
+    clips: dict[str, _Gathering] = {}
     for record in records:
         if isinstance(record, Clip):
-            known = clips.get(record.clip_id)
-            if known is None:
-                known = clips[record.clip_id] = AnnotatedClip(record)
-            elif record.fingerprint and known.clip.fingerprint not in (None, record.fingerprint):
+            known = clips.setdefault(record.clip_id, _Gathering(record))
+            if record.fingerprint and known.clip.fingerprint not in (None, record.fingerprint):
                 findings.fault(
                     f"clip {record.clip_id}", f"two different videos have this id: {known.clip.media}, {record.media}"
                 )
             elif record.fingerprint and known.clip.fingerprint is None:
                 known.clip = record  # an import tells more of a clip than an export from elsewhere
-            if record.media not in known.media:
-                known.media.append(record.media)
+            known.media[record.media] = None
             continue
         clip = clips.get(record.clip_id)
         if clip is None:
             findings.fault(f"clip {record.clip_id}", "is annotated, but the export holds no record of the clip itself")
-            clip = clips[record.clip_id] = AnnotatedClip(Clip(case=record.case, clip=record.clip, media=record.clip))
-        key = (record.clip_id, record.annotation_id, record.annotator, record.status)
-        work = works.get(key)
-        if work is None:
-            annotation = record if isinstance(record, Annotation) else _annotation_of(record)
-            work = works[key] = Work(annotation)
-            clip.works.append(work)
+            clip = clips[record.clip_id] = _Gathering(Clip(case=record.case, clip=record.clip, media=record.clip))
+        key = (record.annotation_id, record.annotator, record.status)
+        if key not in clip.works:
+            clip.works[key] = (record if isinstance(record, Annotation) else _annotation_of(record), [])
         if isinstance(record, Span):
-            work.spans.append(record)
-    return sorted(clips.values(), key=_place)
+            clip.works[key][1].append(record)
+    gathered = [
+        GatheredClip(
+            clip.clip,
+            tuple(Work(annotation, tuple(spans)) for annotation, spans in clip.works.values()),
+            tuple(clip.media),
+        )
+        for clip in clips.values()
+    ]
+    return sorted(gathered, key=lambda one: _place(one.clip))
 
 
-def select(clips: Iterable[AnnotatedClip], selection: Selection, findings: Findings) -> None:
-    """Keep only the annotations that count; the others are reported as left out."""
-    for clip in clips:
-        candidates = [w for w in clip.works if _asked_for(w, selection)]
-        kept = []
-        for group in _by_annotator(candidates).values():
-            chosen = _choose(group, selection.annotations)
-            kept += [w for w in chosen if w.annotation.status in selection.statuses]
-            for work in chosen:
-                if work.annotation.status not in selection.statuses:
-                    findings.leave_out(_where(clip, work), f"annotations that are {work.annotation.status}")
-            for work in group:
-                if work not in chosen:
-                    findings.leave_out(
-                        _where(clip, work), f"annotations other than the {selection.annotations} of an annotator"
-                    )
-        for work in clip.works:
-            if work not in candidates:
-                why = f"annotations that are {work.annotation.status}s"
-                if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
-                    why = "annotations by annotators not asked for"
-                findings.leave_out(_where(clip, work), why)
-        kept = _named(kept, join_parts=selection.annotations != "all")
-        clip.works = sorted(kept, key=lambda w: natural_key(w.annotator))
+def _annotation_of(span: Span) -> Annotation:
+    return Annotation(
+        case=span.case, clip=span.clip, annotator=span.annotator, status=span.status, source=span.source,
+        annotation_id=span.annotation_id, score=span.score,
+    )  # fmt: skip
+
+
+def _place(clip: Clip) -> tuple[object, ...]:
+    return (natural_key(clip.case), clip.order is None, clip.order or 0.0, natural_key(clip.clip))
+
+
+# --- Selecting --------------------------------------------------------------------------------------------------------
+
+
+def select(clips: Iterable[GatheredClip], selection: Selection, findings: Findings) -> list[GatheredClip]:
+    """The clips with only the annotations that count; the others are reported as left out."""
+    return [replace(clip, works=_selected(clip, selection, findings)) for clip in clips]
+
+
+def _selected(clip: GatheredClip, selection: Selection, findings: Findings) -> tuple[Work[Span], ...]:
+    kept = []
+    for group in _by_annotator(work for work in clip.works if _asked_for(work, selection)).values():
+        chosen = _choose(group, selection.annotations)
+        for work in chosen:
+            if work.annotation.status in selection.statuses:
+                kept.append(work)
+            else:
+                findings.leave_out(_where(clip.clip, work), f"annotations that are {work.annotation.status}")
+        for work in group:
+            if not any(work is one for one in chosen):
+                why = f"annotations other than the {selection.annotations} of an annotator"
+                findings.leave_out(_where(clip.clip, work), why)
+    for work in clip.works:
+        if not _asked_for(work, selection):
+            why = f"annotations that are {work.annotation.status}s"
+            if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
+                why = "annotations by annotators not asked for"
+            findings.leave_out(_where(clip.clip, work), why)
+    named = _named(kept, join_parts=selection.annotations != "all")
+    return tuple(sorted(named, key=lambda work: natural_key(work.annotator)))
+
+
+def _asked_for(work: Work[Span], selection: Selection) -> bool:
+    status = work.annotation.status
+    if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
+        return False
+    return status in selection.statuses or status in _SUBMITTED
+
+
+def _by_annotator(works: Iterable[Work[Span]]) -> dict[tuple[str, str, str], list[Work[Span]]]:
+    """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
+    groups: dict[tuple[str, str, str], list[Work[Span]]] = {}
+    for work in works:
+        status, part = work.annotation.status, work.annotation.part
+        kind = "submitted" if status in _SUBMITTED else str(status)
+        groups.setdefault((work.annotation.annotator, kind, part), []).append(work)
+    return groups
+
+
+def _choose(group: Sequence[Work[Span]], which: str) -> list[Work[Span]]:
+    if which == "all":
+        return list(group)
+    if which == "ground-truth":
+        return [work for work in group if work.annotation.ground_truth]
+    ordered = sorted(group, key=lambda work: (work.annotation.updated_at, natural_key(work.annotation.annotation_id)))
+    return [ordered[0] if which == "first" else ordered[-1]]
+
+
+def _named(works: Sequence[Work[Span]], *, join_parts: bool) -> Iterator[Work[Span]]:
+    """The works, each with a name of its own: the annotator's, with what tells it apart where one has several."""
+    works = _join_parts(works) if join_parts else works
+    for work in works:
+        annotation = work.annotation
+        alike = [other for other in works if other.annotation.annotator == annotation.annotator]
+        name = annotation.annotator
+        if len(alike) > 1:
+            tag = str(annotation.status) if annotation.status not in _SUBMITTED else annotation.annotation_id
+            name = f"{name} #{tag}"
+        yield replace(work, annotator=name)
+
+
+def _join_parts(works: Iterable[Work[Span]]) -> list[Work[Span]]:
+    """`works`, where those that cover parts of a clip, by one annotator and of one status, have become one."""
+    whole, parts = [], dict[tuple[str, Status], list[Work[Span]]]()
+    for work in works:
+        if work.annotation.part:
+            parts.setdefault((work.annotation.annotator, work.annotation.status), []).append(work)
+        else:
+            whole.append(work)
+    for members in parts.values():
+        annotation = msgspec.structs.replace(members[0].annotation, part="")
+        spans = tuple(
+            msgspec.structs.replace(span, annotation_id=annotation.annotation_id)
+            for work in members
+            for span in work.spans
+        )
+        whole.append(Work(annotation, spans))
+    return whole
+
+
+# --- Finding ----------------------------------------------------------------------------------------------------------
 
 
 def find_files(
-    clips: list[AnnotatedClip],
+    clips: Sequence[GatheredClip],
     roots: Sequence[str],
     rule: CaseRule | None,
     findings: Findings,
     on_probed: Callable[[int, int], None] | None = None,
     workers: "Workers | None" = None,
-) -> None:
-    """Find each clip's file under `roots` (none: where the export says), and read its frame index.
+) -> Stage[FoundClip]:
+    """The clips with their file under `roots` (none: where the export says) and its frame index.
 
-    Adds the unannotated clips of the same cases that lie under `roots`, since a case's time counts every one, and sets
+    Adds the unannotated clips of the same cases that lie under `roots`, since a case's time counts every one, and tells
     where each clip lies in its case. What cannot be found or read is a fault.
     """
     finder = ClipFinder(roots)
+    paths = {clip.id: _find(clip, finder, findings) for clip in clips}
+    siblings = _siblings(clips, {path for path in paths.values() if path}, roots, rule)
+    for sibling in siblings:
+        if (taken := paths.setdefault(sibling.id, sibling.clip.media)) != sibling.clip.media:
+            findings.fault(f"clip {sibling.id}", f"two files have this id: {taken}, {sibling.clip.media}")
+    clips = sorted([*clips, *siblings], key=lambda one: _place(one.clip))
+    with_file = [path for clip in clips if (path := paths[clip.id]) is not None]
+    on_done = (lambda done: on_probed(done, len(with_file))) if on_probed else None
+    infos = dict(zip(with_file, probe_all(with_file, on_done, workers), strict=True))
+    cases: dict[str, list[FoundClip | GatheredClip]] = {}
     for clip in clips:
-        _find(clip, finder, findings)
-    _add_siblings(clips, roots, rule, findings)
-    with_file = [clip for clip in clips if clip.path is not None]
-    total = len(with_file)
-    on_done = (lambda done: on_probed(done, total)) if on_probed else None
-    infos = probe_all([str(clip.path) for clip in with_file], on_done, workers)
-    for clip, info in zip(with_file, infos, strict=True):
-        if isinstance(info, ClipError):
-            findings.fault(f"clip {clip.id}", info.message)
-        elif clip.clip.proxy is not None and info.fingerprint == clip.clip.proxy.fingerprint:
-            clip.info = info  # the same frames at the same times
-            findings.warn(
-                f"the original of clip {clip.id} is not on this machine: read from its proxy, {clip.path}",
-                "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
-            )
-        elif clip.clip.fingerprint not in (None, info.fingerprint):
-            findings.fault(f"clip {clip.id}", f"{clip.path} is not the video that was imported: its content differs")
-        else:
-            clip.info = _as_played(info, clip.clip.proxy)
-            if clip.clip.n_frames not in (None, info.index.n_frames):
-                findings.warn(
-                    f"clip {clip.id}: its annotations count {clip.clip.n_frames} frames, {clip.path} has "
-                    f"{info.index.n_frames}",
-                    "check that they were made on this very file: a copy at another rate shifts every label",
-                )
-            rate = info.index.rate
-            clip.clip.n_frames, clip.clip.rate = info.index.n_frames, None if rate is None else str(rate)
-            clip.clip.duration_s, clip.clip.fingerprint = float(info.index.length_s), info.fingerprint
-    for members in _by_case(clips).values():
-        _place_in_case(members, findings)
+        path = paths[clip.id]
+        found = _read(clip, path, infos[path], findings) if path is not None else clip
+        cases.setdefault(clip.clip.case, []).append(found)
+    placed = [clip for members in cases.values() for clip in _placed_in_case(members, findings)]
+    return Stage(
+        tuple(clip for clip in placed if isinstance(clip, FoundClip)),
+        tuple(clip for clip in placed if isinstance(clip, GatheredClip)),
+    )
+
+
+def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: Findings) -> FoundClip | GatheredClip:
+    """The clip with what its file says; as it was where that is a fault."""
+    record = clip.clip
+    if isinstance(info, ClipError):
+        findings.fault(f"clip {clip.id}", info.message)
+        return clip
+    if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
+        findings.warn(
+            f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",
+            "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
+        )
+        return FoundClip(record, clip.works, path, info)  # the same frames at the same times
+    if record.fingerprint not in (None, info.fingerprint):
+        findings.fault(f"clip {clip.id}", f"{path} is not the video that was imported: its content differs")
+        return clip
+    info = _as_played(info, record.proxy)
+    index = info.index
+    if record.n_frames not in (None, index.n_frames):
+        findings.warn(
+            f"clip {clip.id}: its annotations count {record.n_frames} frames, {path} has {index.n_frames}",
+            "check that they were made on this very file: a copy at another rate shifts every label",
+        )
+    known = msgspec.structs.replace(
+        record,
+        n_frames=index.n_frames,
+        rate=None if index.rate is None else str(index.rate),
+        duration_s=float(index.length_s),
+        fingerprint=info.fingerprint,
+    )
+    return FoundClip(known, clip.works, path, info)
 
 
 def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
@@ -204,11 +428,12 @@ def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
     return media if Path(media).is_file() else copy
 
 
-def _find(clip: AnnotatedClip, finder: ClipFinder, findings: Findings) -> None:
+def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | None:
+    """The clip's file; None, with a fault, where there is none, or several."""
     if clip.clip.proxy is not None:
-        clip.path = _find_original(clip.clip.media, clip.clip.proxy, finder)
-        if clip.path is not None:
-            return
+        original = _find_original(clip.clip.media, clip.clip.proxy, finder)
+        if original is not None:
+            return original
     found: dict[str, None] = {}
     for media in clip.media:
         try:
@@ -217,19 +442,37 @@ def _find(clip: AnnotatedClip, finder: ClipFinder, findings: Findings) -> None:
             findings.fault(f"clip {clip.id}", error.message)
     if len(found) > 1:
         findings.fault(f"clip {clip.id}", f"two files have this id: {', '.join(found)}")
-    elif found:
-        clip.path = next(iter(found))
+        return None
+    return next(iter(found), None)
 
 
-def _place_in_case(members: Sequence[AnnotatedClip], findings: Findings) -> None:
+def _siblings(
+    clips: Sequence[GatheredClip], known: Collection[str], roots: Sequence[str], rule: CaseRule | None
+) -> list[GatheredClip]:
+    """The other clips of cases that the export tells by folder; an import by lsvid has listed all of them itself."""
+    by_folder = {clip.clip.case for clip in clips if clip.clip.order is None}
+    if not by_folder or not roots:
+        return []
+    return [
+        GatheredClip(Clip(case=file.case, clip=file.name, media=file.path), (), (file.path,))
+        for file in find_clips(list(roots), rule or CaseRule())
+        if file.case in by_folder and file.path not in known
+    ]
+
+
+def _placed_in_case(
+    members: Sequence[FoundClip | GatheredClip], findings: Findings
+) -> Iterator[FoundClip | GatheredClip]:
+    """The clips of one case, each with the frames and seconds before it."""
     frames, time_s = 0, Fraction(0)
     for clip in members:
-        clip.case_frame, clip.case_time_s = frames, time_s
-        if clip.info is not None:
+        if isinstance(clip, FoundClip):
+            yield replace(clip, case_frame=frames, case_time_s=time_s)
             frames, time_s = frames + clip.info.index.n_frames, time_s + clip.info.index.length_s
-        elif clip.clip.n_frames is not None and clip.clip.duration_s is not None:  # left out, but its import told these
-            frames += clip.clip.n_frames
-            time_s += Fraction(clip.clip.duration_s).limit_denominator(1_000_000)
+        else:
+            told_frames, told_s = told_length(clip)
+            frames, time_s = frames + told_frames, time_s + told_s
+            yield clip
     missing = missing_numbers([clip.clip.clip for clip in members])
     if missing:
         findings.warn(
@@ -238,33 +481,55 @@ def _place_in_case(members: Sequence[AnnotatedClip], findings: Findings) -> None
         )
 
 
-def locate(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
-    """Compute the frames of every span whose clip has been found; a span that lies outside its clip is a fault.
+def told_length(clip: GatheredClip) -> tuple[int, Fraction]:
+    """(frames, seconds) of a lost clip as its import told them; zeros where it did not."""
+    record = clip.clip
+    if record.n_frames is None or record.duration_s is None:
+        return 0, Fraction(0)
+    return record.n_frames, Fraction(record.duration_s).limit_denominator(1_000_000)
+
+
+# --- Locating ---------------------------------------------------------------------------------------------------------
+
+
+def locate(found: Stage[FoundClip], findings: Findings) -> Stage[AnnotatedClip]:
+    """The clips with every span on its frames; a span that lies outside its clip is a fault.
 
     Spans that hold no picture are reported as left out, and dropped; ends up to a second outside the clip are cut and
     counted.
     """
-    for clip in clips:
-        if clip.info is None:
+    clips = []
+    for clip in found.clips:
+        works = tuple(
+            Work(work.annotation, tuple(_located(clip, work, findings)), work.annotator) for work in clip.works
+        )
+        clips.append(AnnotatedClip(clip.clip, works, clip.path, clip.info, clip.case_frame, clip.case_time_s))
+    return Stage(tuple(clips), found.lost)
+
+
+def _located(clip: FoundClip, work: Work[Span], findings: Findings) -> Iterator[LocatedSpan]:
+    index, where = clip.info.index, _where(clip.clip, work)
+    for span in work.spans:
+        place = f"{where}, region {span.region_id}"
+        try:
+            located = span.located(index)
+        except OutsideClipError as error:
+            findings.fault(place, str(error))
             continue
-        index = clip.info.index
-        n_frames = index.n_frames
-        for work in clip.works:
-            kept, where = [], _where(clip, work)
-            for span in work.spans:
-                place = f"{where}, region {span.region_id}"
-                try:
-                    span.locate(index)
-                except OutsideClipError as error:
-                    findings.fault(place, str(error))
-                    continue
-                if span.start_frame == span.stop_frame:
-                    findings.leave_out(place, "spans that hold no picture")
-                    continue
-                if span.stop_frame == n_frames and span.basis.is_cut(index):
-                    findings.cut(place)
-                kept.append(span)
-            work.spans = kept
+        if located.start_frame == located.stop_frame:
+            findings.leave_out(place, "spans that hold no picture")
+            continue
+        if located.stop_frame == index.n_frames and span.basis.is_cut(index):
+            findings.cut(place)
+        yield located
+
+
+def _where(clip: Clip, work: Work[Span]) -> str:
+    task = f"task {clip.task_id}, " if clip.task_id is not None else ""
+    return f"{task}clip {clip.clip_id}, annotation {work.annotation.annotation_id}"
+
+
+# --- Faults, labels ---------------------------------------------------------------------------------------------------
 
 
 def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
@@ -283,111 +548,12 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
     )
 
 
-def label_order(clips: Iterable[AnnotatedClip], tree: LabelTree | None) -> list[tuple[str, ...]]:
+def label_order(clips: Iterable[AnnotatedClip | GatheredClip], tree: LabelTree | None) -> list[tuple[str, ...]]:
     """Every label path: the tree's in its own order, then those that only occur in spans, in natural order."""
     paths = list(tree.paths()) if tree else []
     known = set(paths)
     seen = {span.label for clip in clips for work in clip.works for span in work.spans} - known
     return paths + sorted(seen, key=lambda path: [natural_key(name) for name in path])
-
-
-def _annotation_of(span: Span) -> Annotation:
-    return Annotation(
-        case=span.case, clip=span.clip, annotator=span.annotator, status=span.status, source=span.source,
-        annotation_id=span.annotation_id, score=span.score,
-    )  # fmt: skip
-
-
-def _place(clip: AnnotatedClip) -> tuple[object, ...]:
-    order = clip.clip.order
-    return (natural_key(clip.clip.case), order is None, order or 0.0, natural_key(clip.clip.clip))
-
-
-def _by_case(clips: Iterable[AnnotatedClip]) -> dict[str, list[AnnotatedClip]]:
-    cases: dict[str, list[AnnotatedClip]] = {}
-    for clip in clips:
-        cases.setdefault(clip.clip.case, []).append(clip)
-    return cases
-
-
-def _add_siblings(clips: list[AnnotatedClip], roots: Sequence[str], rule: CaseRule | None, findings: Findings) -> None:
-    """The other clips of cases that the export tells by folder; an import by lsvid has listed all of them itself."""
-    by_folder = {clip.clip.case for clip in clips if clip.clip.order is None}
-    if not by_folder or not roots:
-        return
-    known = {clip.path for clip in clips}
-    by_id = {clip.id: clip for clip in clips if clip.path is not None}
-    for file in find_clips(list(roots), rule or CaseRule()):
-        if file.case not in by_folder or file.path in known:
-            continue
-        if file.id in by_id:
-            findings.fault(f"clip {file.id}", f"two files have this id: {by_id[file.id].path}, {file.path}")
-        else:
-            clip = Clip(case=file.case, clip=file.name, media=readable(file.path))
-            clips.append(AnnotatedClip(clip, media=[file.path], path=file.path))
-    clips.sort(key=_place)
-
-
-def _where(clip: AnnotatedClip, work: Work) -> str:
-    task = f"task {clip.clip.task_id}, " if clip.clip.task_id is not None else ""
-    return f"{task}clip {clip.id}, annotation {work.annotation.annotation_id}"
-
-
-def _asked_for(work: Work, selection: Selection) -> bool:
-    status = work.annotation.status
-    if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
-        return False
-    return status in selection.statuses or status in _SUBMITTED
-
-
-def _by_annotator(works: Iterable[Work]) -> dict[tuple[str, str, str], list[Work]]:
-    """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
-    groups: dict[tuple[str, str, str], list[Work]] = {}
-    for work in works:
-        status, part = work.annotation.status, work.annotation.part
-        kind = "submitted" if status in _SUBMITTED else str(status)
-        groups.setdefault((work.annotation.annotator, kind, part), []).append(work)
-    return groups
-
-
-def _join_parts(works: Iterable[Work]) -> list[Work]:
-    """`works`, where those that cover parts of a clip, by one annotator and of one status, have become one."""
-    joined: dict[tuple[str, Status], Work] = {}
-    whole = []
-    for work in works:
-        annotation = work.annotation
-        if not annotation.part:
-            whole.append(work)
-            continue
-        one = joined.setdefault(
-            (annotation.annotator, annotation.status), Work(msgspec.structs.replace(annotation, part=""))
-        )
-        for span in work.spans:
-            span.annotation_id = one.annotation.annotation_id
-        one.spans += work.spans
-    return whole + list(joined.values())
-
-
-def _choose(group: Sequence[Work], which: str) -> list[Work]:
-    if which == "all":
-        return list(group)
-    if which == "ground-truth":
-        return [work for work in group if work.annotation.ground_truth]
-    ordered = sorted(group, key=lambda work: (work.annotation.updated_at, natural_key(work.annotation.annotation_id)))
-    return [ordered[0] if which == "first" else ordered[-1]]
-
-
-def _named(works: Collection[Work], *, join_parts: bool) -> list[Work]:
-    """The works, each with a name of its own: the annotator's, with what tells it apart where one has several."""
-    works = _join_parts(works) if join_parts else list(works)
-    for work in works:
-        annotation = work.annotation
-        alike = [other.annotation for other in works if other.annotation.annotator == annotation.annotator]
-        work.annotator = annotation.annotator
-        if len(alike) > 1:
-            tag = str(annotation.status) if annotation.status not in _SUBMITTED else annotation.annotation_id
-            work.annotator = f"{annotation.annotator} #{tag}"
-    return works
 
 
 def check_selection(selection: Selection) -> None:

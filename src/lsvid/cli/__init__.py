@@ -92,17 +92,10 @@ class _LsvidGroup(click.Group):
         except ReaderGoneError:
             forget_stdout()
             sys.exit(0)
-        except RuntimeError as error:
-            if "can't start new thread" not in str(error):
+        except (OSError, MemoryError, RuntimeError) as error:
+            if (known := _refused(error)) is None:
                 raise
-            output.error(
-                "there is not enough memory, or there are too many threads", "work on fewer clips at a time", 1
-            )
-        except MemoryError:
-            output.error("there is not enough memory", "free some, or work on fewer clips at a time", 1)
-        except OSError as error:  # that no reader and no writer foresaw
-            where = error.filename or "a file"
-            output.error(f"cannot use {where}: {error.strerror or error}", "check it, its folder and the disk", 1)
+            output.error(*known, 1)
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
@@ -116,6 +109,16 @@ class _LsvidGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with program.reader_may_go():
             return super().invoke(ctx)
+
+
+def _refused(error: Exception) -> tuple[str, str] | None:
+    """What to say where the machine gives no more, which no reader and no writer foresaw; None for a fault of ours."""
+    if isinstance(error, OSError):
+        where = error.filename or "a file"
+        return f"cannot use {where}: {error.strerror or error}", "check it, its folder and the disk"
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return "there is not enough memory", "free some, or work on fewer clips at a time"
+    return None
 
 
 @click.command(cls=_LsvidGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

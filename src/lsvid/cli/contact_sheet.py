@@ -37,13 +37,14 @@ def contact_sheet(output: Output, /, **options: Any) -> None:
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
             )
-        labels = label_order(clips, sources.options.tree)
+        labels = label_order(located.clips, sources.options.tree)
         with output.progress("Taking pictures") as step:
             rows = write_contact_sheet(
-                clips, options["path"], labels, findings, inputs=input_files(options), short_side=options["short_side"],
+                located.clips, options["path"], labels, findings, inputs=input_files(options),
+                short_side=options["short_side"],
                 jobs=options["jobs"], on_progress=step,
             )  # fmt: skip
     output.findings(findings)

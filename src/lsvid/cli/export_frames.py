@@ -95,15 +95,16 @@ def export_frames(output: Output, /, **options: Any) -> None:
     ):
         treatment.merge = merge
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step,
                 workers=workers,
             )  # fmt: skip
-        labels = label_order(clips, sources.options.tree)
+        labels = label_order(located.clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
-        with output.progress("Writing pictures" if images else "Writing frames", 0 if images else len(clips)) as step:
+        doing = "Writing pictures" if images else "Writing frames"
+        with output.progress(doing, 0 if images else len(located.clips)) as step:
             manifest = export_frames(
-                clips,
+                located,
                 options["folder"],
                 sources,
                 table,

@@ -62,6 +62,8 @@ def import_clips(
     renames: tuple[str, ...],
     label_separator: str,
     datasets: tuple[str, ...],
+    tiers: tuple[str, ...],
+    tier_names: str,
     skip_bad: bool,
     dry_run: bool,
     scheduler: str | None,
@@ -107,8 +109,9 @@ def import_clips(
     if spans_files:
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
         wanted = SpanImport(
-            spans_files, ReadOptions(rule, datasets=datasets), kind, new_names, label_separator, skip_bad, dry_run
-        )
+            spans_files, ReadOptions(rule, datasets=datasets, tiers=tiers, tier_names=tier_names), kind, new_names,
+            label_separator, skip_bad, dry_run,
+        )  # fmt: skip
         usable = [
             clip for clip, item in zip(clips, report.items, strict=True) if item.task is not None and not item.error
         ]

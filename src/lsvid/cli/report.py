@@ -37,14 +37,14 @@ def report(output: Output, /, **options: Any) -> None:
     findings = Findings()
     with open_sources(output, options) as (sources, selection, treatment):
         with output.progress("Reading clips") as step:
-            clips = read_clips(
+            located = read_clips(
                 sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
             )
         names = list(sources.names or sources.exports)
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
-        chosen = ReportOptions(label_order(clips, tree), tree, project_url, names)
-        done = write_report(clips, options["folder"], chosen, findings, inputs=input_files(options))
+        chosen = ReportOptions(label_order(located.clips, tree), tree, project_url, names)
+        done = write_report(located, options["folder"], chosen, findings, inputs=input_files(options))
     output.findings(findings)
     note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}

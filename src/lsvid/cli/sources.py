@@ -14,6 +14,8 @@ from lsvid.errors import DataError, SettingsError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+TIER_NAMES = ("auto", "level", "participant", "annotator", "none")  # as lsvid.readers.elan has them; late to import
+
 STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
 
@@ -47,7 +49,7 @@ def source_options(command: Command) -> Command:
 
 
 def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator and --dataset: for labels, and data, that come from elsewhere."""
+    """--rename, --label-separator, --dataset, --tiers, --tier-names: for labels, and data, that come from elsewhere."""
     for option in reversed(
         [
             click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
@@ -56,6 +58,12 @@ def flat_label_options(command: Command) -> Command:
                          help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
             click.option("--dataset", "datasets", multiple=True, metavar="NAME",
                          help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+            click.option("--tiers", multiple=True, metavar="PATTERN",
+                         help="Of an ELAN file: the tiers to read ('gloss*'); repeatable. Default: all."),
+            click.option("--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
+                         help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
+                         "a level of their labels; level: of top tiers always; participant: the first level is the "
+                         "participant; annotator: a top tier's name is who annotated; none: nothing."),
         ]
     ):  # fmt: skip
         command = option(command)
@@ -158,7 +166,15 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         if options["annotator_map"]:
             annotators = annotators | _read_map(options["annotator_map"], "annotator as exported, name to write")
         read_options = ReadOptions(
-            rule, tree, label_config, options["ls_fps"], annotators, options["datasets"], decode_media=not roots
+            rule,
+            tree,
+            label_config,
+            options["ls_fps"],
+            annotators,
+            options["datasets"],
+            options["tiers"],
+            options["tier_names"],
+            decode_media=not roots,
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
 

@@ -14,8 +14,18 @@ from typing import Any, Literal
 import msgspec
 
 from lsvid.annotations.matching import LabelMatcher, match_labels
-from lsvid.annotations.spans import Status
-from lsvid.annotations.stages import AnnotatedClip, Selection, Work, gather, locate, raise_faults, select
+from lsvid.annotations.spans import LocatedSpan, Status
+from lsvid.annotations.stages import (
+    FoundClip,
+    GatheredClip,
+    Selection,
+    Stage,
+    Work,
+    gather,
+    locate,
+    raise_faults,
+    select,
+)
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
@@ -95,15 +105,14 @@ def import_spans(
     records = [record for export in spans.exports for record in read_export(export, spans.options, findings)]
     found = gather(records, findings)
     statuses = _FOR_PREDICTIONS if spans.kind == "predictions" else _FOR_ANNOTATIONS
-    select(found, Selection(statuses=statuses), findings)
-    match_labels(found, LabelMatcher(tree, spans.renames, spans.separator), findings)
+    found = select(found, Selection(statuses=statuses), findings)
+    found, _ = match_labels(found, LabelMatcher(tree, spans.renames, spans.separator), findings)
     of_task = _find(found, clips, tasks, findings)
-    locate(found, findings)
+    located = locate(Stage(tuple(clip for clip, _ in of_task)), findings)
     plan = [
         (task, work, _results(controls, clip.info, task, work, findings))
-        for clip, task in of_task
+        for clip, (_, task) in zip(located.clips, of_task, strict=True)
         for work in clip.works
-        if clip.info is not None
     ]
     raise_faults(findings, ", ".join(spans.exports), skip_bad=spans.skip_bad)
     counts: Counter[str] = Counter()
@@ -116,8 +125,8 @@ def import_spans(
 
 
 def _find(
-    found: Sequence[AnnotatedClip], clips: Sequence[ClipFile], tasks: Mapping[str, _Task], findings: Findings
-) -> list[tuple[AnnotatedClip, _Task]]:
+    found: Sequence[GatheredClip], clips: Sequence[ClipFile], tasks: Mapping[str, _Task], findings: Findings
+) -> list[tuple[FoundClip, _Task]]:
     """The task of each clip that spans are about, told by its file, or else by its id. What has none is left out."""
     finder = ClipFinder([clip.path for clip in clips])
     by_path = {clip.path: clip for clip in clips}
@@ -138,12 +147,13 @@ def _find(
                     f"clip {one.id}, {work.annotator}", "annotations of clips that are not among those imported"
                 )
             continue
-        one.info = probe(file.path)
-        pairs.append((one, task))
+        pairs.append((FoundClip(one.clip, one.works, file.path, probe(file.path)), task))
     return pairs
 
 
-def _results(controls: Controls, info: VideoInfo, task: _Task, work: Work, findings: Findings) -> list[dict[str, Any]]:
+def _results(
+    controls: Controls, info: VideoInfo, task: _Task, work: Work[LocatedSpan], findings: Findings
+) -> list[dict[str, Any]]:
     rate: Fraction = parse_rate(str(float(parse_rate(task.data.get("fps", info.index.editor_rate)))))
     results, faults = controls.results(work.spans, info.index, rate)
     for span, reason in faults:
@@ -152,7 +162,13 @@ def _results(controls: Controls, info: VideoInfo, task: _Task, work: Work, findi
 
 
 def _add_prediction(
-    server: Server, task: _Task, work: Work, results: list[dict[str, Any]], users: Mapping[str, int], *, dry_run: bool
+    server: Server,
+    task: _Task,
+    work: Work[LocatedSpan],
+    results: list[dict[str, Any]],
+    users: Mapping[str, int],
+    *,
+    dry_run: bool,
 ) -> bool:
     there = [one for one in task.predictions if isinstance(one, _Found) and one.model_version == work.annotator]
     if any(one.result == results for one in there):
@@ -166,7 +182,13 @@ def _add_prediction(
 
 
 def _add_annotation(
-    server: Server, task: _Task, work: Work, results: list[dict[str, Any]], users: Mapping[str, int], *, dry_run: bool
+    server: Server,
+    task: _Task,
+    work: Work[LocatedSpan],
+    results: list[dict[str, Any]],
+    users: Mapping[str, int],
+    *,
+    dry_run: bool,
 ) -> bool:
     annotation = work.annotation
     identity = (task.id, annotation.source, annotation.annotation_id, work.annotator, annotation.status)

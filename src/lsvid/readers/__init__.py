@@ -16,6 +16,7 @@ import msgspec
 
 from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
+from lsvid.files.texts import head_of
 from lsvid.findings import Findings
 from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, prodigy_database, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
@@ -95,10 +96,9 @@ def names() -> list[str]:
 
 
 def _head(path: Path) -> bytes:
-    """The first kilobytes of a file; nothing of a folder, or of what cannot be read, which its reader will report."""
+    """The first kilobytes of a file, unpacked; nothing of a folder, or of what cannot be read (its reader tells)."""
     try:
-        with path.open("rb") as file:
-            return file.read(_HEAD_SIZE)
+        return head_of(path, _HEAD_SIZE)
     except OSError:
         return b""
 

@@ -35,6 +35,8 @@ class ReadOptions:
     ls_fps: the rate Label Studio's editor used, for tasks that do not carry it.
     annotators: annotator as the export names them -> name to write.
     datasets: of a Prodigy database, the datasets to read.
+    tiers: of ELAN files, the tiers to read (patterns such as 'gloss*'); none: all.
+    tier_names: of ELAN files, what the names of tiers mean: one of lsvid.readers.elan.TIER_NAMES.
     decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
     """
 
@@ -44,6 +46,8 @@ class ReadOptions:
     ls_fps: str | None = None
     annotators: Mapping[str, str] = field(default_factory=dict)
     datasets: tuple[str, ...] = ()
+    tiers: tuple[str, ...] = ()
+    tier_names: str = "auto"
     decode_media: bool = False
 
     def case_of(self, path: str) -> str:

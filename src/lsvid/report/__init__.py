@@ -9,7 +9,7 @@ from typing import Any
 from lsvid import __version__
 from lsvid.analysis.comparison import Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.errors import DataError
 from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.findings import Findings
@@ -25,14 +25,14 @@ _VERSION = 1
 
 
 def write_report(
-    clips: Sequence[AnnotatedClip],
+    located: Stage[AnnotatedClip],
     folder: str | Path,
     options: ReportOptions,
     findings: Findings,
     *,
     inputs: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Write the report of `clips` into `folder` (or a prefix in S3); returns what was written.
+    """Write the report of the clips into `folder` (or a prefix in S3); returns what was written.
 
     That is `files`, and the numbers of what is in them.
 
@@ -41,15 +41,14 @@ def write_report(
     count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
     `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
     """
-    for clip in clips:
-        if clip.info is None:
-            findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
-    if not any(clip.works and clip.info is not None for clip in clips):
+    for lost in located.lost:
+        findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
+    if not any(clip.works for clip in located.clips):
         raise DataError(
             "there is nothing to report: no clip has an annotation that counts",
             "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
-    data = report_data(clips, options)
+    data = report_data(located, options)
     with whole_folder(folder, TIMINGS, PAGE, inputs) as output:
         staging = output.folder
         (staging / FIGURES).mkdir()
@@ -84,8 +83,8 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
         "files": list(files),
         "cases": [
             {
-                "case": case.case,
-                "duration_s": float(case.duration_s),
+                "case": case.name,
+                "duration_s": float(case.length_s),
                 "frames": case.n_frames,
                 "clips": [
                     {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lsvid.annotations.spans import Span
+from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import DataError, LsvidError
 from lsvid.files.outputs import whole_file
@@ -38,7 +38,7 @@ def write_contact_sheet(
     DataError where there is no span, or the disk is full; SettingsError where `path` is there and is no contact sheet,
     or one of `inputs`.
     """
-    shown = [clip for clip in clips if clip.info is not None and any(work.spans for work in clip.works)]
+    shown = [clip for clip in clips if any(work.spans for work in clip.works)]
     if not shown:
         raise DataError("there is no span to show", "see which there are: lsvid export-spans --all")
     frames = [sorted({frame for _, span in _spans(clip) for frame in _three(span)}) for clip in shown]
@@ -83,19 +83,19 @@ def _is_sheet(start: bytes) -> bool:
     )
 
 
-def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work, Span]]:
+def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work[LocatedSpan], LocatedSpan]]:
     """The spans of a clip and whose they are, by time."""
     spans = [(work, span) for work in clip.works for span in work.spans]
     yield from sorted(spans, key=lambda one: (one[1].start_frame or 0, one[1].stop_frame or 0, one[0].annotator))
 
 
-def _three(span: Span) -> tuple[int, int, int]:
+def _three(span: LocatedSpan) -> tuple[int, int, int]:
     """The first, the middle and the last frame."""
     first, last = span.start_frame or 0, (span.stop_frame or 1) - 1
     return first, (first + last) // 2, last
 
 
-def _row(clip: AnnotatedClip, work: Work, span: Span, folder: Path, colour: str) -> str:
+def _row(clip: AnnotatedClip, work: Work[LocatedSpan], span: LocatedSpan, folder: Path, colour: str) -> str:
     assert clip.info is not None  # noqa: S101 - the caller's business
     index, label = clip.info.index, join_path(span.label)
     cells = []

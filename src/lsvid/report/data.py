@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 
 from lsvid.analysis.comparison import Comparison, compare
 from lsvid.analysis.timings import (
-    CaseTime,
     LabelPath,
     LabelTiming,
     LabelTotal,
     Occurrence,
     WorkTiming,
-    case_times,
     label_timings,
     label_total,
     labels_at,
@@ -21,7 +19,7 @@ from lsvid.analysis.timings import (
     transitions,
     work_timing,
 )
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Case, Stage
 from lsvid.labels.colours import dressed
 from lsvid.labels.tree import Label, LabelTree
 
@@ -52,7 +50,7 @@ class ReportData:
     """Everything that the tables, the figures and the page are made from."""
 
     options: ReportOptions
-    cases: list[CaseTime]
+    cases: list[Case[AnnotatedClip]]
     annotators: list[str]
     levels: list[int]
     colours: dict[LabelPath, str]
@@ -73,9 +71,9 @@ class ReportData:
         return None if project is None or task_id is None else f"{project.rstrip('/')}/data?task={task_id}"
 
 
-def report_data(clips: Sequence[AnnotatedClip], options: ReportOptions) -> ReportData:
-    """Compute everything. The clips' spans must have been located (`lsvid.writers.export.read_clips`)."""
-    cases = case_times(clips)
+def report_data(located: Stage[AnnotatedClip], options: ReportOptions) -> ReportData:
+    """Everything that the report tells."""
+    cases = located.cases
     levels = list(range(1, max((len(path) for path in options.labels), default=1) + 1))
     data = ReportData(
         options=options,
@@ -89,7 +87,7 @@ def report_data(clips: Sequence[AnnotatedClip], options: ReportOptions) -> Repor
         for annotator in case.annotators:
             for level in levels:
                 found = occurrences(case, annotator, level)
-                key = (case.case, annotator, level)
+                key = (case.name, annotator, level)
                 data.found[key] = found
                 data.labels += label_timings(case, annotator, found, data.labels_at(level))
                 data.work.append(work_timing(case, annotator, level, found))
@@ -109,7 +107,7 @@ def durations_of(data: ReportData, annotator: str, level: int) -> dict[LabelPath
     """The seconds that each label of the level lasted, each time, over all cases; only of labels that occur."""
     durations: dict[LabelPath, list[float]] = {label: [] for label in data.labels_at(level)}
     for case in data.cases:
-        for one in data.found.get((case.case, annotator, level), []):
+        for one in data.found.get((case.name, annotator, level), []):
             durations[one.label].append(float(one.duration_s))
     return {label: values for label, values in durations.items() if values}
 
@@ -118,7 +116,7 @@ def transitions_of(data: ReportData, annotator: str, level: int) -> Transitions:
     """The transitions of all cases together: none leads from one case to the next."""
     counts: Transitions = Counter()
     for case in data.cases:
-        counts += data.transitions.get((case.case, annotator, level), Counter())
+        counts += data.transitions.get((case.name, annotator, level), Counter())
     return counts
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lsvid.analysis.timings import CaseTime, LabelPath, Occurrence
+from lsvid.analysis.timings import LabelPath, Occurrence
+from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.findings import Findings
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
 
@@ -64,7 +65,7 @@ def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
         return free
 
     for case in data.cases:
-        yield name("timeline", case.case), partial(_timeline, data=data, case=case)
+        yield name("timeline", case.name), partial(_timeline, data=data, case=case)
     for annotator in data.annotators:
         for level in data.levels:
             durations = durations_of(data, annotator, level)
@@ -78,17 +79,17 @@ def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
             yield name("transitions", *parts), partial(_transitions, counts=counts, labels=labels, title=title)
 
 
-def _timeline(figure: "Figure", data: ReportData, case: CaseTime) -> None:
+def _timeline(figure: "Figure", data: ReportData, case: Case[AnnotatedClip]) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - as above
 
     annotators = case.annotators
     rows: list[tuple[str, list[tuple[Occurrence, str]], int]] = []
     for annotator in annotators:
         for level in data.levels:
-            found = data.found[case.case, annotator, level]
+            found = data.found[case.name, annotator, level]
             rows.append((f"{annotator}: level {level}", [(one, annotator) for one in found], 1))
     for label in data.labels_at(1):
-        marked = [(o, a) for a in annotators for o in data.found[case.case, a, 1] if o.label == label]
+        marked = [(o, a) for a in annotators for o in data.found[case.name, a, 1] if o.label == label]
         if marked:
             rows.append((label[0], marked, len(annotators)))
     figure.set_size_inches(11, 1.2 + _ROW_INCHES * len(rows))
@@ -109,9 +110,9 @@ def _timeline(figure: "Figure", data: ReportData, case: CaseTime) -> None:
     n_strips = len(annotators) * len(data.levels)
     axes.axhline(n_strips - 0.5, color="0.4", linewidth=0.6)
     axes.set(
-        title=f"{case.case} ({clock(float(case.duration_s))}; {len(case.clips)} clips, dotted)",
+        title=f"{case.name} ({clock(float(case.length_s))}; {len(case.clips)} clips, dotted)",
         xlabel="time in the case",
-        xlim=(0, max(float(case.duration_s), 0.001)),
+        xlim=(0, max(float(case.length_s), 0.001)),
         ylim=(len(rows) - 0.4, -0.6),
         yticks=range(len(rows)),
         yticklabels=[text for text, *_ in rows],

@@ -12,7 +12,8 @@ from statistics import quantiles
 
 from lsvid import __version__
 from lsvid.analysis.comparison import Disagreement, PairAgreement
-from lsvid.analysis.timings import CaseTime, LabelPath, Occurrence, Part, case_time_s
+from lsvid.analysis.timings import LabelPath, Occurrence, Part, case_time_s
+from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, duration, durations_of, ink, transitions_of
 
@@ -56,7 +57,7 @@ def _title(data: ReportData) -> str:
 
 
 def _body(data: ReportData) -> Iterator[str]:
-    total_s = sum(float(case.duration_s) for case in data.cases)
+    total_s = sum(float(case.length_s) for case in data.cases)
     clips = sum(len(case.clips) for case in data.cases)
     yield f"<header><h1>{_text(_title(data))}</h1>"
     yield (
@@ -96,14 +97,14 @@ def _body(data: ReportData) -> Iterator[str]:
 # --- Timelines --------------------------------------------------------------------------------------------------------
 
 
-def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
-    total_s = float(case.duration_s) or 1.0
+def _timeline(data: ReportData, case: Case[AnnotatedClip]) -> Iterator[str]:
+    total_s = float(case.length_s) or 1.0
     names: list[str] = []
     bars: list[str] = []
     y = _RULER
     for annotator in case.annotators:
         for level in data.levels:
-            found = data.found[case.case, annotator, level]
+            found = data.found[case.name, annotator, level]
             lanes = _lanes(found)
             height = max(_STRIP, _LANE * max((count for _, count in lanes), default=1))
             who = f"Level {level}: {_who(annotator)}" if len(data.levels) > 1 else _who(annotator)
@@ -115,7 +116,7 @@ def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
     names.append('<div style="height:8px"></div>')
     annotators = case.annotators
     for label in data.labels_at(1):
-        marked = [(o, k) for k, a in enumerate(annotators) for o in data.found[case.case, a, 1] if o.label == label]
+        marked = [(o, k) for k, a in enumerate(annotators) for o in data.found[case.name, a, 1] if o.label == label]
         if not marked:
             continue
         height = max(_ROW, 7 * len(annotators))
@@ -126,13 +127,13 @@ def _timeline(data: ReportData, case: CaseTime) -> Iterator[str]:
             share = (height - 3) / len(annotators)
             bars += _bars(data, one, total_s, y + 1 + lane * share, share, with_text=False)
         y += height
-    title = f"{_text(case.case)} <small>{clock(float(case.duration_s))}, {_count(len(case.clips), 'clip')}</small>"
+    title = f"{_text(case.name)} <small>{clock(float(case.length_s))}, {_count(len(case.clips), 'clip')}</small>"
     order = f"; in each row, from above: {', '.join(map(_who, annotators))}" if len(annotators) > 1 else ""
     yield f"<article class=case><h3>{title}<span class=zoom hidden>"
     yield '<button type=button aria-label="zoom out">&minus;</button><output>1&times;</output>'
     yield '<button type=button aria-label="zoom in">+</button></span></h3>'
     yield f'<div class=gantt><div class=names style="padding-top:{_RULER}px">{"".join(names)}</div>'
-    spoken = _attribute(f"Timeline of {case.case}")
+    spoken = _attribute(f"Timeline of {case.name}")
     yield f'<div class=scroll tabindex=0 role=group aria-label="{spoken}">'
     yield f'<svg class=track height={y} role=img aria-label="{spoken}">'
     yield from _ruler(case, total_s, y)
@@ -149,10 +150,10 @@ def _name(text: str, height: float, kind: str, chip: str = "") -> str:
     )
 
 
-def _ruler(case: CaseTime, total_s: float, height: float) -> Iterator[str]:
+def _ruler(case: Case[AnnotatedClip], total_s: float, height: float) -> Iterator[str]:
     for clip in case.clips:
         x = _percent(float(clip.case_time_s) / total_s)
-        share = (float(clip.info.index.length_s) if clip.info else 0) / total_s
+        share = (float(clip.index.length_s)) / total_s
         tip = f"clip {clip.clip.clip}: begins at {clock(float(clip.case_time_s), 2)}"
         tip = _attribute(tip if clip.works else f"{tip}\nnot annotated")
         yield f'<line class=clip x1="{x}" x2="{x}" y1=17 y2={height} />'
@@ -237,7 +238,7 @@ def _times(data: ReportData) -> Iterator[str]:
     head = ["Case", "Clips", "Duration", "Annotator", "Clips annotated", "Time annotated", "With a label", "Without"]
     rows = []
     for work in (work for work in data.work if work.level == 1):
-        case = next(case for case in data.cases if case.case == work.case)
+        case = next(case for case in data.cases if case.name == work.case)
         rows.append([
             _text(work.case), str(len(case.clips)), clock(work.case_s), _text(_who(work.annotator)), str(work.clips),
             clock(work.annotated_s), clock(work.labelled_s), clock(work.unlabelled_s),
@@ -264,10 +265,10 @@ def _times(data: ReportData) -> Iterator[str]:
         yield "</details>"
     for case in data.cases:
         for level in data.levels:
-            timings = [t for t in data.labels if (t.case, t.level) == (case.case, level) and t.count]
+            timings = [t for t in data.labels if (t.case, t.level) == (case.name, level) and t.count]
             if not timings:
                 continue
-            heading = f"{_text(case.case)}, level {level}" if len(data.levels) > 1 else _text(case.case)
+            heading = f"{_text(case.name)}, level {level}" if len(data.levels) > 1 else _text(case.name)
             yield f"<details><summary>{heading}</summary>"
             head = ["Label", "Annotator", "Count", "Total", "Mean", "Median", "Shortest", "Longest", "First start",
                     "Last end", "Gaps", "Longest gap"]  # fmt: skip

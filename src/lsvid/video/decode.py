@@ -6,8 +6,10 @@ cannot be made from it whole are missing: what a decoder shows in their place is
 """
 
 import math
+import operator
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -15,10 +17,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.errors import ClipError
+from lsvid.errors import ClipError, SettingsError
 from lsvid.files import storage
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import as_fraction
+from lsvid.workers.processes import cores
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
@@ -71,6 +74,10 @@ def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> boo
     return int(last - first) <= _NEAR
 
 
+class DamageError(Exception):
+    """Damage was met where pictures were to be sound; not for users."""
+
+
 class Decoder:
     """Decodes segments of one clip, in ascending order."""
 
@@ -101,7 +108,10 @@ class Decoder:
         self._next: Packet[VideoStream] | None = None
         self._later: list[VideoFrame] = []  # decoded already, of a later segment
         self._fed: dict[int, int] = {}  # PTS to its place in the order of decoding
-        self._bad: set[int] = set()  # places in the order of decoding
+        self._order: list[int] = []  # the PTS by place
+        self._bad: set[int] = set()  # places that are damaged
+        self._came: set[int] = set()  # places whose picture has come out of the decoder
+        self._settled = 0
         self._goes_on = False
 
     def close(self) -> None:
@@ -115,30 +125,70 @@ class Decoder:
         None where several threads met damage, and so cannot tell what it spoilt. go_on: the next segment follows
         closely. from_before: begin a key picture earlier.
         """
-        begin = segment.before if from_before and segment.before is not None else segment.begin
-        if not (self._goes_on and self._key + 1 == segment.key) and not self._go_to(begin, segment.key):
-            return set()
         arrived: dict[int, int] = {}
-        for frame in self._frames(segment, go_on=go_on):
-            place = self._fed.get(frame.pts) if frame.pts is not None else None
-            if place is None or frame.pts not in segment.wanted:
-                if frame.is_corrupt and place is not None:
-                    self._bad.add(place)
-                continue
-            if frame.is_corrupt:
-                self._bad.add(place)
-            else:
-                arrived[segment.wanted[frame.pts]] = place
-                take(segment.wanted[frame.pts], frame)
-        self._key = segment.key
-        first = self._fed.get(segment.begin, 0)
-        bad = min((place for place in self._bad if place >= first), default=None)
+        for number, place, frame in self.wanted(segment, go_on=go_on, from_before=from_before):
+            arrived[number] = place
+            take(number, frame)
+        bad = self._first_bad(segment)
         if bad is None and len(arrived) == len(segment.wanted):
             return set(arrived)
         if self._threads > 1 or not from_before:
             return None
         # Whatever was decoded after the damage, up to the next key picture, may be made from it.
         return {number for number, place in arrived.items() if bad is None or place < bad}
+
+    def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of each that is wanted in `segment`, by PTS, as soon as it is known to be sound.
+
+        That is when all that were decoded before it have come, and whole. Raises DamageError where damage is met, or a
+        picture does not come.
+        """
+        waiting: deque[tuple[int, int, VideoFrame]] = deque()
+        n_sound = 0
+        for arrival in self.wanted(segment, go_on=go_on):
+            waiting.append(arrival)
+            while waiting and self._is_settled(segment, waiting[0][1]) and self._first_bad(segment) is None:
+                number, _, frame = waiting.popleft()
+                n_sound += 1
+                yield number, frame
+        if self._first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
+            raise DamageError
+        yield from ((number, frame) for number, _, frame in waiting)
+
+    def wanted(
+        self, segment: Segment, *, go_on: bool, from_before: bool = False
+    ) -> "Iterator[tuple[int, int, VideoFrame]]":
+        """(number, place in the order of decoding, picture) of those wanted in `segment` that come, by PTS."""
+        begin = segment.before if from_before and segment.before is not None else segment.begin
+        if not (self._goes_on and self._key + 1 == segment.key) and not self._go_to(begin, segment.key):
+            return
+        self._goes_on = False
+        self._settled = self._fed.get(segment.begin, 0)
+        for frame in self._frames(segment, go_on=go_on):
+            place = self._fed.get(frame.pts) if frame.pts is not None else None
+            if place is None:
+                continue
+            self._came.add(place)
+            if frame.is_corrupt:
+                self._bad.add(place)
+            elif frame.pts in segment.wanted:
+                yield segment.wanted[frame.pts], place, frame
+        self._key = segment.key
+
+    def _first_bad(self, segment: Segment) -> int | None:
+        """The place of the first damage in `segment`, in the order of decoding."""
+        first = self._fed.get(segment.begin, 0)
+        return min((place for place in self._bad if place >= first), default=None)
+
+    def _is_settled(self, segment: Segment, place: int) -> bool:
+        """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
+        # Those stored after a key picture and shown before it do not come where decoding began there; nothing of the
+        # segment is made from them.
+        while self._settled in self._came or (
+            self._settled < len(self._order) and self._order[self._settled] < segment.begin
+        ):
+            self._settled += 1
+        return place < self._settled
 
     def _frames(self, segment: Segment, *, go_on: bool) -> "Iterator[VideoFrame]":
         """The pictures before the end of `segment`, in the order of their PTS, as long as any wanted is to come."""
@@ -152,12 +202,13 @@ class Decoder:
                 self._goes_on = False
                 return
             if packet.pts is not None:
-                self._fed[packet.pts] = len(self._fed)
+                self._fed[packet.pts] = len(self._order)
+                self._order.append(packet.pts)
                 missing.discard(packet.pts)
                 if packet.is_keyframe and packet.pts > segment.end:
                     missing.clear()  # a whole segment on: they do not come any more
             if packet.is_corrupt:
-                self._bad.add(len(self._fed) - 1)
+                self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
 
@@ -172,7 +223,7 @@ class Decoder:
         try:
             return self._stream.codec_context.decode(packet)
         except self._av.FFmpegError:
-            self._bad.add(max(len(self._fed) - 1, 0))
+            self._bad.add(max(len(self._order) - 1, 0))
             return []
 
     def _packet(self) -> "Packet[VideoStream] | None":
@@ -245,16 +296,144 @@ def decode_carefully(
         return decoder.decode(segment, take, go_on=False, from_before=True) or set()
 
 
+# --- Arrays -----------------------------------------------------------------------------------------------------------
+
+MISSING = ("raise", "skip")
+"""What to do about a picture that cannot be decoded."""
+
+_HELD_BYTES = 256 << 20
+"""Pictures that may wait in memory until it is their turn."""
+
+
+def pictures(
+    path: str,
+    info: VideoInfo,
+    frames: Iterable[int],
+    *,
+    size: tuple[int, int] | None = None,
+    short_side: int | None = None,
+    missing: str = "raise",
+    threads: int | None = None,
+) -> Iterator[tuple[int, Image]]:
+    """(frame, picture) of each of `frames` (from 0) of the clip at `path`, in the order asked for.
+
+    A picture is RGB, uint8, shape (height, width, 3), upright. size: (width, height) to stretch it to. short_side: the
+    length to bring its shorter side to. Any order is fast: what lies between two key pictures is decoded once, as far
+    as 256 MB of pictures hold. A picture that cannot be decoded whole raises ClipError, or with missing="skip" is left
+    out. threads: of the decoder; None: one for each core. Raises SettingsError and ServerError.
+    """
+    with closing(Reader(path, info, threads)) as reader:
+        yield from reader.pictures(frames, size=size, short_side=short_side, missing=missing)
+
+
+class Reader:
+    """A clip that is kept open for reading pictures. For one thread at a time, and for one process only.
+
+    threads: of the decoder; None: one for each core.
+    """
+
+    def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
+        self._path, self._info = path, info
+        self._decoder = Decoder(path, threads or cores())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._decoder.close()
+
+    def pictures(
+        self,
+        frames: Iterable[int],
+        *,
+        size: tuple[int, int] | None = None,
+        short_side: int | None = None,
+        missing: str = "raise",
+    ) -> Iterator[tuple[int, Image]]:
+        """See `pictures` of this module."""
+        if missing not in MISSING:
+            raise SettingsError(f"missing {missing!r}: choose from {', '.join(MISSING)}")
+        check_size(size, short_side)
+        wanted = self._checked(frames)
+        width, height = size or (self._info.width, self._info.height)
+        for some in _in_parts(wanted, limit=max(16, _HELD_BYTES // max(1, 3 * width * height))):
+            left = Counter(some)
+            held: dict[int, Image | None] = {}
+            position = 0
+            for read, frame in self._read(sorted(left)):
+                held[read] = None if frame is None else scaled(upright_image(frame, "rgb24"), size, short_side)
+                while position < len(some) and some[position] in held:
+                    number, position = some[position], position + 1
+                    left[number] -= 1
+                    image = held[number] if left[number] else held.pop(number)
+                    if image is not None:
+                        yield number, image.copy() if left[number] else image
+                    elif missing == "raise":
+                        raise ClipError(
+                            f"{self._path}: picture {number} cannot be decoded: the clip is damaged there",
+                            "copy the clip again from its source, or leave such pictures out",
+                        )
+
+    def _checked(self, frames: Iterable[int]) -> list[int]:
+        wanted = [operator.index(frame) for frame in frames]
+        n_frames = self._info.index.n_frames
+        outside = next((frame for frame in wanted if not 0 <= frame < n_frames), None)
+        if outside is not None:
+            raise SettingsError(f"{self._path} has no picture {outside}", f"its pictures are 0 to {n_frames - 1}")
+        return wanted
+
+    def _read(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
+        """(number, picture) of each of `frames` (ascending, each once) in their order; None where it is damaged."""
+        segments = segments_of(self._info, frames)
+        left = deque(frames)
+        for segment, following in zip(segments, [*segments[1:], None], strict=False):
+            for number, frame in self._sound(segment, go_on=is_near(self._info, segment, following)):
+                while left[0] < number:
+                    yield left.popleft(), None
+                yield left.popleft(), frame
+        yield from ((number, None) for number in left)
+
+    def _sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of those wanted in `segment` that are sound, ascending."""
+        done = -1
+        try:
+            for number, frame in self._decoder.sound(segment, go_on=go_on):
+                yield number, frame
+                done = number
+        except DamageError:
+            # Once to learn which are sound, once more to have them: pictures of a whole segment may not fit in memory.
+            sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
+            with closing(Decoder(self._path, threads=1)) as decoder:
+                for number, _, frame in decoder.wanted(segment, go_on=False, from_before=True):
+                    if number in sound and number > done:
+                        yield number, frame
+
+
+def _in_parts(frames: Sequence[int], limit: int) -> Iterator[list[int]]:
+    """`frames` in parts, in each of which at most `limit` pictures wait for one asked for before them."""
+    part: list[int] = []
+    waiting: set[int] = set()
+    largest = -1
+    for frame in frames:
+        if frame < largest:
+            waiting.add(frame)
+            if len(waiting) > limit:
+                yield part
+                part, waiting, largest = [], set(), -1
+        part.append(frame)
+        largest = max(largest, frame)
+    if part:
+        yield part
+
+
 _of_thread = threading.local()
 
 
-def upright_image(frame: "VideoFrame") -> Image:
-    """The picture as it is to be seen: BGR, shape (height, width, 3), turned as its display matrix says."""
+def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
+    """The picture as it is to be seen, turned as its display matrix says: BGR (or "rgb24"), (height, width, 3)."""
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415 - as in video
 
     if not hasattr(_of_thread, "reformatter"):
         _of_thread.reformatter = VideoReformatter()  # keeps its tables from picture to picture
-    image: Image = _of_thread.reformatter.reformat(frame, format="bgr24").to_ndarray()
+    image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format).to_ndarray()
     matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if matrix is None:
         return image
@@ -262,3 +441,30 @@ def upright_image(frame: "VideoFrame") -> Image:
     if abs(a) < abs(b):  # x' = a x + c y, y' = b x + d y
         image, a, d = image.transpose(1, 0, 2), c, b
     return np.ascontiguousarray(image[:: -1 if d < 0 else 1, :: -1 if a < 0 else 1])
+
+
+def check_size(size: tuple[int, int] | None, short_side: int | None) -> None:
+    """Raise SettingsError where pictures cannot be brought to such a size."""
+    if size and short_side:
+        raise SettingsError("size and short_side exclude each other", "give one of the two")
+    if (size is not None and min(size) < 1) or (short_side is not None and short_side < 1):
+        raise SettingsError(f"pictures cannot be of {size or short_side}", "give pixels: 1 or more")
+
+
+def scaled(image: Image, size: tuple[int, int] | None, short_side: int | None) -> Image:
+    """`image` stretched to `size` (width, height), or with its shorter side brought to `short_side`; else as it is.
+
+    Means of areas where it becomes less than half as large, since else pixels would be left out.
+    """
+    height, width = image.shape[:2]
+    if short_side:
+        scale = short_side / min(width, height)
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    if size is None or size == (width, height):
+        return image
+    import cv2  # noqa: PLC0415 - takes a fifth of a second to import
+
+    much = 2 * size[0] < width or 2 * size[1] < height
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if much else cv2.INTER_LINEAR).astype(
+        np.uint8, copy=False
+    )

@@ -16,7 +16,9 @@ from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Sp
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
     AnnotatedClip,
+    GatheredClip,
     Selection,
+    Stage,
     find_files,
     gather,
     label_order,
@@ -70,20 +72,27 @@ class Treatment:
     merge: MergeOptions | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
-    def of_labels(self, clips: Sequence[AnnotatedClip], findings: Findings) -> None:
-        """Rename and match labels."""
-        if self.matcher is not None and (changed := match_labels(clips, self.matcher, findings)):
+    def of_labels(self, clips: list[GatheredClip], findings: Findings) -> list[GatheredClip]:
+        """The clips with their labels renamed and matched."""
+        if self.matcher is None:
+            return clips
+        clips, changed = match_labels(clips, self.matcher, findings)
+        if changed:
             self.report["label_map"] = changed
+        return clips
 
-    def of_spans(self, clips: Sequence[AnnotatedClip], tree: LabelTree | None, findings: Findings) -> None:
-        """Tidy the boundaries of spans that have been located, and merge annotators."""
-        report = tidy(clips, self.boundaries, label_order(clips, tree), findings)
+    def of_spans(
+        self, located: Stage[AnnotatedClip], tree: LabelTree | None, findings: Findings
+    ) -> Stage[AnnotatedClip]:
+        """The clips with the boundaries of their spans tidied, and their annotators merged."""
+        clips, report = tidy(located.clips, self.boundaries, label_order(located.clips, tree), findings)
         if self.merge is not None:
-            self.report["merge"] = merge(clips, self.merge, findings)
+            clips, self.report["merge"] = merge(clips, self.merge, findings)
         if self.boundaries.join_gap_s is not None:
-            report.joined = join(clips, self.boundaries.join_gap_s)
+            clips, report.joined = join(clips, self.boundaries.join_gap_s)
         if self.boundaries.asked_for:
             self.report["boundaries"] = report.as_json(self.boundaries)
+        return Stage(tuple(clips), located.lost)
 
 
 def read_clips(
@@ -95,25 +104,23 @@ def read_clips(
     treatment: Treatment | None = None,
     on_probed: Callable[[int, int], None] | None = None,
     workers: "Workers | None" = None,
-) -> list[AnnotatedClip]:
+) -> Stage[AnnotatedClip]:
     """The clips of all exports with the annotations that count, found, and with every span on its frames.
 
     workers: who reads the clips; None: this machine.
     Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
     """
-    clips = gather(_records(sources, findings), findings)
-    select(clips, selection, findings)
     treatment = treatment or Treatment()
-    treatment.of_labels(clips, findings)
-    find_files(clips, sources.roots, sources.options.rule, findings, on_probed, workers)
-    locate(clips, findings)
-    treatment.of_spans(clips, sources.options.tree, findings)
+    gathered = select(gather(_records(sources, findings), findings), selection, findings)
+    gathered = treatment.of_labels(gathered, findings)
+    found = find_files(gathered, sources.roots, sources.options.rule, findings, on_probed, workers)
+    located = treatment.of_spans(locate(found, findings), sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    return clips
+    return located
 
 
 def export_frames(
-    clips: Sequence[AnnotatedClip],
+    located: Stage[AnnotatedClip],
     folder: str | Path,
     sources: Sources,
     options: TableOptions,
@@ -132,7 +139,7 @@ def export_frames(
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write `clips` as `file_format` into `folder` (or a prefix in S3), with `manifest.json`; returns the manifest.
+    """Write the clips as `file_format` into `folder` (or a prefix in S3), with `manifest.json`; returns the manifest.
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     workers: who makes the pictures of a format that consists of pictures; None: this machine.
@@ -141,7 +148,7 @@ def export_frames(
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
     `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
-    exported = _exported(clips, findings, include_unannotated=include_unannotated)
+    exported = _exported(located, findings, include_unannotated=include_unannotated)
     chosen = WRITERS[file_format]
     there = {clip.id for clip in exported}
     output = folder_at(folder)
@@ -155,7 +162,7 @@ def export_frames(
         unit=unit or chosen.unit,
         level=level,
         split_by="case" if split_by_case else None,
-        incomplete=frozenset(clip.clip.case for clip in clips if clip.id not in there),
+        incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
         # What goes to S3 is put together in a folder of this machine, which no other sees.
         workers=workers if output.path else None,
     )
@@ -177,7 +184,7 @@ def export_frames(
         files = writer(file_format)(export)
         if export.folds:
             files.append(_write_splits(export))
-        manifest = _manifest(clips, exported, sources, options, findings, command)
+        manifest = _manifest(located.clips, exported, sources, options, findings, command)
         manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= treatment.report if treatment else {}
@@ -236,10 +243,10 @@ def _write_splits(export: Export) -> str:
     return export.write_csv("splits.csv", ("split", "part", "case"), rows)
 
 
-def _exported(clips: Iterable[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
+def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
     exported = []
-    for clip in clips:
-        if clip.info is None:
+    for clip in located.in_order:
+        if isinstance(clip, GatheredClip):
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
         elif not clip.works and not include_unannotated:
             findings.leave_out(f"clip {clip.id}", "clips that nobody has annotated (--include-unannotated brings them)")
@@ -266,19 +273,18 @@ def span_records(
     `selection` None keeps all annotations of whatever status. Clips that cannot be found leave their spans without
     frames, with a warning. Raises ExportError as `read_clips` does.
     """
-    clips = gather(_records(sources, findings), findings)
-    if selection is not None:
-        select(clips, selection, findings)
     treatment = treatment or Treatment()
-    treatment.of_labels(clips, findings)
+    gathered = gather(_records(sources, findings), findings)
+    if selection is not None:
+        gathered = select(gathered, selection, findings)
+    gathered = treatment.of_labels(gathered, findings)
     lost = Findings()
-    find_files(clips, sources.roots, sources.options.rule, lost)
+    found = find_files(gathered, sources.roots, sources.options.rule, lost)
     for _, reason in lost.faults:
         findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
-    locate(clips, findings)
-    treatment.of_spans(clips, sources.options.tree, findings)
+    located = treatment.of_spans(locate(found, findings), sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    for clip in clips:
+    for clip in located.in_order:
         yield clip.clip
         for work in clip.works:
             yield work.annotation
@@ -331,7 +337,7 @@ def _manifest(
     command: Sequence[str],
 ) -> dict[str, Any]:
     names = sources.names or sources.exports
-    there = {clip.id for clip in exported}
+    exported_ids = {clip.id for clip in exported}
     return {
         "version": 1,
         "lsvid": __version__,
@@ -343,12 +349,12 @@ def _manifest(
         ],
         "labels": [join_path(path) for path in options.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
-        "clips": [_manifest_clip(clip, exported=clip.id in there) for clip in clips if clip.info is not None],
+        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in clips],
         "counts": {
             "clips": len(exported),
             "annotations": sum(len(clip.works) for clip in exported),
             "spans": sum(len(work.spans) for clip in exported for work in clip.works),
-            "frames": sum(clip.info.index.n_frames for clip in exported if clip.info is not None),
+            "frames": sum(clip.index.n_frames for clip in exported),
             "left_out": findings.left_out_counts(),
             "cut": len(findings.cuts),
         },
@@ -357,8 +363,7 @@ def _manifest(
 
 
 def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     return {
         "case": clip.clip.case,
         "clip": clip.clip.clip,
@@ -378,7 +383,7 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
 def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
     """What annotators saw instead of the clip, and whether this export was made from it too."""
     proxy = clip.clip.proxy
-    if proxy is None or clip.info is None:
+    if proxy is None:
         return None
     return {
         "path": proxy.path,

@@ -7,6 +7,7 @@ it stitched. `start` and `end` are `start_s` and `end_s` as people write them.
 
 from collections.abc import Iterator
 
+from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.labels.tree import join_path
 from lsvid.writers.base import Export
@@ -31,7 +32,7 @@ def write(export: Export) -> list[str]:
     ]
 
 
-def _rows(export: Export, clip: AnnotatedClip, work: Work, levels: int) -> Iterator[list[object]]:
+def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: int) -> Iterator[list[object]]:
     assert clip.info is not None  # noqa: S101 - the caller's business
     index = clip.info.index
     rank = {path: number for number, path in enumerate(export.table.labels)}

@@ -1,0 +1,139 @@
+"""Precision, recall, Jaccard index and F1 of each label in each case, and their means. Pure numpy; all in percent.
+
+A cell is one label in one case. What a cell without a truth or without a prediction is worth is a matter of strategy:
+
+              truth lacks the label,      truth has it, never     neither
+              it is predicted             predicted
+    A         P = J = F1 = 0, R none      P none, R = J = F1 = 0  none
+    B         none                        P none, R = J = F1 = 0  none
+    zero      all 0 (scikit-learn)        all 0                   none
+
+A none is NaN here, and is left out of every mean. After I. Funke, D. Rivoir, S. Speidel, Metrics Matter in Surgical
+Phase Recognition, arXiv 2305.13961, 2023, which names A and B.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+
+STRATEGIES = ("A", "B", "zero")
+MEASURES = ("precision", "recall", "jaccard", "f1")
+
+Cells = Mapping[str, FloatArray]
+"""Percent by measure, float64, shape (n_cases, n_labels); NaN where there is none."""
+
+
+class Hits(NamedTuple):
+    """Frames by case and label, int64, shape (n_cases, n_labels) each.
+
+    in_truth, predicted: that have the label. right_in_truth, right_predicted: those of them that are right; both are
+    the true positives where nothing is relaxed. either: in truth or predicted; right_either: those of them that are
+    right.
+    """
+
+    in_truth: IntArray
+    predicted: IntArray
+    either: IntArray
+    right_in_truth: IntArray
+    right_predicted: IntArray
+    right_either: IntArray
+
+
+def cells(hits: Hits, strategy: str) -> dict[str, FloatArray]:
+    """The cells by measure, under one of STRATEGIES.
+
+    F1 is the harmonic mean of the cell's own precision and recall (of plain counts: 2 TP / (2 TP + FP + FN)), and 0
+    where the label is there but never predicted.
+    """
+    only_predicted = (hits.in_truth == 0) & (hits.predicted > 0)
+    only_in_truth = (hits.in_truth > 0) & (hits.predicted == 0)
+    precision = _percent(hits.right_predicted, hits.predicted)
+    recall = _percent(hits.right_in_truth, hits.in_truth)
+    found = {
+        "precision": precision,
+        "recall": recall,
+        "jaccard": _percent(hits.right_either, hits.either),
+        "f1": harmonic_mean(precision, recall),
+    }
+    found["f1"][only_in_truth] = 0
+    for name, values in found.items():
+        if strategy == "B":
+            values[only_predicted] = np.nan
+        else:
+            values[only_predicted] = np.nan if strategy == "A" and name == "recall" else 0
+            if strategy == "zero":
+                values[only_in_truth] = 0
+    return found
+
+
+def harmonic_mean(precision: FloatArray, recall: FloatArray) -> FloatArray:
+    """2PR / (P + R); 0 where both are 0, NaN where one is."""
+    total = precision + recall
+    found: FloatArray = np.where(total == 0, 0.0, np.nan)
+    np.divide(2 * precision * recall, total, out=found, where=total > 0)
+    return found
+
+
+def _percent(part: IntArray, whole: IntArray) -> FloatArray:
+    found: FloatArray = np.full(part.shape, np.nan)
+    np.divide(100 * part, whole, out=found, where=whole > 0)
+    return found
+
+
+def mean(values: FloatArray | Sequence[float]) -> float:
+    """The mean of what is not NaN; NaN where that is nothing."""
+    kept = _defined(values)
+    return float(kept.mean()) if len(kept) else np.nan
+
+
+def sd(values: FloatArray | Sequence[float], ddof: int = 1) -> float:
+    """The standard deviation of what is not NaN, divided by n - `ddof`; NaN where that is nothing."""
+    kept = _defined(values)
+    return float(kept.std(ddof=ddof)) if len(kept) > ddof else np.nan
+
+
+def _defined(values: FloatArray | Sequence[float]) -> FloatArray:
+    array: FloatArray = np.asarray(values, dtype=np.float64)
+    kept: FloatArray = array[~np.isnan(array)]
+    return kept
+
+
+def in_both_orders(values: FloatArray) -> dict[str, Any]:
+    """The means of one measure's cells, in both orders, and the SDs by what they are over.
+
+    by_case: of each case over its labels, then over cases; sd_cases (n - 1), sd_cases_n (n).
+    by_label: of each label over its cases, then over labels; sd_labels (n - 1) says nothing of patients.
+    """
+    of_cases, of_labels = [mean(row) for row in values], [mean(column) for column in values.T]
+    return {
+        "by_case": {"mean": mean(of_cases), "sd_cases": sd(of_cases), "sd_cases_n": sd(of_cases, 0)},
+        "by_label": {"mean": mean(of_labels), "sd_labels": sd(of_labels)},
+    }
+
+
+def per_label(values: FloatArray) -> list[dict[str, Any]]:
+    """Of each label over the cases where its cell is defined: mean, sd_cases (n - 1), n_cases."""
+    return [
+        {"mean": mean(column), "sd_cases": sd(column), "n_cases": int((~np.isnan(column)).sum())} for column in values.T
+    ]
+
+
+def f1_of_means(summaries: Mapping[str, Any], order: str) -> float:
+    """F1 of mean precision and mean recall: never below the mean F1, and not to be called "F1"."""
+    precision, recall = (summaries[name][order]["mean"] for name in ("precision", "recall"))
+    return float(harmonic_mean(np.array([precision]), np.array([recall]))[0])
+
+
+def pooled(hits: Hits) -> dict[str, Any]:
+    """The counts of all cases added up, then the measures of each label, then their mean and SD over labels (n - 1).
+
+    A label that is nowhere has none; one that is only in the truth, or only predicted, has 0 (strategy zero).
+    """
+    together = Hits(*(counts.sum(axis=0, keepdims=True) for counts in hits))
+    rows = {name: values[0] for name, values in cells(together, "zero").items()}
+    return {name: {"per_label": row.tolist(), "mean": mean(row), "sd_labels": sd(row)} for name, row in rows.items()}

@@ -1,0 +1,356 @@
+"""Predictions against the truth: per label and per case, unrelaxed and relaxed, by segments and by detections.
+
+Computed on runs of frames (lsvid.analysis.agreement), so that hours of video cost no more than their spans. All numbers
+are in percent, but kappa, AP and mAP (0 to 1). Definitions: lsvid.analysis.cells (measures, strategies, means),
+lsvid.analysis.relaxed, lsvid.analysis.agreement (edit, F1@k), lsvid.analysis.detections, lsvid.analysis.published.
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from lsvid.analysis.agreement import (
+    F1_OVERLAPS,
+    MISSING,
+    NOTHING,
+    IntArray,
+    Runs,
+    accuracy,
+    cohen_kappa,
+    confusion,
+    edit_score,
+    f1_counts,
+    f1_score,
+    segments,
+)
+from lsvid.analysis.cells import (
+    STRATEGIES,
+    FloatArray,
+    Hits,
+    cells,
+    f1_of_means,
+    in_both_orders,
+    mean,
+    per_label,
+    pooled,
+    sd,
+)
+from lsvid.analysis.detections import detections
+from lsvid.analysis.evaluated import Evaluation, EvaluationOptions, tolerance
+from lsvid.analysis.pairing import Frames, Pairs, pair_arrays
+from lsvid.analysis.published import VARIANTS, cholec80_rule, published
+from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
+from lsvid.errors import DataError, SettingsError
+from lsvid.findings import Findings
+
+
+def evaluate(
+    truth: Mapping[str, Frames],
+    predictions: Mapping[str, Frames],
+    *,
+    labels: Sequence[str] | None = None,
+    fps: float | str | Fraction | None = None,
+    relaxed_s: float | str | Fraction = 10,
+    strategy: str = "B",
+    unlabelled: str | None = None,
+    as_: str | Iterable[str] = (),
+    common: bool = False,
+    scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
+) -> Evaluation:
+    """How well `predictions` find the `truth`: an Evaluation, which prints as a paper's table.
+
+    Either side: by case, a whole number for each frame, shape (T,), -1 for no label; or, where several labels may be
+    there at once, 0 and 1, shape (T, K). labels: their names. fps: frames a second, of both. scored: by case, each
+    prediction that has a score, as (start_s, end_s, label, score), for mAP. The others as in EvaluationOptions.
+    common: leave out, and count, what only one side has, instead of stopping.
+
+    >>> found = evaluate({"op1": [0, 0, 0, 1, 1, 1]}, {"op1": [0, 0, 1, 1, 1, 1]}, labels=["cut", "sew"], fps=1)
+    >>> round(found.as_dict()["accuracy"]["mean"], 1)
+    83.3
+    >>> found.as_dict()["relaxed"]["consistent_neighbours"]["accuracy"]["mean"]
+    100.0
+
+    Raises PairingError with all that does not fit together, SettingsError for a setting that cannot be.
+    """
+    options = evaluation_options(relaxed_s=relaxed_s, strategy=strategy, unlabelled=unlabelled, as_=as_)
+    if fps is None:
+        raise SettingsError("arrays do not tell how many frames a second they have", "say it: fps=1")
+    rate = _exact(fps, "fps")
+    if rate <= 0:
+        raise SettingsError(f"fps {fps}: choose more than 0")
+    findings = Findings()
+    pairs = pair_arrays(truth, predictions, labels, rate, findings, common=common, scored=scored)
+    return evaluate_pairs(pairs, options, findings)
+
+
+def evaluation_options(
+    *, relaxed_s: float | str | Fraction, strategy: str, unlabelled: str | None, as_: str | Iterable[str]
+) -> EvaluationOptions:
+    """The options from what a person gives. Raises SettingsError."""
+    names = (as_,) if isinstance(as_, str) else tuple(as_)
+    options = EvaluationOptions(_exact(relaxed_s, "relaxed_s"), strategy, unlabelled, names)
+    options.check()
+    return options
+
+
+def evaluate_pairs(
+    pairs: Pairs,
+    options: EvaluationOptions,
+    findings: Findings,
+    *,
+    sources: Sequence[str] = (),
+    level: int | None = None,
+) -> Evaluation:
+    """Compute everything. What was left out and what is warned about is in the Evaluation's `warnings`, too.
+
+    Raises DataError where nothing is left to compare, SettingsError where a published script does not take the data.
+    """
+    options.check()
+    unlabelled = options.unlabelled or ("background" if pairs.several_at_once else "ignore")
+    looked = {case: _kept(runs, runs.codes[0] != MISSING) for case, runs in pairs.cases.items()}
+    counted = looked
+    if unlabelled == "ignore":
+        counted = {case: _kept(runs, runs.codes[0] != NOTHING) for case, runs in looked.items()}
+    if not any(runs.lengths.sum() for runs in counted.values()):
+        raise DataError("there is nothing to evaluate: no frame has a truth", "see that the labels and cases are right")
+    n_codes = pairs.members.shape[1]
+    tables = {case: confusion(runs, n_codes=n_codes) for case, runs in counted.items()}
+    n_without = sum(int(runs.lengths[runs.codes[0] == NOTHING].sum()) for runs in looked.values())
+    hits = _plain_hits(tables.values(), pairs.members)
+    results: dict[str, Any] = {
+        "frames": {case: int(runs.lengths.sum()) for case, runs in looked.items()},
+        "frames_without_truth": n_without,
+        "tp_fp_fn": _counts(tables, hits),
+        "accuracy": _accuracy({case: accuracy(table) for case, table in tables.items()})
+        | {"pooled": _percent(accuracy(sum_of(tables.values())))},
+        "kappa_pooled": cohen_kappa(sum_of(tables.values())),
+        "unrelaxed": {},
+        "pooled": pooled(hits),
+        "relaxed": {},
+        "segments": _segments(pairs.cases) | {"accuracy_all_frames": _accuracy_of_all(looked, n_codes)},
+        "confusion": sum_of(tables.values()).tolist(),
+    }
+    by_strategy = {strategy: cells(hits, strategy) for strategy in STRATEGIES}
+    results["cells"] = {
+        strategy: {name: values.T.tolist() for name, values in found.items()} for strategy, found in by_strategy.items()
+    }
+    results["unrelaxed"] = {strategy: _summary(found) for strategy, found in by_strategy.items()}
+    if unlabelled == "ignore" and n_without:
+        results["background"] = _background(looked, pairs, n_codes)
+    relax_frames = tolerance(options.relaxed_s, pairs.fps)
+    results["relaxed"]["consistent_neighbours"] = _relaxed(pairs, relax_frames, unlabelled, NEIGHBOURS)
+    results["relaxed"] |= _published(pairs, options, relax_frames, unlabelled)
+    if pairs.found:
+        results["detections"] = detections(pairs.truth, pairs.found, len(pairs.labels))
+    warnings = [*_warnings(pairs, results, unlabelled), *(text for text, _ in findings.warnings)]
+    warnings += [f"left out {count} {reason}" for reason, count in findings.left_out_counts().items()]
+    for text in warnings:
+        findings.warn(text)
+    return Evaluation(pairs, options, unlabelled, results, tuple(warnings), tuple(sources), level)
+
+
+def sum_of(tables: Iterable[IntArray]) -> IntArray:
+    """The tables added up."""
+    total: IntArray = np.sum(list(tables), axis=0)
+    return total
+
+
+# --- By frame ---------------------------------------------------------------------------------------------------------
+
+
+def _kept(runs: Runs, keep: BoolArray) -> Runs:
+    return Runs(runs.lengths[keep], runs.codes[:, keep])
+
+
+def _plain_hits(tables: Iterable[IntArray], members: BoolArray) -> Hits:
+    has = members.astype(np.int64)
+    rows = []
+    for table in tables:
+        both = np.einsum("li,ij,lj->l", has, table, has, optimize=True)
+        true, said = has @ table.sum(axis=1), has @ table.sum(axis=0)
+        rows.append((true, said, true + said - both, both, both, both))
+    return Hits(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _counts(tables: Mapping[str, IntArray], hits: Hits) -> dict[str, list[list[int]]]:
+    tp = hits.right_either
+    found = np.stack([tp, hits.predicted - tp, hits.in_truth - tp], axis=2)
+    return {case: rows.tolist() for case, rows in zip(tables, found, strict=True)}
+
+
+def _summary(found: Mapping[str, FloatArray]) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        name: in_both_orders(values) | {"per_label": per_label(values)} for name, values in found.items()
+    }
+    for order in ("by_case", "by_label"):
+        summary[f"f1_of_mean_precision_and_recall_{order}"] = f1_of_means(summary, order)
+    return summary
+
+
+def _accuracy(per_case: Mapping[str, float | None]) -> dict[str, Any]:
+    percents = {case: _percent(value) for case, value in per_case.items()}
+    values = list(percents.values())
+    return {"per_case": percents, "mean": mean(values), "sd_cases": sd(values)}
+
+
+def _percent(share: float | None) -> float:
+    return math.nan if share is None else 100 * share
+
+
+def _accuracy_of_all(looked: Mapping[str, Runs], n_codes: int) -> float:
+    return _percent(accuracy(sum_of(confusion(runs, n_codes=n_codes) for runs in looked.values())))
+
+
+def _background(looked: Mapping[str, Runs], pairs: Pairs, n_codes: int) -> dict[str, Any]:
+    """What the counts are where frames without a truth are kept."""
+    tables = {case: confusion(runs, n_codes=n_codes) for case, runs in looked.items()}
+    hits = _plain_hits(tables.values(), pairs.members)
+    return {
+        "tp_fp_fn": _counts(tables, hits),
+        "accuracy_pooled": _percent(accuracy(sum_of(tables.values()))),
+        "jaccard_pooled": pooled(hits)["jaccard"]["per_label"],
+    }
+
+
+# --- Relaxed ----------------------------------------------------------------------------------------------------------
+
+
+def _relaxed(pairs: Pairs, relax_frames: int, unlabelled: str, rule: Rule | None) -> dict[str, Any]:
+    """Means over the cells of strategy B. Where several labels may be there at once, each label is relaxed by itself,
+    and there is no relaxed accuracy.
+    """
+    rows: list[Hits] = []
+    right_shares: dict[str, float | None] = {}
+    for case, runs in pairs.cases.items():
+        if pairs.several_at_once:
+            of_labels = [
+                _relaxed_hits(_binary(runs, has), relax_frames, unlabelled, rule, 3)[0] for has in pairs.members
+            ]
+            rows.append(Hits(*(np.array([getattr(one, name)[2] for one in of_labels]) for name in Hits._fields)))
+            right_shares[case] = None
+        else:
+            found, share = _relaxed_hits(runs, relax_frames, unlabelled, rule, len(pairs.labels) + 2)
+            rows.append(Hits(*(counts[1 : len(pairs.labels) + 1] for counts in found)))
+            right_shares[case] = share
+    hits = Hits(*(np.array(column) for column in zip(*rows, strict=True)))
+    values = cells(hits, "B")
+    return {
+        "accuracy": _accuracy(right_shares),
+        "per_label_per_case": {name: table.T.tolist() for name, table in values.items()},
+        **{name: in_both_orders(table) for name, table in values.items()},
+    }
+
+
+def _binary(runs: Runs, has: BoolArray) -> Runs:
+    """One label's runs: 2 where it is, 1 where it is not, MISSING where nobody looked."""
+    return Runs(runs.lengths, np.where(runs.codes == MISSING, MISSING, 1 + has[np.maximum(runs.codes, 0)]))
+
+
+def _relaxed_hits(
+    runs: Runs, relax_frames: int, unlabelled: str, rule: Rule | None, n_codes: int
+) -> tuple[Hits, float | None]:
+    """(hits by code, the share of frames that are right) of one case."""
+    judged = judge(runs, relax_frames, rule, nothing=unlabelled == "background")
+    keep = judged.runs.codes[0] != MISSING
+    if unlabelled == "ignore":
+        keep &= judged.runs.codes[0] != NOTHING
+    lengths, (truth, said), right = judged.runs.lengths[keep], judged.runs.codes[:, keep], judged.right[keep]
+    same = truth == said
+
+    def by_code(codes: IntArray, mask: BoolArray) -> IntArray:
+        sums: IntArray = np.zeros(max(n_codes, int(codes.max(initial=0)) + 1), dtype=np.int64)
+        np.add.at(sums, codes[mask], lengths[mask])
+        return sums[:n_codes]
+
+    everything = np.ones(len(lengths), dtype=bool)
+    in_truth, predicted = by_code(truth, everything), by_code(said, everything)
+    right_in_truth, right_predicted = by_code(truth, right), by_code(said, right)
+    both = by_code(truth, same)
+    total = int(lengths.sum())
+    hits = Hits(
+        in_truth, predicted, in_truth + predicted - both, right_in_truth, right_predicted,
+        right_in_truth + right_predicted - both,
+    )  # fmt: skip
+    return hits, int(lengths[right].sum()) / total if total else None
+
+
+def _published(pairs: Pairs, options: EvaluationOptions, relax_frames: int, unlabelled: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    n_labels = len(pairs.labels)
+    for name in options.as_:
+        takes = VARIANTS[name].n_labels if name in VARIANTS else (7,)
+        reasons = {
+            f"it knows {' or '.join(map(str, takes))} labels in order, and these are {n_labels}": n_labels not in takes,
+            "several labels are there at once": pairs.several_at_once,
+            f"it knows whole numbers of frames a second, not {float(pairs.fps):g}": pairs.fps.denominator != 1,
+            "parts of a case have no truth": any((runs.codes == MISSING).any() for runs in pairs.cases.values()),
+        }
+        if wrong := [reason for reason, holds in reasons.items() if holds]:
+            raise SettingsError(f"cannot evaluate as {name}: {'; '.join(wrong)}")
+        if name == "cholec80":
+            found["consistent_cholec80"] = _relaxed(pairs, relax_frames, unlabelled, cholec80_rule())
+            continue
+        for variant in (VARIANTS[name], *([VARIANTS["surgformer"]] if name == "tmrnet" else [])):
+            found[variant.name] = published(pairs.cases, n_labels, variant, relax_frames)
+    return found
+
+
+# --- Segments ---------------------------------------------------------------------------------------------------------
+
+
+def _segments(cases: Mapping[str, Runs]) -> dict[str, Any]:
+    """Edit score and F1@k, over all frames: no label is no segment. Edit: mean over cases; F1: of all counts."""
+    edits: dict[str, float] = {}
+    counts: dict[str, list[Any]] = {}
+    for case, runs in cases.items():
+        hidden = runs.codes[0] == MISSING
+        truth = segments(runs.codes[0], runs.lengths)
+        found = segments(np.where(hidden, MISSING, runs.codes[1]), runs.lengths)
+        score = edit_score(found, truth)
+        edits[case] = math.nan if score is None else score
+        counts[case] = [f1_counts(found, truth, overlap) for overlap in F1_OVERLAPS]
+    scores = [f1_score([of[k] for of in counts.values()]) for k in range(len(F1_OVERLAPS))]
+    return {
+        "edit": mean(list(edits.values())),
+        "f1_10_25_50": [math.nan if score is None else score for score in scores],
+        "edit_per_case": edits,
+        "tp_fp_fn_per_case_10_25_50": {case: [list(one) for one in of] for case, of in counts.items()},
+    }
+
+
+# --- What a reader of the numbers must know ---------------------------------------------------------------------------
+
+
+def _warnings(pairs: Pairs, results: Mapping[str, Any], unlabelled: str) -> Iterable[str]:
+    n_cases = len(pairs.cases)
+    if n_cases == 1:
+        yield "one case: there is no SD over cases"
+    without = results["frames_without_truth"]
+    if without and unlabelled == "ignore":
+        share = 100 * without / sum(results["frames"].values())
+        yield f"{without} frames ({share:.1f} %) have no truth, and are ignored"
+    totals = np.array(list(results["tp_fp_fn"].values())).sum(axis=0)
+    in_truth = [sum(tp + fn > 0 for tp, _, fn in column) for column in zip(*results["tp_fp_fn"].values(), strict=True)]
+    for k, (label, (tp, fp, fn)) in enumerate(zip(pairs.labels, totals, strict=True)):
+        if fp and not tp + fn:
+            yield f"label {label} is in no truth, but {fp} frames are predicted to be it: strategy B hides them"
+        elif fn and not tp + fp:
+            yield f"label {label} is never predicted: it has no precision"
+        elif 0 < in_truth[k] < n_cases:
+            yield f"label {label}: its means are over {in_truth[k]} of {n_cases} cases"
+    for name, found in results["relaxed"].items():
+        if found.get("clamped") or found.get("infinite"):
+            yield (
+                f"{name}: {found['clamped']} cells were above 100, {found['infinite']} of them infinite, and were cut "
+                "to 100, as the published script does"
+            )
+
+
+def _exact(value: float | str | Fraction, name: str) -> Fraction:
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError) as error:
+        raise SettingsError(f"{name} {value!r} is not a number") from error

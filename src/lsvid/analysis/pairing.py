@@ -1,0 +1,431 @@
+"""Truth and predictions side by side, frame for frame: what evaluation is computed on.
+
+They are paired by case and by time, never by the place in a list. All that does not fit is one PairingError.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+from lsvid.analysis.agreement import MISSING, NOTHING, IntArray, Runs, runs_of_frames
+from lsvid.analysis.detections import Detection
+from lsvid.analysis.timings import LabelPath, case_time_s, case_times, labels_at
+from lsvid.annotations.spans import Span
+from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.errors import PairingError, SettingsError
+from lsvid.findings import Findings
+from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.video.timebase import sample_frames
+
+Frames = npt.ArrayLike
+"""Of one case: a whole number for each frame, -1 for no label, shape (T,); or 0 and 1, shape (T, K), where several
+labels may be there at once.
+"""
+
+LabelSet = frozenset[int]
+
+MAX_UNEQUAL_FRAMES = 1
+"""By so many frames a prediction may be longer or shorter than its truth: rounding. Both are cut to the shorter."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Truth and predictions of every case, frame for frame.
+
+    cases: by name, runs with codes of shape (2, n_runs), the truth first; MISSING where nobody looked, NOTHING where
+    there is no label, then a code for each label (or set of labels at once). labels: their names, in order.
+    members[label, code]: whether the code contains the label. fps: frames a second. truth, found: the truth's runs and
+    the predictions that have a score, in seconds of the case.
+    """
+
+    cases: Mapping[str, Runs]
+    labels: Sequence[str]
+    members: npt.NDArray[np.bool_]
+    fps: Fraction
+    truth: Sequence[Detection] = ()
+    found: Sequence[Detection] = ()
+    colours: Sequence[str] = ()
+
+    @property
+    def several_at_once(self) -> bool:
+        """Whether any frame has more than one label."""
+        return bool((self.members.sum(axis=0) > 1).any())
+
+
+@dataclass
+class _Codes:
+    """Numbers for sets of labels, in the order in which they are met; those of single labels come first, in order."""
+
+    n_labels: int
+    numbers: dict[LabelSet, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.numbers = {frozenset(): NOTHING} | {frozenset([k]): k + 1 for k in range(self.n_labels)}
+
+    def of(self, labels: Iterable[int]) -> int:
+        return self.numbers.setdefault(frozenset(labels), len(self.numbers))
+
+    def members(self) -> npt.NDArray[np.bool_]:
+        table = [[label in labels for labels in self.numbers] for label in range(self.n_labels)]
+        return np.array(table, dtype=bool).reshape(self.n_labels, len(self.numbers))
+
+
+# --- From arrays ------------------------------------------------------------------------------------------------------
+
+
+def pair_arrays(
+    truth: Mapping[str, Frames],
+    predictions: Mapping[str, Frames],
+    labels: Sequence[str] | None,
+    fps: Fraction,
+    findings: Findings,
+    *,
+    common: bool,
+    scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
+) -> Pairs:
+    """The pairs of arrays. labels: their names; None: as many numbers as occur. scored: by case, (start_s, end_s,
+    label, score) of each prediction that has a score.
+
+    Raises PairingError with all that does not fit; with `common`, what is only on one side is left out and counted.
+    """
+    faults: list[str] = []
+    sides = [_checked(truth, "truth", faults), _checked(predictions, "predictions", faults)]
+    names = _common_cases(list(truth), list(predictions), faults, findings, common=common)
+    highest = max((_highest(array) for side in sides for array in side.values()), default=-1)
+    if labels is None:
+        labels = [str(number) for number in range(highest + 1)]
+    for name, side in zip(("truth", "predictions"), sides, strict=True):
+        for case, array in side.items():
+            if array.ndim == 2 and array.shape[1] != len(labels):
+                faults.append(f"case {case}: {name} have {array.shape[1]} columns for {len(labels)} labels")
+            elif _highest(array) >= len(labels) and not (common and side is sides[1] and array.ndim == 1):
+                faults.append(
+                    f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {len(labels) - 1}"
+                )
+    found = _scored(scored or {}, truth, len(labels), faults, findings)
+    codes = _Codes(len(labels))
+    cases = {}
+    for case in (name for name in names if name in sides[0] and name in sides[1]):
+        pair = [sides[0][case], sides[1][case]]
+        length = _common_length(case, pair, faults, findings, common=common)
+        if not faults:
+            cases[case] = _runs([array[:length] for array in pair], codes)
+    _stop(faults)
+    members = codes.members()
+    pairs = Pairs(cases, tuple(labels), members, fps)
+    if not found:
+        return pairs
+    spans = [
+        Detection(case, label, float(start / fps), float(stop / fps))
+        for case, runs in cases.items()
+        for label, start, stop in _label_runs(runs.lengths, members[:, np.maximum(runs.codes[0], NOTHING)])
+    ]
+    return Pairs(cases, tuple(labels), members, fps, spans, found)
+
+
+def _checked(side: Mapping[str, Frames], name: str, faults: list[str]) -> dict[str, IntArray]:
+    checked = {}
+    for case, values in side.items():
+        array = np.asarray(values)
+        if array.ndim not in (1, 2):
+            faults.append(f"case {case}: {name} have the shape {array.shape}, not (T,) or (T, K)")
+        elif array.size and not (array.dtype == bool or np.issubdtype(array.dtype, np.integer)):
+            faults.append(f"case {case}: {name} are {array.dtype}, not whole numbers")
+        elif array.size and array.min() < (-1 if array.ndim == 1 else 0):
+            faults.append(f"case {case}: {name} hold {array.min()}; -1 is no label")
+        elif array.ndim == 2 and array.size and array.max() > 1:
+            faults.append(f"case {case}: {name} of shape (T, K) hold {array.max()}, not only 0 and 1")
+        else:
+            checked[case] = array
+    return checked
+
+
+def _common_length(case: str, pair: Sequence[IntArray], faults: list[str], findings: Findings, *, common: bool) -> int:
+    one, other = map(len, pair)
+    if one != other:
+        if abs(one - other) > MAX_UNEQUAL_FRAMES and not common:
+            faults.append(f"case {case}: {one} frames of truth, {other} of predictions")
+        findings.leave_out(f"case {case}, from frame {min(one, other)} on", "ends of cases that only one side has")
+    return min(one, other)
+
+
+def _check_labels(
+    side: Mapping[str, IntArray], name: str, n_labels: int, faults: list[str], *, others: bool = False
+) -> None:
+    for case, array in side.items():
+        if array.ndim == 2 and array.shape[1] != n_labels:
+            faults.append(f"case {case}: {name} have {array.shape[1]} columns for {n_labels} labels")
+        elif array.ndim == 1 and _highest(array) >= n_labels and not others:
+            faults.append(f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {n_labels - 1}")
+
+
+def _highest(array: IntArray) -> int:
+    return int(array.max(initial=-1)) if array.ndim == 1 else array.shape[1] - 1
+
+
+def _runs(pair: Sequence[IntArray], codes: _Codes) -> Runs:
+    """The runs of two sides of equal length."""
+    columns = [side[None, :] if side.ndim == 1 else side.T for side in pair]
+    runs = runs_of_frames(np.concatenate([column.astype(np.int64, copy=False) for column in columns]))
+    rows, at = [], 0
+    for side, column in zip(pair, columns, strict=True):
+        values = runs.codes[at : at + len(column)]
+        at += len(column)
+        if side.ndim == 1:
+            unknown = values[0] >= codes.n_labels
+            values = values[0] + 1
+            if unknown.any():
+                values = np.where(unknown, codes.of([-2]), values)  # a label that nobody knows: right nowhere
+            rows.append(values)
+        else:
+            sets, which = np.unique(values, axis=1, return_inverse=True)
+            numbers = np.array([codes.of(np.flatnonzero(one).tolist()) for one in sets.T], dtype=np.int64)
+            rows.append(numbers[which.ravel()])
+    return Runs(runs.lengths, np.array(rows).reshape(2, len(runs.lengths)))
+
+
+def _scored(
+    scored: Mapping[str, Iterable[tuple[float, float, int, float]]],
+    cases: Mapping[str, Frames],
+    n_labels: int,
+    faults: list[str],
+    findings: Findings,
+) -> list[Detection]:
+    found = []
+    for case, ones in scored.items():
+        if case not in cases:
+            findings.warn(f"case {case} has scored predictions but no truth: for mAP they are false")
+        for start_s, end_s, label, score in ones:
+            if not (start_s <= end_s and np.isfinite(score) and 0 <= label < n_labels):
+                faults.append(f"case {case}: scored prediction ({start_s}, {end_s}, {label}, {score}) is not sound")
+            found.append(Detection(case, int(label), float(start_s), float(end_s), float(score)))
+    return found
+
+
+# --- From annotations -------------------------------------------------------------------------------------------------
+
+
+def pair_clips(
+    truth: Sequence[AnnotatedClip],
+    predictions: Sequence[AnnotatedClip],
+    labels: Sequence[LabelPath] | None,
+    fps: Fraction,
+    findings: Findings,
+    *,
+    level: int = 1,
+    common: bool = False,
+) -> Pairs:
+    """The pairs of located clips at one level of the labels, `fps` pictures a second as the frame table samples them.
+
+    A label that ends above the level is none there. A clip that has no truth is left out; one without a prediction,
+    where its case has some, has none to be right. labels: every path, in order; None: those of the truth.
+    Raises PairingError with all that does not fit.
+    """
+    faults: list[str] = []
+    true_works = _works(truth, "truth", faults)
+    said_works = _works(predictions, "predictions", faults)
+    true_cases, said_cases = (_worked_cases(clips) for clips in (truth, predictions))
+    names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
+    paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
+    rank = {path: number for number, path in enumerate(paths)}
+    frames_there = {clip.id: clip.info.index.n_frames for clip in predictions if clip.info is not None}
+    codes = _Codes(len(paths))
+    cases: dict[str, Runs] = {}
+    true_spans: list[Detection] = []
+    found: list[Detection] = []
+    for case in case_times(truth):
+        if case.case not in names:
+            continue
+        stretches = []
+        for clip in case.clips:
+            if clip.info is None:
+                continue
+            there = frames_there.get(clip.id, clip.info.index.n_frames)
+            if there != clip.info.index.n_frames:
+                faults.append(f"clip {clip.id}: {clip.info.index.n_frames} frames on one side, {there} on the other")
+            said = said_works.get(clip.id)
+            if said is None and clip.id in true_works:
+                if not common:
+                    faults.append(f"clip {clip.id}: annotated, but not predicted")
+                findings.leave_out(f"clip {clip.id}", "annotated clips without predictions")
+            if clip.id not in true_works and said is not None:
+                findings.leave_out(f"clip {clip.id}", "predicted clips that nobody has annotated")
+            stretches.append(_clip_runs(clip, (true_works.get(clip.id), said), rank, level, fps, codes))
+        cases[case.case] = Runs(
+            np.concatenate([one.lengths for one in stretches]), np.concatenate([one.codes for one in stretches], axis=1)
+        )
+        both = [
+            clip for clip in case.clips if clip.info is not None and clip.id in true_works and clip.id in said_works
+        ]
+        true_spans += _joined(case.case, both, true_works, rank, level)
+        found += _joined(case.case, both, said_works, rank, level, scored=True)
+    _stop(faults)
+    texts = [LABEL_SEPARATOR.join(path) for path in paths]
+    return Pairs(cases, texts, codes.members(), fps, true_spans if found else (), found)
+
+
+def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Work]:
+    """The one annotation of each clip that has any."""
+    works = {}
+    for clip in clips:
+        if len(clip.works) > 1:
+            who = ", ".join(work.annotator for work in clip.works)
+            faults.append(f"clip {clip.id}: {side} by {len(clip.works)} ({who}): choose one, or merge them")
+        if clip.works and clip.info is not None:
+            works[clip.id] = clip.works[0]
+    return works
+
+
+def _worked_cases(clips: Iterable[AnnotatedClip]) -> list[str]:
+    return list(dict.fromkeys(clip.clip.case for clip in clips if clip.works))
+
+
+def _labels(
+    true_works: Mapping[str, Work],
+    said_works: Mapping[str, Work],
+    labels: Sequence[LabelPath] | None,
+    level: int,
+    faults: list[str],
+    findings: Findings,
+    *,
+    common: bool,
+) -> list[LabelPath]:
+    """The labels of the level, in order."""
+    true = {span.label for work in true_works.values() for span in work.spans}
+    said = {span.label for work in said_works.values() for span in work.spans}
+    paths = labels_at(labels if labels is not None else sorted(true), level)
+    known = set(paths)
+    for name, found in (("truth", true), ("predictions", said)):
+        for path in labels_at(sorted(found), level):
+            if path in known:
+                continue
+            text = LABEL_SEPARATOR.join(path)
+            if common and name == "predictions":
+                findings.warn(f"label {text} is predicted, but is none of the truth's labels: it is right nowhere")
+            else:
+                faults.append(f"label {text}: in the {name}, but not among the labels; a label file may name it")
+    if not paths:
+        raise SettingsError(f"no label has a level {level}", "choose a lower level: 1 is the topmost")
+    return paths
+
+
+def _clip_runs(
+    clip: AnnotatedClip,
+    works: tuple[Work | None, Work | None],
+    rank: Mapping[LabelPath, int],
+    level: int,
+    fps: Fraction,
+    codes: _Codes,
+) -> Runs:
+    """The runs of one clip's sampled pictures."""
+    assert clip.info is not None  # noqa: S101 - the caller has looked
+    sampled = sample_frames(clip.info.index, fps)
+    true, said = works
+    if true is None:
+        return Runs(np.array([len(sampled)]), np.full((2, 1), MISSING))
+    spans = [[] if work is None else work.spans for work in (true, said)]
+    ends = [end for side in spans for span in side for end in _frames(span)]
+    borders = np.unique(np.array([0, clip.info.index.n_frames, *ends], dtype=np.int64))
+    rows = [_codes_between(borders, side, rank, level, codes) for side in spans]
+    counts = np.diff(np.searchsorted(sampled, borders))
+    return Runs(counts[counts > 0], np.array(rows)[:, counts > 0])
+
+
+def _codes_between(
+    borders: IntArray, spans: Sequence[Span], rank: Mapping[LabelPath, int], level: int, codes: _Codes
+) -> IntArray:
+    """The code between each border and the next."""
+    changes: list[list[tuple[int, int]]] = [[] for _ in borders]
+    for span in spans:
+        if len(span.label) >= level:
+            label = rank.get(span.label[:level], -2)  # -2: a label that nobody knows, right nowhere
+            first, last = np.searchsorted(borders, _frames(span))
+            changes[first].append((label, 1))
+            changes[last].append((label, -1))
+    active: dict[int, int] = {}
+    found = np.zeros(len(borders) - 1, dtype=np.int64)
+    for place, these in enumerate(changes[:-1]):
+        for label, change in these:
+            active[label] = active.get(label, 0) + change
+            if not active[label]:
+                del active[label]
+        found[place] = codes.of(active) if these else found[place - 1] if place else NOTHING
+    return found
+
+
+def _joined(
+    case: str, clips: Sequence[AnnotatedClip], works: Mapping[str, Work], rank: Mapping[LabelPath, int], level: int, *,
+    scored: bool = False,
+) -> list[Detection]:  # fmt: skip
+    """The spans of a case, in its seconds. What a clip's end cut in two is one again: its score the mean by time.
+
+    scored: only those with a score, each by itself; else those of one label that overlap or touch are one.
+    """
+    pieces: dict[int, list[list[float]]] = {}
+    for clip in clips:
+        assert clip.info is not None  # noqa: S101 - the caller has looked
+        n_frames = clip.info.index.n_frames
+        for span in works[clip.id].spans:
+            label = rank.get(span.label[:level]) if len(span.label) >= level else None
+            if label is None or (scored and span.score is None):
+                continue
+            start, stop = _frames(span)
+            begin, end = (float(case_time_s(clip, frame)) for frame in (start, stop))
+            pieces.setdefault(label, []).append([begin, end, span.score or 0.0, float(start == 0), stop == n_frames])
+    found = []
+    for label, ones in pieces.items():
+        joined: list[list[float]] = []
+        for begin, end, score, at_start, at_end in sorted(ones):
+            last = joined[-1] if joined else None
+            touches = last is not None and begin == last[1] and at_start and last[4]
+            if last is not None and (touches or (not scored and begin <= last[1])):
+                whole = (last[1] - last[0]) + (end - begin)
+                last[2] = (last[2] * (last[1] - last[0]) + score * (end - begin)) / whole if whole else score
+                last[1], last[4] = max(end, last[1]), at_end
+            else:
+                joined.append([begin, end, score, at_start, at_end])
+        found += [Detection(case, label, begin, end, score) for begin, end, score, *_ in joined]
+    return found
+
+
+def _frames(span: Span) -> tuple[int, int]:
+    return span.start_frame or 0, span.stop_frame or 0
+
+
+# --- Both -------------------------------------------------------------------------------------------------------------
+
+
+def _common_cases(
+    true: Sequence[str], said: Sequence[str], faults: list[str], findings: Findings, *, common: bool
+) -> list[str]:
+    """The cases that both have; the others are faults or, with `common`, left out."""
+    there = set(said)
+    for names, others, side in ((true, there, "truth"), (said, set(true), "predictions")):
+        for case in names:
+            if case not in others:
+                if common:
+                    findings.leave_out(f"case {case}", f"cases that only the {side} have")
+                else:
+                    faults.append(f"case {case}: only in the {side}")
+    return [case for case in true if case in there]
+
+
+def _label_runs(lengths: IntArray, has: npt.NDArray[np.bool_]) -> Iterable[tuple[int, int, int]]:
+    """(label, first frame, frame after the last) of the maximal runs of each label; `has`: shape (n_labels, n_runs)."""
+    borders = np.concatenate([[0], np.cumsum(lengths)])
+    for label, row in enumerate(has):
+        changes = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))
+        for first, last in changes.reshape(-1, 2):
+            yield label, int(borders[first]), int(borders[last])
+
+
+def _stop(faults: Sequence[str]) -> None:
+    if faults:
+        raise PairingError(
+            "truth and predictions do not fit together",
+            "mend what is listed; or evaluate what both have in common, and the rest is left out and counted",
+            faults,
+        )

@@ -1,0 +1,101 @@
+"""Text and bytes of files that other programs wrote: packed by gzip or not, in UTF-8, UTF-16 or else.
+
+What a file's text is, is told by its first bytes where it says so (a byte order mark), and is UTF-8 otherwise. Bytes
+that are not UTF-8 are read as Windows-1252 only where the caller says that this is safe, which is where somebody is
+told and can look; everywhere else they are refused with their place.
+"""
+
+import codecs
+import gzip
+import io
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+GZIP = b"\x1f\x8b"
+MAX_BYTES = 1 << 30
+"""The largest file that is read whole, unpacked."""
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which begins alike
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+
+
+class TextError(ValueError):
+    """Why a file's bytes are no text; `str()` of it begins with the line where that is known ('line 3: …')."""
+
+
+class Text(NamedTuple):
+    """A file's text, and what was guessed of it: '' or what a person should look at."""
+
+    text: str
+    guessed: str = ""
+
+
+def read_bytes(path: Path) -> bytes:
+    """The bytes of a file, unpacked where gzip packed it, whatever its name. Raises OSError."""
+    with path.open("rb") as file:
+        is_packed = file.read(2) == GZIP
+        file.seek(0)
+        try:
+            with gzip.GzipFile(fileobj=file) if is_packed else file as content:
+                data = content.read(MAX_BYTES + 1)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise OSError(f"not a whole gzip file: {error}") from error
+    if len(data) > MAX_BYTES:
+        raise OSError(f"over {MAX_BYTES >> 20:,} MB")
+    return data
+
+
+def head_of(path: Path, size: int) -> bytes:
+    """The first `size` bytes, unpacked where gzip packed them. Raises OSError."""
+    with path.open("rb") as file:
+        head = file.read(size)
+    if not head.startswith(GZIP):
+        return head
+    try:
+        return gzip.GzipFile(fileobj=io.BytesIO(head)).read1(size)
+    except (OSError, EOFError, zlib.error):
+        return head
+
+
+def decode(data: bytes, *, windows: bool = False) -> Text:
+    """The text in `data`, without its byte order mark.
+
+    windows: read what is not UTF-8 as Windows-1252, and tell so in `guessed`. Raises TextError.
+    """
+    for mark, encoding in _MARKS:
+        if data.startswith(mark):
+            try:
+                return Text(_without_nul(data[len(mark) :].decode(encoding)))
+            except UnicodeDecodeError as error:
+                raise TextError(f"not whole {encoding.upper()[:6]} text: {error.reason}") from error
+    if data[:200].count(0) * 3 > len(data[:200]):
+        raise TextError("it is UTF-16 without a byte order mark, or no text")
+    try:
+        return Text(_without_nul(data.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        start = data.rfind(b"\n", 0, error.start) + 1
+        try:
+            text = data.decode("cp1252")
+            shown = data[start:].split(b"\n")[0].decode("cp1252").strip()[:60]
+        except UnicodeDecodeError:
+            raise TextError(f"line {line}: not UTF-8 text (byte 0x{byte:02x})") from error
+        if not windows:
+            raise TextError(
+                f"line {line}: not UTF-8 text (byte 0x{byte:02x}); as Windows-1252 it would read {shown!r}"
+            ) from error
+        return Text(_without_nul(text), f"not UTF-8 but, it seems, Windows-1252; its line {line} reads {shown!r}")
+
+
+def _without_nul(text: str) -> str:
+    """`text`, which must hold no NUL. Raises TextError."""
+    position = text.find("\0")
+    if position >= 0:
+        raise TextError(f"line {text.count(chr(10), 0, position) + 1}: a NUL character, which no text file has")
+    return text

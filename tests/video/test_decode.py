@@ -1,0 +1,148 @@
+"""Pictures as arrays: exactly those asked for, in the order asked for; nothing is made up."""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from builders import damaged
+from clip_kinds import KINDS, clip_of, fully_decoded, number_of
+from factories import VideoFactory, read_burnt_number
+from lsvid.errors import ClipError, SettingsError
+from lsvid.video import decode
+from lsvid.video.decode import Decoder, Reader, pictures
+from lsvid.video.index import probe
+from s3_server import Bucket
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_picture_in_any_order_is_the_one_of_its_number_to_the_pixel(
+    videos: VideoFactory, tmp_path: Path, kind: str
+) -> None:
+    clip = clip_of(videos, tmp_path, kind)
+    info, truth = probe(clip), fully_decoded(clip)
+    first = number_of(truth[0], kind)
+    mixed = list(range(0, info.index.n_frames, 3)) * 2
+    random.Random(kind).shuffle(mixed)
+    for threads in (1, 2):
+        for frames in (list(range(info.index.n_frames)), [40, 3, 3, 39, 0], mixed):
+            shown = list(pictures(str(clip), info, frames, threads=threads))
+            assert [number for number, _ in shown] == frames
+            for number, picture in shown:
+                assert picture.dtype == np.uint8
+                assert np.array_equal(picture[..., ::-1], truth[number]), (threads, number)
+                assert number_of(picture, kind) == first + number
+
+
+def test_one_picture_asked_for_twice_is_two_arrays(videos: VideoFactory) -> None:
+    clip = videos.make()
+    (_, one), (_, other) = pictures(str(clip), probe(clip), [7, 7])
+    one[:] = 0
+    assert read_burnt_number(other) == 7
+
+
+def test_a_reader_goes_on_after_half_a_request(videos: VideoFactory) -> None:
+    clip = videos.make(n_frames=100, gop=10, b_frames=2)
+    reader = Reader(str(clip), probe(clip), threads=2)
+    for start in (0, 15, 12, 90, 3, 4, 35, 38):
+        asked = reader.pictures(range(start, start + 10))
+        assert [read_burnt_number(next(asked)[1]) for _ in range(3)] == [start, start + 1, start + 2]
+    reader.close()
+
+
+def test_sizes(videos: VideoFactory) -> None:
+    clip = videos.make()
+    for options, shape in (
+        ({"size": (224, 200)}, (200, 224, 3)),
+        ({"short_side": 120}, (120, 160, 3)),
+        ({"short_side": 100}, (100, 133, 3)),
+        ({"short_side": 480}, (480, 640, 3)),
+        ({}, (240, 320, 3)),
+    ):
+        ((_, picture),) = pictures(str(clip), probe(clip), [37], **options)
+        assert picture.shape == shape
+        assert read_burnt_number(picture) == 37
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"size": (2, 2), "short_side": 3}, "exclude each other"),
+        ({"short_side": 0}, "cannot be of 0"),
+        ({"missing": "leave"}, "choose from raise, skip"),
+        ({"frames": [3, 50]}, "has no picture 50"),
+        ({"frames": [-1]}, "has no picture -1"),
+    ],
+)
+def test_what_cannot_be_asked_for(videos: VideoFactory, options: dict[str, Any], said: str) -> None:
+    clip = videos.make()
+    with pytest.raises(SettingsError, match=said):
+        list(pictures(str(clip), probe(clip), **{"frames": [0], **options}))
+
+
+def test_what_lies_between_two_key_pictures_is_decoded_once_for_any_order(
+    videos: VideoFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fed: list[int] = []
+    original = Decoder._decoded
+
+    def count(self: Decoder, packet: Any) -> Any:
+        fed.extend([packet.pts] if packet is not None else [])
+        return original(self, packet)
+
+    monkeypatch.setattr(Decoder, "_decoded", count)
+    clip = videos.make(n_frames=200, gop=20)
+    list(pictures(str(clip), probe(clip), [150, 27, 4, 26, 25, 3, 4]))
+    assert len(fed) == len(set(fed)) == (4 + 1) + 8 + 11
+
+
+def test_few_pictures_wait_in_memory(videos: VideoFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decode, "_HELD_BYTES", 0)  # so 16
+    clip = videos.make(n_frames=100, gop=50)
+    backwards = list(range(99, -1, -1))
+    assert [read_burnt_number(picture) for _, picture in pictures(str(clip), probe(clip), backwards)] == backwards
+    assert [len(part) for part in decode._in_parts(backwards, 16)] == [17, 17, 17, 17, 17, 15]
+    assert [len(part) for part in decode._in_parts(range(1000), 16)] == [1000], "ascending, none has to wait"
+
+
+def test_a_picture_is_given_before_its_whole_segment_is_decoded(videos: VideoFactory) -> None:
+    clip = videos.make(n_frames=200, gop=200, b_frames=2)
+    for threads in (1, 2):
+        reader = Reader(str(clip), probe(clip), threads)
+        asked = reader.pictures(range(200))
+        next(asked)
+        assert len(reader._decoder._order) < 20
+        reader.close()
+
+
+# --- Damage -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("parameters", [{}, {"b_frames": 3}, {"codec": "libx265"}], ids=["h264", "b-frames", "hevc"])
+def test_a_damaged_picture_is_left_out_or_raises(
+    videos: VideoFactory, tmp_path: Path, parameters: dict[str, Any], threads: int
+) -> None:
+    whole = fully_decoded(videos.make(n_frames=120, gop=20, **parameters))
+    clip = damaged(videos, tmp_path / "a.mp4", [47], n_frames=120, gop=20, **parameters)
+    shown = dict(pictures(str(clip), probe(clip), range(120), missing="skip", threads=threads))
+    left_out = set(range(120)) - shown.keys()
+    assert left_out
+    assert left_out <= set(range(40, 60)), "only up to the next key picture"
+    for number, picture in shown.items():
+        assert np.array_equal(picture[..., ::-1], whole[number])
+    backwards = pictures(str(clip), probe(clip), range(119, -1, -1), missing="skip", threads=threads)
+    assert {number for number, _ in backwards} == shown.keys()
+    for number in range(40, 60):  # what else is asked for makes no difference
+        alone = dict(pictures(str(clip), probe(clip), [number], missing="skip", threads=threads))
+        assert (number in alone) == (number in shown), number
+    with pytest.raises(ClipError, match=f"a.mp4: picture {min(left_out)} cannot be decoded"):
+        list(pictures(str(clip), probe(clip), range(120), threads=threads))
+
+
+def test_pictures_of_a_clip_in_s3(videos: VideoFactory, bucket: Bucket) -> None:
+    clip = videos.make(gop=12, b_frames=2)
+    uri = bucket.put("op1/clip_1.mp4", clip)
+    assert [read_burnt_number(picture) for _, picture in pictures(uri, probe(uri), [49, 3, 14])] == [49, 3, 14]
