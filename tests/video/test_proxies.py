@@ -195,7 +195,12 @@ def test_proxies_are_put_into_s3_and_not_made_again(
     assert first.exit_code == 0, first.stderr
     items = json.loads(first.stdout)["items"]
     assert [item["proxy"] for item in items] == [f"{bucket.uri}/proxies/op 1/{name}.mp4" for name in ("a ü#%", "b")]
-    assert bucket.keys() == ["clips/op 1/b.mkv", "proxies/op 1/a ü#%.mp4", "proxies/op 1/b.mp4"]
+    assert bucket.keys() == [
+        "clips/op 1/b.mkv",
+        "proxies/.proxies.json",
+        "proxies/op 1/a ü#%.mp4",
+        "proxies/op 1/b.mp4",
+    ]
     assert list((tmp_path / "tmp").iterdir()) == []
     for item in items:
         check_proxy(probe(item["path"]), probe(item["proxy"]), item["proxy"])

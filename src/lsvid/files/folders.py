@@ -16,7 +16,7 @@ from typing import Protocol
 
 from lsvid.errors import DataError, LsvidError, SettingsError
 from lsvid.files import storage
-from lsvid.files.unfinished import unfinished, unfinished_folder
+from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 _AT_ONCE = 16
 """Requests to S3."""
@@ -87,6 +87,13 @@ class Folder(Protocol):
         """A folder of this machine in which to make what `put` takes; it is gone afterwards."""
         ...
 
+    def workshop(self, what: str) -> AbstractContextManager[Path]:
+        """The same for `what` is large or many: the folder itself, or a temporary one for S3.
+
+        Files in it are named by `unfinished`, and removed by who makes them.
+        """
+        ...
+
 
 def folder_at(target: str | os.PathLike[str]) -> Folder:
     """The folder at a path, or at `s3://BUCKET/PREFIX`. Raises SettingsError where it is a file."""
@@ -96,17 +103,17 @@ def folder_at(target: str | os.PathLike[str]) -> Folder:
 
 
 @contextmanager
-def writing(place: str | os.PathLike[str]) -> Iterator[None]:
-    """Turns what the system says when something cannot be written to `place` into lsvid's errors."""
+def writing(place: str | os.PathLike[str], what: str = "") -> Iterator[None]:
+    """Turns what the system says when `what` cannot be written to `place` into lsvid's errors."""
     try:
         yield
     except OSError as error:
-        raise write_error(place, error) from error
+        raise write_error(place, error, what) from error
 
 
-def write_error(place: str | os.PathLike[str], error: OSError) -> LsvidError:
+def write_error(place: str | os.PathLike[str], error: OSError, what: str = "") -> LsvidError:
     """What `error` means to a person: DataError where the disk is full or fails, else SettingsError."""
-    message = f"cannot write to {os.fspath(place)}: {error.strerror or error}"
+    message = f"cannot write {f'{what} in' if what else ''}to {os.fspath(place)}: {error.strerror or error}"
     if getattr(error, "winerror", None) in _IN_USE:
         return DataError(message, f"close {error.filename2 or error.filename} in other programs, then run it again")
     if error.errno in _NO_PLACE:
@@ -240,6 +247,14 @@ class LocalFolder:
             with unfinished_folder(parent, self.path.name) as folder:
                 yield folder
 
+    @contextmanager
+    def workshop(self, what: str) -> Iterator[Path]:
+        """See Folder."""
+        with writing(self.uri, what):
+            self.path.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(self.path)
+            yield self.path
+
 
 class S3Folder:
     """A prefix in S3. See Folder."""
@@ -320,6 +335,10 @@ class S3Folder:
         """See Folder."""
         with writing("the folder for temporary files"), unfinished_folder() as folder:
             yield folder
+
+    def workshop(self, what: str) -> AbstractContextManager[Path]:
+        """See Folder."""
+        return self.scratch()
 
 
 def _remove_empty(inner: Path, folder: Path) -> None:

@@ -54,7 +54,8 @@ def whole_folder(target: Target, manifest: str, expected: str = "", inputs: Iter
     """
     folder = folder_at(target)
     old = _listed(folder, manifest)
-    _check_free([name for name in folder.matching(expected) if name not in old], folder, manifest)
+    taken = [name for name in folder.matching(expected) if name not in old]
+    _check_free(taken, folder, manifest, expected=True)
     _check_inputs(folder, old, inputs)
 
     with folder.scratch() as staging:
@@ -78,12 +79,18 @@ def _journal(names: Iterable[str], state: str | None = UNFINISHED) -> bytes:
     return (json.dumps(document, indent=1) + "\n").encode()
 
 
-def _check_free(taken: Collection[str], folder: Folder, manifest: str) -> None:
-    if taken:
-        raise SettingsError(
-            f"{folder.uri} holds {min(taken)}, which no {manifest} of an earlier run names: it would be overwritten",
-            "choose another place to write to, or remove the file",
-        )
+def _check_free(taken: Collection[str], folder: Folder, manifest: str, *, expected: bool = False) -> None:
+    if not taken:
+        return
+    which = "which no earlier run wrote"
+    if folder.path is None:
+        which = f"which no {manifest} of an earlier run names"
+    elif expected and not folder.there([manifest]):
+        which = f"but no {manifest} of an earlier run"
+    raise SettingsError(
+        f"{folder.uri} holds {min(taken)}, {which}: it would be overwritten",
+        "choose another place to write to, or remove the file",
+    )
 
 
 def _check_inputs(folder: Folder, names: Iterable[str], inputs: Iterable[Target]) -> None:

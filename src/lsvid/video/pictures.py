@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from lsvid.errors import ClipError, LsvidError, SettingsError
 from lsvid.files.folders import Folder, folder_at
+from lsvid.files.unfinished import unfinished
 from lsvid.video.decode import Decoder, Image, decode_carefully, is_near, segments_of, upright_image
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.timebase import pack_pts, unpack_pts
@@ -131,7 +132,7 @@ def write_clip(job: _Job, report: Report) -> Pictures:
     there = _prepare(folder, record)
     todo = [frame for frame in sorted(names) if names[frame] not in there]
     report(len(there))
-    with folder.scratch() as work, folder.putting() as put, ThreadPoolExecutor(job.threads) as pool:
+    with folder.workshop("pictures") as work, folder.putting() as put, ThreadPoolExecutor(job.threads) as pool:
         writer = _Writer(work, put, names, job.options, pool, 2 * job.threads + 2)
         try:
             segments = segments_of(info, todo)
@@ -296,7 +297,7 @@ class _Writer:
         self.written.add(number)
 
     def _unfinished(self, number: int) -> Path:
-        return self._work / self._names[number]
+        return unfinished(self._work / self._names[number])
 
     def _write(self, number: int, frame: "VideoFrame") -> None:
         data = encode(resized(upright_image(frame), self._options), self._options)

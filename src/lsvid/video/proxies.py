@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from lsvid.files import storage
 from lsvid.files.folders import folder_at
 from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
+from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
 from lsvid.video.index import VideoInfo, probe
 from lsvid.workers.processes import Processes, Report, Workers
@@ -196,13 +197,17 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
             check_proxy(original, proxy, target)
             return Proxy(target, proxy.size, proxy.fingerprint, made=False)
     comment = " ".join(f"{name}={value}" for name, value in description.items())
-    with folder.inner(PurePosixPath(job.name).parent.name).scratch() as work:
-        made = work / "proxy.mp4"
-        with storage.local_file(job.source, work) as source:  # ffmpeg is not to know of S3
-            _encode(job, source, made, comment, original, report)
-        proxy = probe(made, remember=False)
-        check_proxy(original, proxy, target)
-        folder.put(made, job.name)
+    case, _, name = job.name.rpartition("/")
+    with folder.inner(case).workshop("a proxy") as work:
+        made = unfinished(work / name)
+        try:
+            with storage.local_file(job.source, work) as source:  # ffmpeg is not to know of S3
+                _encode(job, source, made, comment, original, report)
+            proxy = probe(made, remember=False)
+            check_proxy(original, proxy, target)
+            folder.put(made, job.name)
+        finally:
+            made.unlink(missing_ok=True)
     return Proxy(target, proxy.size, proxy.fingerprint, made=True)
 
 
