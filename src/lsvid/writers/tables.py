@@ -29,7 +29,8 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
-        files = {f"frames_{export.case_places[case]}{suffix}": clips for case, clips in export.cases().items()}
+        names = export.case_paths()
+        files = {f"frames_{names[case]}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
 
         def source(*_: object, clips: Iterable[AnnotatedClip] = clips) -> Iterator[pl.DataFrame]:
@@ -50,9 +51,8 @@ def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[Annota
     group: list[AnnotatedClip] = []
     rows = 0
     for clip in clips:
-        assert clip.info is not None  # noqa: S101 - the caller's business
         group.append(clip)
-        rows += clip.info.index.n_frames * max(1, len(clip.works))
+        rows += clip.index.n_frames * max(1, len(clip.works))
         if rows >= n_rows:
             yield group
             group, rows = [], 0
