@@ -100,7 +100,8 @@ class Output:
             raise SettingsError("standard output is closed", "name a file with -o, or leave out '>&-'")
         try:
             sys.stdout.flush()
-            sys.stdout.buffer.writelines(chunks)
+            for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         except OSError as error:
             forget_stdout()
