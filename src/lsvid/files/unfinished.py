@@ -43,11 +43,16 @@ def remove_leftovers(folder: Path, of: str | None = None) -> None:
     a week. What cannot be removed stays.
     """
     stem = ".*" if of is None else re.escape(_short(of))
-    host = re.escape(platform.node())
-    pattern = re.compile(rf"\.{stem}\.(?:({host})|.+)-(\d{{1,9}})\.part(?:\..+)?", re.DOTALL)
+    ours, anybodys = (
+        re.compile(rf"\.{stem}\.{host}-(\d{{1,9}})\.part(?:\..+)?", re.DOTALL)
+        for host in (re.escape(platform.node()), ".+")
+    )
     for entry in list(os.scandir(folder)):
-        match = pattern.fullmatch(entry.name)
-        if match is None or not (_is_old(entry) if match[1] is None else not is_running(int(match[2]))):
+        if match := ours.fullmatch(entry.name):
+            is_left = not is_running(int(match[1]))
+        else:
+            is_left = anybodys.fullmatch(entry.name) is not None and _is_old(entry)
+        if not is_left:
             continue
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
