@@ -27,6 +27,14 @@ from lsvid.labels.naming import one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
+from lsvid.writers.formats import Format
+
+FORMAT = Format(
+    "one .eaf a clip",
+    holds="every span on a tier for each level and annotator, in whole milliseconds; the clip as linked media",
+    loses="scores; frames of clips of over 500 a second",
+    annotators=True,
+)
 
 DATE = "1970-01-01T00:00:00+00:00"
 """The same for all, so that the same annotations give the same file."""
