@@ -191,6 +191,12 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         yield Sources(exports, read_options, roots, names), selection, treatment
 
 
+def input_files(options: dict[str, Any]) -> list[str]:
+    """What the options of `source_options` name to be read, which no output may take the place of."""
+    named = [*options["exports"], options["labels"], options["annotator_map"], *options["renames"], *options["roots"]]
+    return [name for name in named if name]
+
+
 def _treatment(options: dict[str, Any], tree: Any) -> Any:
     """The Treatment that `options` ask for. `tree` is the label file's: what labels must be found in.
 
