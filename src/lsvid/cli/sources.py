@@ -22,9 +22,13 @@ STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
 def source_options(command: Command) -> Command:
     """EXPORT_FILE… or --project, --clips, --labels, and which annotations count."""
+    return click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Those of `source_options`, without EXPORT_FILE…."""
     for option in reversed(
         [
-            click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
             click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
             click.option("--clips", "roots", multiple=True, metavar="DIR",
                          help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the "
