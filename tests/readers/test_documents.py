@@ -248,7 +248,6 @@ def test_times_out_of_range_are_faults(tmp_path: Path, key: str, value: Any) -> 
         ("a.csv", "video;id\nx;1\n".encode("utf-16"), "a table with the columns video, id", "needs the columns clip"),
         ("a.txt", b"1-30 SIL\n31-150 take_bowl\n", "segments without a header, such as '1-30 SIL'", "columns clip"),
         ("a.txt", b"SIL\nSIL\ntake\n", "one label a frame", "groundTruth"),
-        ("groundTruth/a.txt", b"SIL\n", "one file of an MS-TCN data set", "name the folder that holds groundTruth"),
         ("a.xml", b"<?xml version='1.0'?><html><body>log in</body></html>", "a web page", "Download"),
         ("a.xml", b"<View><Video/></View>", "a labelling configuration", "export the annotations"),
         ("a.vtt", b"WEBVTT\n\n", "subtitles", "does not read"),
@@ -269,7 +268,8 @@ def test_a_file_that_no_reader_knows_is_described(
 
 
 def test_a_folder_that_no_reader_knows_is_described(tmp_path: Path) -> None:
-    for name, hint in (("a/groundTruth/x.txt", f"{tmp_path}/a"), ("b/a.mp4", "--clips"), ("c/a.json", "c/a.json")):
+    (tmp_path / "a/groundTruth").mkdir(parents=True)
+    for name, hint in (("b/a.mp4", "--clips"), ("c/a.json", "c/a.json")):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
         with pytest.raises(ExportError) as caught:

@@ -46,9 +46,7 @@ def unknown_folder(path: str, known: str) -> ExportError:
     names = sorted(entry.name for entry in folder.iterdir()) if _can_be_listed(folder) else []
     suffixes = Counter(Path(name).suffix.lower() for name in names)
     hint = "name an export file"
-    if folder.name == _MS_TCN_FOLDER:
-        hint = f"name the folder that holds {_MS_TCN_FOLDER}, one above: {folder.parent}"
-    elif deeper := [name for name in names if (folder / name / _MS_TCN_FOLDER).is_dir()]:
+    if deeper := [name for name in names if (folder / name / _MS_TCN_FOLDER).is_dir()]:
         hint = f"name the folder inside that holds {_MS_TCN_FOLDER}: {folder / deeper[0]}"
     elif videos := sum(count for suffix, count in suffixes.items() if suffix in VIDEO_SUFFIXES):
         hint = f"it holds {videos} videos: name it with --clips, and here an export file"
@@ -75,11 +73,11 @@ def unknown_file(path: str, why: ExportError) -> ExportError:
         return why
     if not head.strip(b"\0"):
         return why
-    what, hint = _look(Path(path), head)
+    what, hint = _look(head)
     return ExportError(f"{path} is no export that lsvid reads: it looks like {what}", hint) if what else why
 
 
-def _look(path: Path, head: bytes) -> tuple[str, str]:
+def _look(head: bytes) -> tuple[str, str]:
     """What `head`, the beginning of a file, looks like, and a hint; '' where that cannot be told."""
     for offset, magic, what in _MAGIC:
         if head[offset:].startswith(magic):
@@ -99,7 +97,7 @@ def _look(path: Path, head: bytes) -> tuple[str, str]:
         return _xml(text)
     if first.startswith("WEBVTT") or any("-->" in line for line in lines[:3]):
         return "subtitles", "lsvid writes those, and does not read them: export the annotations another way"
-    return _table(path, lines)
+    return _table(lines)
 
 
 def _xml(text: str) -> tuple[str, str]:
@@ -111,7 +109,7 @@ def _xml(text: str) -> tuple[str, str]:
     return f"XML whose first element is <{shortened(root)}>", "of XML, lsvid reads ELAN's .eaf"
 
 
-def _table(path: Path, lines: Sequence[str]) -> tuple[str, str]:
+def _table(lines: Sequence[str]) -> tuple[str, str]:
     delimiter = max(",;\t", key=lines[0].count) if lines else ","
     try:
         columns = next(csv.reader([lines[0]], delimiter=delimiter), []) if lines else []
@@ -126,11 +124,6 @@ def _table(path: Path, lines: Sequence[str]) -> tuple[str, str]:
     if len(columns) > 1:
         found = shortened(", ".join(columns))
         return f"a table with the columns {found}", _WHAT_A_TABLE_NEEDS
-    if path.parent.name == _MS_TCN_FOLDER:
-        return (
-            "one file of an MS-TCN data set",
-            f"name the folder that holds {_MS_TCN_FOLDER}: {path.parent.parent}",
-        )
     if any(re.match(r"\s*\d+\s*[-\s]\s*\d+\s+\S", line) for line in lines[:3]):
         return f"segments without a header, such as {shortened(lines[0].strip())!r}", _WHAT_A_TABLE_NEEDS
     if len(lines) > len(set(lines)):
