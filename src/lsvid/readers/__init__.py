@@ -18,7 +18,18 @@ from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
 from lsvid.files.texts import head_of
 from lsvid.findings import Findings
-from lsvid.readers import cholec80, elan, label_studio, looks, mstcn, prodigy, prodigy_database, segments, spans
+from lsvid.readers import (
+    cholec80,
+    elan,
+    label_studio,
+    looks,
+    mstcn,
+    probabilities,
+    prodigy,
+    prodigy_database,
+    segments,
+    spans,
+)
 from lsvid.readers.documents import (
     BadDocumentError,
     Document,
@@ -55,6 +66,7 @@ FILE_READERS = [
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
+    FileReader("probabilities (NumPy, CSV)", probabilities.recognises, probabilities.read),
     FileReader("Cholec80 phases", cholec80.recognises, cholec80.read),
 ]
 
