@@ -14,11 +14,13 @@ Two properties, lsvid.case and lsvid.clip, name the clip, so that it is found ag
 """
 
 import mimetypes
+import ntpath
 import os
+import posixpath
 import re
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from urllib.parse import quote
 
 from lsvid.annotations.spans import LocatedSpan
@@ -47,6 +49,18 @@ def write(export: Export) -> list[str]:
     return [_write_clip(export, video) for video in export.videos()]
 
 
+def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
+    """The address of the file at `path`, and that relative to `folder`; None where there is none (S3, another drive)."""
+    if folder is None:
+        return path.as_uri(), None
+    flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
+    try:
+        relative = flavour.relpath(path, folder)
+    except ValueError:
+        return path.as_uri(), None
+    return path.as_uri(), quote(os.fsencode(relative.replace("\\", "/") if flavour is ntpath else relative))
+
+
 def _write_clip(export: Export, video: Video) -> str:
     from pympi.Elan import Eaf  # noqa: PLC0415 - only this format needs it
 
@@ -63,9 +77,8 @@ def _write_clip(export: Export, video: Video) -> str:
     if storage.is_s3(path):
         eaf.add_linked_file(path, mimetype=media_type)
     else:
-        path = str(Path(path).absolute())
-        relative = os.path.relpath(path, export.folder.absolute())
-        eaf.add_linked_file("file://" + quote(os.fsencode(path)), quote(os.fsencode(relative)), media_type)
+        address, relative = media_addresses(Path(path).absolute(), export.output)
+        eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
         annotator = one_line(xml_text(work.annotator))
