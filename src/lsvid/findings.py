@@ -4,6 +4,7 @@ Nothing is dropped silently: what a reader or an exporter cannot use ends up her
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lsvid.redaction import redacted
@@ -47,3 +48,8 @@ class Findings:
     def left_out_counts(self) -> dict[str, int]:
         """How many were left out, by reason."""
         return dict(Counter(reason for _, reason in self.left_out))
+
+
+def some(items: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
+    """The first `shown` of `items`, and how many more there are: 'a, b, c and 4 more'."""
+    return separator.join(items[:shown]) + (f" and {len(items) - shown} more" if len(items) > shown else "")

@@ -4,8 +4,10 @@ To add a command: write `cli/<name>.py` with a click command in it, and add its 
 when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
 """
 
+import errno
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -41,9 +43,29 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
     "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
+    "evaluate": ("lsvid.cli.evaluate:evaluate", "Compare predictions with the truth: the numbers of a paper's table."),
     "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
+
+
+class _ReaderGoneError(Exception):
+    """Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong."""
+
+
+def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
+    """Whether a write failed since whoever read our standard output has gone; Windows has another number for it."""
+    return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
+
+
+def speak_utf8() -> None:
+    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
+
+    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 class _LsvidGroup(click.Group):
@@ -63,6 +85,14 @@ class _LsvidGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if reader_has_gone(error):
+                raise _ReaderGoneError from error  # click would end with 1 at an OSError
+            raise
 
     def main(
         self,
@@ -86,8 +116,7 @@ class _LsvidGroup(click.Group):
             if os.environ.get("LSVID_DEBUG") == "1":
                 raise
             output.error(error.message, error.hint, error.exit_code)
-        except BrokenPipeError:
-            # Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong.
+        except _ReaderGoneError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
         else:
@@ -115,6 +144,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
+    speak_utf8()
     gc.set_threshold(50_000, 10, 100)  # looking for cycles, of which there are few, takes 3 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

@@ -17,7 +17,7 @@ from lsvid.writers import WRITERS
 @source_options
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
-@click.option("--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
+@click.option("--format", "file_format", type=click.Choice(WRITERS), default="csv", show_default=True,
               help="'lsvid formats' tells what each holds.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
               help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label.")  # fmt: skip
@@ -76,6 +76,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
     from lsvid.findings import Findings
     from lsvid.video.timebase import parse_rate
     from lsvid.writers.export import MANIFEST, TABLES, export_frames, read_clips
+    from lsvid.writers.formats import FormatOptions
 
     try:
         sample_fps = parse_rate(options["sample_fps"]) if options["sample_fps"] is not None else None
@@ -85,6 +86,8 @@ def export_frames(output: Output, /, **options: Any) -> None:
     if options["shares"] is not None and options["folds"] is not None:
         raise click.UsageError("--split and --folds: one of the two")
     shares = parse_shares(options["shares"]) if options["shares"] is not None else None
+    splits = SplitOptions(shares, options["folds"], options["seed"]) if shares or options["folds"] else None
+    asked = FormatOptions(options["split_by"], options["level"], options["unit"], splits)
     findings = Findings()
     merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
     if merge is not None:
@@ -116,12 +119,9 @@ def export_frames(output: Output, /, **options: Any) -> None:
                 table,
                 findings,
                 file_format=options["file_format"],
-                split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
                 treatment=treatment,
-                level=options["level"],
-                unit=options["unit"],
-                splits=SplitOptions(shares, options["folds"], options["seed"]),
+                format_options=asked,
                 command=_command_line(),
                 images=images and replace(images, workers=workers),
                 # What goes to S3 is put together in a folder of this machine, which no other sees.

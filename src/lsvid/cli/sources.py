@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import case_options, s3_options, server_options
 from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
@@ -21,9 +22,13 @@ STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
 def source_options(command: Command) -> Command:
     """EXPORT_FILE… or --project, --clips, --labels, and which annotations count."""
+    return click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")(reading_options(command))
+
+
+def reading_options(command: Command) -> Command:
+    """Those of `source_options`, without EXPORT_FILE…."""
     for option in reversed(
         [
-            click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
             click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
             click.option("--clips", "roots", multiple=True, metavar="DIR",
                          help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the "
@@ -146,11 +151,10 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         roots, label_config = list(options["roots"]), None
         annotators: dict[str, str] = {}
         if project:
-            from lsvid.label_studio.client import connect
             from lsvid.label_studio.export import download_export
 
             with output.progress("Downloading annotations") as step:
-                server = connect(options["url"], options["api_key"])
+                server = connected(output, options["url"], options["api_key"])
                 download = stack.enter_context(download_export(server, project, step))
             exports, names = (str(download.path),), (f"{download.url}/projects/{download.id}",)
             label_config = download.label_config

@@ -36,8 +36,9 @@ from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
 from lsvid.video.lookup import ClipFinder
-from lsvid.writers import WRITERS, span_writer, writer
+from lsvid.writers import all_formats, format_of, span_writer, writer
 from lsvid.writers.base import Export
+from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -131,12 +132,9 @@ def export_frames(
     findings: Findings,
     *,
     file_format: str = "csv",
-    split_by_case: bool = False,
     include_unannotated: bool = False,
     treatment: Treatment | None = None,
-    level: int | None = None,
-    unit: str | None = None,
-    splits: SplitOptions | None = None,
+    format_options: FormatOptions | None = None,
     command: Sequence[str] = (),
     images: "ImageRequest | None" = None,
     workers: "Workers | None" = None,
@@ -147,13 +145,13 @@ def export_frames(
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     workers: who makes the pictures of a format that consists of pictures; None: this machine.
-    unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
+    format_options: what else the format is asked for; of these it takes those that it names.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
     `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
     exported = _exported(located, findings, include_unannotated=include_unannotated)
-    chosen = WRITERS[file_format]
+    chosen, asked = format_of(file_format), format_options or FormatOptions()
     there = {clip.id for clip in exported}
     export = Export(
         folder=folder,
@@ -161,9 +159,8 @@ def export_frames(
         clips=exported,
         table=options,
         findings=findings,
-        unit=unit or chosen.unit,
-        level=level,
-        split_by="case" if split_by_case else None,
+        unit=asked.unit or chosen.unit,
+        options=asked,
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
         workers=workers,
     )
@@ -175,10 +172,10 @@ def export_frames(
         export.pictures = partial(
             ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
         )
-    check_options(export, unit=unit, splits=splits)
+    check_options(export)
     if not chosen.annotators:
         export.check_one_annotator()
-    export.folds = _folds(export, splits or SplitOptions())
+    export.folds = _folds(export, asked.splits or SplitOptions())
     check_ours(folder, MANIFEST, TABLES)
     with whole_folder(folder, MANIFEST) as (staging, publish):
         export.folder = staging
@@ -186,7 +183,7 @@ def export_frames(
         if export.folds:
             files.append(_write_splits(export))
         manifest = _manifest(located.clips, exported, sources, options, findings, command)
-        manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
+        manifest["format"] = {"name": file_format, "level": export.level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= treatment.report if treatment else {}
         if export.made_pictures:
@@ -199,26 +196,32 @@ def export_frames(
     return manifest
 
 
-def check_options(export: Export, *, unit: str | None, splits: SplitOptions | None) -> None:
+def check_options(export: Export) -> None:
     """Raise SettingsError where an option is given that means nothing to the format."""
+    table, chosen = export.table, format_of(export.format)
     given = {
-        "layout": export.table.wide,
-        "sample_fps": export.table.sample_fps is not None,
-        "split_by": export.split_by is not None,
-        "background": export.table.background is not None,
-        "level": export.level is not None,
-        "unit": unit is not None,
-        "split": splits is not None and (splits.shares is not None or splits.folds is not None),
+        "layout": table.wide,
+        "sample_fps": table.sample_fps is not None,
+        "background": table.background is not None,
     }
-    if export.pictures is not None and not WRITERS[export.format].is_table:
-        tables = [name for name, known in WRITERS.items() if known.is_table]
+    asked = [name for name, is_given in given.items() if is_given] + export.options.given()
+    if export.pictures is not None and not chosen.is_table:
+        tables = [name for name, known in all_formats().items() if known.is_table]
         raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
-    for name, is_given in given.items():
-        if is_given and name not in WRITERS[export.format].options:
-            able = [other for other, known in WRITERS.items() if name in known.options]
-            raise SettingsError(
-                f"--{name.replace('_', '-')} means nothing to --format {export.format}", f"it does to {', '.join(able)}"
-            )
+    for name in asked:
+        if name not in chosen.options:
+            able = [other for other, known in all_formats().items() if name in known.options]
+            flag = {"splits": "split"}.get(name, name.replace("_", "-"))
+            raise SettingsError(f"--{flag} means nothing to --format {export.format}", f"it does to {', '.join(able)}")
+    if chosen.flavours and export.options.flavour not in chosen.flavours:
+        known = ", ".join(chosen.flavours)
+        said = export.options.flavour
+        raise SettingsError(
+            f"--format {export.format} needs to know whose reader it is for"
+            if said is None
+            else f"--flavour {said}: --format {export.format} knows {known}",
+            f"say so: --flavour, one of {known}",
+        )
 
 
 def _folds(export: Export, splits: SplitOptions) -> list[Fold]:

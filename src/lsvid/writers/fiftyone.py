@@ -3,7 +3,10 @@
     labels.json  {"classes": […], "labels": {"<video>": [{"label": "Dissection", "support": [first, last]}, …]}}
     data.json    {"<video>": "/path/to/clip.mp4"}
 
-    fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset)
+    import fiftyone
+    fiftyone.Dataset.from_dir(
+        DIR, dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset, data_path="data.json"
+    )
 
 `support` counts frames from 1, both ends included (voxel51/fiftyone fiftyone/core/labels.py). Frames, never
 "timestamps": FiftyOne turns those into frames by 1 + round(t / duration * (N - 1)), which is up to a frame off.
@@ -13,12 +16,20 @@ Labels are written as texts: the loader (fiftyone/utils/data/parsers.py) takes a
 import json
 
 from lsvid.writers.base import Export
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "labels.json, data.json",
+    holds="segments in frames, from 1, both ends included; where the clips are",
+    loses="times; levels, unless joined in the name",
+    options=options("level"),
+)
 
 
 def write(export: Export) -> list[str]:
     """Write both files; returns their names."""
     videos = export.videos()
-    names = export.used_names(videos)
+    names = export.class_names(videos)
     labels = {}
     for video in videos:
         labels[video.name] = [

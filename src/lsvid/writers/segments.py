@@ -11,6 +11,15 @@ from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.labels.tree import join_path
 from lsvid.writers.base import Export
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "segments.csv, clips.csv",
+    holds="every span in frames and seconds, of its clip and of its case; durations; clips with nothing in them",
+    loses="scores, status, the source's own values (export-spans keeps them)",
+    annotators=True,
+    options=options("splits"),
+)
 
 CLIP_COLUMNS = (
     "case", "clip", "annotator", "path", "frames", "rate", "first_pts_s", "length_s", "case_frame", "case_time_s",
@@ -33,11 +42,9 @@ def write(export: Export) -> list[str]:
 
 
 def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: int) -> Iterator[list[object]]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     rank = {path: number for number, path in enumerate(export.table.labels)}
     for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
-        assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
         start_s, end_s = index.time_s(span.start_frame), index.time_s(span.stop_frame)
         offset_s = clip.case_time_s - index.start_s
         export.counts["rows"] += 1
@@ -52,8 +59,7 @@ def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: 
 
 
 def _clip_rows(clip: AnnotatedClip) -> Iterator[list[object]]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     for annotator in [work.annotator for work in clip.works] or [""]:
         yield [
             clip.clip.case, clip.clip.clip, annotator, clip.path, index.n_frames, index.rate or "",

@@ -28,7 +28,7 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
             export.on_clip(len(some))
 
     files = {f"frames{suffix}": list(export.clips)}
-    if export.split_by == "case":
+    if export.options.split_by == "case":
         files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
 
@@ -50,9 +50,8 @@ def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[Annota
     group: list[AnnotatedClip] = []
     rows = 0
     for clip in clips:
-        assert clip.info is not None  # noqa: S101 - the caller's business
         group.append(clip)
-        rows += clip.info.index.n_frames * max(1, len(clip.works))
+        rows += clip.index.n_frames * max(1, len(clip.works))
         if rows >= n_rows:
             yield group
             group, rows = [], 0
