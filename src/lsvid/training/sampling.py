@@ -39,7 +39,7 @@ class Anchors:
 
     def clips(self, places: IntArray) -> IntArray:
         """The clip that each of `places` lies in."""
-        return np.asarray(self.first_of_clip.searchsorted(places, side="right"), dtype=np.int64) - 1
+        return np.asarray(np.searchsorted(self.first_of_clip, places, side="right") - 1, dtype=np.int64)
 
     def _cumulated(self, number: int) -> tuple[IntArray, IntArray]:
         """Of the stretches of a class: the first anchor of each, and how many anchors lie before it, and in all."""
@@ -77,7 +77,7 @@ def draw(anchors: Anchors, sample: str, n: int | None, group: int | None, key: S
         turns = _in_turn(np.arange(len(cases)), count, rng)
         drawn = places[first[turns] + (rng.random(count) * sizes[turns]).astype(np.int64)]
     if group is None:
-        return drawn
+        return np.asarray(drawn)
     block = rng.permutation(len(anchors.case_of_clip))[anchors.clips(drawn)] // group
     return np.asarray(drawn[np.argsort(block, kind="stable")])
 

@@ -328,7 +328,8 @@ def sample_frames(index: FrameIndex, fps: Fraction, phase: Fraction = Fraction(0
     ticks = phase.denominator * step.denominator
     exact = np.int64 if begin + count * gap + ticks < 1 << 63 else object
     wanted = -((-begin - np.arange(count, dtype=exact) * gap) // ticks)
-    return np.unique(index.pts.searchsorted(wanted.astype(np.int64) + index.pts[0], side="left"))
+    kept = np.unique(np.searchsorted(index.pts, wanted.astype(np.int64) + index.pts[0], side="left"))
+    return np.asarray(kept, dtype=np.int64)
 
 
 @lru_cache(maxsize=256)
