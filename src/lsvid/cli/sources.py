@@ -82,11 +82,13 @@ def flat_label_options(command: Command) -> Command:
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """Seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
     if value is None:
         return None
     try:
-        seconds = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        seconds = exact(value)
+    except ValueError:
         seconds = Fraction(-1)
     if seconds < 0:
         raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
