@@ -29,6 +29,14 @@ from lsvid.labels.naming import one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
+from lsvid.writers.formats import Format
+
+FORMAT = Format(
+    "one .eaf a clip",
+    holds="every span on a tier for each level and annotator, in whole milliseconds; the clip as linked media",
+    loses="scores; frames of clips of over 500 a second",
+    annotators=True,
+)
 
 DATE = "1970-01-01T00:00:00+00:00"
 """The same for all, so that the same annotations give the same file."""
@@ -41,12 +49,14 @@ def write(export: Export) -> list[str]:
     return [_write_clip(export, video) for video in export.videos()]
 
 
-def media_addresses(path: PurePath, folder: PurePath) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None on another drive of Windows."""
+def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
+    """The address of the file at `path`, and the one relative to `folder`; None where there is none."""
     if not isinstance(path, PureWindowsPath):
-        return f"file://{_quoted(path)}", _quoted(posixpath.relpath(path, folder))
+        return f"file://{_quoted(path)}", None if folder is None else _quoted(posixpath.relpath(path, folder))
     start = "file:" if path.drive.startswith("\\\\") else "file:///"  # \\server\share is file://server/share
     address = start + quote(path.as_posix(), safe="/:")
+    if folder is None:
+        return address, None
     try:
         return address, _quoted(PureWindowsPath(ntpath.relpath(path, folder)).as_posix())
     except ValueError:
@@ -73,7 +83,7 @@ def _write_clip(export: Export, video: Video) -> str:
     if storage.is_s3(path):
         eaf.add_linked_file(path, mimetype=media_type)
     else:
-        address, relative = media_addresses(Path(path).absolute(), export.folder.absolute())
+        address, relative = media_addresses(Path(path).absolute(), export.output)
         eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
