@@ -89,6 +89,7 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     from lsvid.files.results import output_folder
     from lsvid.findings import Findings
     from lsvid.report.evaluation import NUMBERS, PAGE, write_evaluation
+    from lsvid.video.clips import ClipFile
 
     truth_files, prediction_file = options["files"][:-1], options["files"][-1]
     if len(truth_files) != (0 if options["project"] else 1):
@@ -96,6 +97,7 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     findings = Findings()
     truth, sources = _read(output, options | {"exports": truth_files}, findings)
     theirs = {"exports": (prediction_file,), "project": None, "roots": sources.roots, "annotators": options["models"],
+              "known_clips": [ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.clips],
               "statuses": ("accepted", "prediction")}  # fmt: skip
     predictions, others = _read(output, options | theirs, findings)
     tree = sources.options.tree

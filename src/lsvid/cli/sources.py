@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from lsvid.cli.connection import connected
-from lsvid.cli.options import case_options, s3_options, server_options
+from lsvid.cli.options import case_options, probability_options, s3_options, server_options
 from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
 
@@ -57,7 +57,9 @@ def reading_options(command: Command) -> Command:
 
 
 def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator, --dataset, --tiers, --tier-names: for labels, and data, that come from elsewhere."""
+    """--rename, --label-separator, --dataset, --tiers, --tier-names, and those of probabilities: for labels, and data,
+    that come from elsewhere.
+    """
     for option in reversed(
         [
             click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
@@ -75,7 +77,7 @@ def flat_label_options(command: Command) -> Command:
         ]
     ):  # fmt: skip
         command = option(command)
-    return command
+    return probability_options(command)
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
@@ -183,6 +185,8 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             options["tier_names"],
             decode_media=not roots,
             cut_overrun=options["cut_overrun"],
+            clips=options.get("known_clips"),
+            probabilities=options["probabilities"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
 
