@@ -50,15 +50,21 @@ def write(export: Export) -> list[str]:
 
 
 def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None without one (S3, another drive)."""
+    """The address of the file at `path`, and the one relative to `folder`; None where there is none."""
+    if not isinstance(path, PureWindowsPath):
+        return f"file://{_quoted(path)}", None if folder is None else _quoted(posixpath.relpath(path, folder))
+    start = "file:" if path.drive.startswith("\\\\") else "file:///"  # \\server\share is file://server/share
+    address = start + quote(path.as_posix(), safe="/:")
     if folder is None:
-        return path.as_uri(), None
-    flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
+        return address, None
     try:
-        relative = flavour.relpath(path, folder)
+        return address, _quoted(PureWindowsPath(ntpath.relpath(path, folder)).as_posix())
     except ValueError:
-        return path.as_uri(), None
-    return path.as_uri(), quote(os.fsencode(relative.replace("\\", "/") if flavour is ntpath else relative))
+        return address, None
+
+
+def _quoted(path: str | PurePath) -> str:
+    return quote(os.fsencode(path))
 
 
 def _write_clip(export: Export, video: Video) -> str:
