@@ -32,6 +32,9 @@ SOURCE = "label-studio"
 META_KEY = "lsvid"
 """In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
 
+DECIDES = "decides"
+"""In a task's data: the project whose annotators differ about the clip. What is submitted here is the ground truth."""
+
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
 
@@ -49,7 +52,11 @@ class _Result(msgspec.Struct):
     type: str = ""
     id: str | None = None
     from_name: str = ""
+    score: float | None = None
     value: _Value = msgspec.field(default_factory=_Value)
+
+
+_Region = tuple[str, tuple[str, ...], Basis, float | None]
 
 
 class _Work(msgspec.Struct):
@@ -221,14 +228,16 @@ class _TaskReader:
         annotation_id = str(work.id)
         yield Annotation(
             case=self.case, clip=self.clip, annotator=annotator, status=status, source=SOURCE,
-            annotation_id=annotation_id, ground_truth=work.ground_truth,
+            annotation_id=annotation_id,
+            ground_truth=work.ground_truth or (kind == "annotation" and DECIDES in self.task.data),
             updated_at=work.updated_at or work.created_at or "", score=work.score,
         )  # fmt: skip
         where = f"{self.place}, {kind} {annotation_id}"
-        for region_id, label, basis in self._regions(where, work.result or []):
+        for region_id, label, basis, score in self._regions(where, work.result or []):
             yield Span(
                 case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
-                annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
+                annotation_id=annotation_id, region_id=region_id, basis=basis,
+                score=work.score if score is None else score,
             )  # fmt: skip
 
     def _carried(self, work: _Work) -> _Carried | None:
@@ -240,8 +249,8 @@ class _TaskReader:
         except msgspec.ValidationError:
             return None
 
-    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
-        """(region id, label path, values) of every span in one annotation's results."""
+    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[_Region]:
+        """(region id, label path, values, score) of every span in one annotation's results."""
         choices: defaultdict[str, list[_Result]] = defaultdict(list)
         regions = []
         for number, result in enumerate(results, start=1):
@@ -265,7 +274,7 @@ class _TaskReader:
                 continue
             for basis in self._values(place, result):
                 for label in self._labels(place, names, choices[region_id]):
-                    yield region_id, label, basis
+                    yield region_id, label, basis, result.score
 
     def _values(self, place: str, result: _Result) -> Iterator[Basis]:
         value = result.value
