@@ -4,10 +4,8 @@ To add a command: write `cli/<name>.py` with a click command in it, and add its 
 when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
 """
 
-import errno
 import gc
 import importlib
-import io
 import os
 import sys
 from collections.abc import Sequence
@@ -16,7 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from lsvid import __version__
-from lsvid.cli.output import Output
+from lsvid.cli import program
+from lsvid.cli.output import Output, ReaderGoneError, forget_stdout
 from lsvid.errors import LsvidError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -49,25 +48,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
-class _ReaderGoneError(Exception):
-    """Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong."""
-
-
-def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
-    """Whether a write failed since whoever read our standard output has gone; Windows has another number for it."""
-    return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
-
-
-def speak_utf8() -> None:
-    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
-
-    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
-
-
 class _LsvidGroup(click.Group):
     """Finds commands without importing them, and is the one place where errors become messages and exit codes."""
 
@@ -86,14 +66,6 @@ class _LsvidGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except OSError as error:
-            if reader_has_gone(error):
-                raise _ReaderGoneError from error  # click would end with 1 at an OSError
-            raise
-
     def main(
         self,
         args: Sequence[str] | None = None,
@@ -105,25 +77,49 @@ class _LsvidGroup(click.Group):
         output = Output()
         try:
             result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
+            output.finish()
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "lsvid"
             output.error(error.format_message(), f"run '{command} --help'", error.exit_code)
         except click.ClickException as error:
             output.error(error.format_message(), "", error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            output.error("interrupted", "run the same command again: it goes on where it stopped", 130)
+        except (click.Abort, KeyboardInterrupt) as error:
+            code = program.exit_code_of(error)
+            output.error("interrupted", "run the same command again: it goes on where it stopped", code)
         except LsvidError as error:
             if os.environ.get("LSVID_DEBUG") == "1":
                 raise
             output.error(error.message, error.hint, error.exit_code)
-        except _ReaderGoneError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except ReaderGoneError:
+            forget_stdout()
             sys.exit(0)
-        else:
-            output.finish()
-            if standalone_mode:
-                sys.exit(result if isinstance(result, int) else 0)
-            return result
+        except (OSError, MemoryError, RuntimeError) as error:
+            if (known := _refused(error)) is None:
+                raise
+            output.error(*known, 1)
+        if standalone_mode:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with program.reader_may_go():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with program.reader_may_go():
+            return super().invoke(ctx)
+
+
+def _refused(error: Exception) -> tuple[str, str] | None:
+    """What to say where the machine gives no more, which no reader and no writer foresaw; None for a fault of ours."""
+    if isinstance(error, OSError):
+        where = error.filename or "a file"
+        return f"cannot use {where}: {error.strerror or error}", "check it, its folder and the disk"
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return "there is not enough memory", "free some, or work on fewer clips at a time"
+    return None
 
 
 @click.command(cls=_LsvidGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -144,7 +140,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
-    speak_utf8()
+    program.begin()
     gc.set_threshold(50_000, 10, 100)  # looking for cycles, of which there are few, takes 3 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

@@ -38,12 +38,12 @@ def formats(output: Output, /) -> None:
     if output.json:
         return
     for name, known in written.items():
-        click.echo(click.style(name, bold=True))
-        click.echo(f"  writes      {known.files}")
-        click.echo(f"  holds       {known.holds}")
-        click.echo(f"  loses       {known.loses}")
-        click.echo(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
-        click.echo(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
+        output.text("", name, bold=True)
+        output.text(f"  writes      {known.files}")
+        output.text(f"  holds       {known.holds}")
+        output.text(f"  loses       {known.loses}")
+        output.text(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
+        output.text(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
         for flavour, meaning in known.flavours.items():
-            click.echo(f"  --flavour   {flavour}: {meaning}")
-    click.echo(f"\nRead by every command: {', '.join(readers)}.")
+            output.text(f"  --flavour   {flavour}: {meaning}")
+    output.text(f"\nRead by every command: {', '.join(readers)}.")

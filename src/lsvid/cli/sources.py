@@ -82,11 +82,13 @@ def flat_label_options(command: Command) -> Command:
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """Seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
     if value is None:
         return None
     try:
-        seconds = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        seconds = exact(value)
+    except ValueError:
         seconds = Fraction(-1)
     if seconds < 0:
         raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
@@ -189,6 +191,12 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             probabilities=options["probabilities"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
+
+
+def input_files(options: dict[str, Any]) -> list[str]:
+    """What the options of `source_options` name to be read, which no output may take the place of."""
+    named = [*options["exports"], options["labels"], options["annotator_map"], *options["renames"], *options["roots"]]
+    return [name for name in named if name]
 
 
 def _treatment(options: dict[str, Any], tree: Any) -> Any:

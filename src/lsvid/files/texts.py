@@ -13,6 +13,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+from lsvid.files.inputs import open_input
+
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
 """The largest file that is read whole, unpacked."""
@@ -39,7 +41,7 @@ class Text(NamedTuple):
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked where gzip packed it, whatever its name. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         is_packed = file.read(2) == GZIP
         file.seek(0)
         try:
@@ -54,7 +56,7 @@ def read_bytes(path: Path) -> bytes:
 
 def head_of(path: Path, size: int) -> bytes:
     """The first `size` bytes, unpacked where gzip packed them. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         head = file.read(size)
     if not head.startswith(GZIP):
         return head

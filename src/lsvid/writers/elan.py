@@ -49,8 +49,10 @@ def write(export: Export) -> list[str]:
     return [_write_clip(export, video) for video in export.videos()]
 
 
-def media_addresses(path: PurePath, folder: PurePath) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None on another drive of Windows."""
+def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
+    """The address of the file at `path`, and the one relative to `folder`; None where there is none (S3, another drive)."""
+    if folder is None:
+        return path.as_uri(), None
     flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
     try:
         relative = flavour.relpath(path, folder)
@@ -75,7 +77,7 @@ def _write_clip(export: Export, video: Video) -> str:
     if storage.is_s3(path):
         eaf.add_linked_file(path, mimetype=media_type)
     else:
-        address, relative = media_addresses(Path(path).absolute(), export.folder.absolute())
+        address, relative = media_addresses(Path(path).absolute(), export.output)
         eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:

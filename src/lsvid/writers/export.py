@@ -1,7 +1,6 @@
 """Annotations -> files: what `lsvid export-frames` and `lsvid export-spans` do."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,7 +28,8 @@ from lsvid.annotations.stages import (
     select,
 )
 from lsvid.errors import DataError, SettingsError
-from lsvid.files.results import check_ours, whole_file, whole_folder
+from lsvid.files.folders import folder_at
+from lsvid.files.outputs import as_json, whole_file, whole_folder, write_text
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
@@ -126,7 +126,7 @@ def read_clips(
 
 def export_frames(
     located: Stage[AnnotatedClip],
-    folder: Path,
+    folder: str | Path,
     sources: Sources,
     options: TableOptions,
     findings: Findings,
@@ -141,7 +141,7 @@ def export_frames(
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the clips as `file_format` into `folder`, with `manifest.json`; returns the manifest.
+    """Write the clips as `file_format` into `folder` (or a prefix in S3), with `manifest.json`; returns the manifest.
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     workers: who makes the pictures of a format that consists of pictures; None: this machine.
@@ -153,8 +153,10 @@ def export_frames(
     exported = _exported(located, findings, include_unannotated=include_unannotated)
     chosen, asked = format_of(file_format), format_options or FormatOptions()
     there = {clip.id for clip in exported}
+    output = folder_at(folder)
     export = Export(
-        folder=folder,
+        folder=Path(folder),
+        output=output.path,
         format=file_format,
         clips=exported,
         table=options,
@@ -162,7 +164,8 @@ def export_frames(
         unit=asked.unit or chosen.unit,
         options=asked,
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
-        workers=workers,
+        # What goes to S3 is put together in a folder of this machine, which no other sees.
+        workers=workers if output.path else None,
     )
     if on_clip:
         export.on_clip = on_clip
@@ -170,15 +173,15 @@ def export_frames(
         from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
         export.pictures = partial(
-            ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
-        )
+            ExportedImages, exported, output=output, places=export.clip_paths(), request=images, findings=findings,
+            on_progress=on_image,
+        )  # fmt: skip
     check_options(export)
     if not chosen.annotators:
         export.check_one_annotator()
     export.folds = _folds(export, asked.splits or SplitOptions())
-    check_ours(folder, MANIFEST, TABLES)
-    with whole_folder(folder, MANIFEST) as (staging, publish):
-        export.folder = staging
+    with whole_folder(folder, MANIFEST, TABLES, sources.exports) as staging:
+        export.folder = staging.folder
         files = writer(file_format)(export)
         if export.folds:
             files.append(_write_splits(export))
@@ -188,9 +191,9 @@ def export_frames(
         manifest |= treatment.report if treatment else {}
         if export.made_pictures:
             manifest["images"] = export.made_pictures.manifest()
-        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish([*files, MANIFEST])
+        manifest["files"] = [{"name": name, "sha256": sha256(export.folder / name)} for name in files]
+        write_text(export.folder / MANIFEST, as_json(manifest))
+        staging.publish([*files, MANIFEST])
     if export.made_pictures:
         export.made_pictures.clear_up()
     return manifest
@@ -312,10 +315,16 @@ def span_lines(
     return found
 
 
-def write_lines(lines: Iterable[bytes], path: Path) -> None:
-    """Write `lines` into `path`, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+def write_lines(lines: Iterable[bytes], path: str | Path, inputs: Iterable[str] = ()) -> None:
+    """Write `lines`, those of `span_lines`, into `path`, which may be in S3, whole or not at all; see `whole_file`."""
+    with whole_file(path, _is_spans, inputs) as temporary, temporary.open("wb") as file:
         file.writelines(lines)
+
+
+def _is_spans(start: bytes) -> bool:
+    """Whether a file begins as those of `span_lines` do."""
+    is_tasks = b'"_view_id"' in start and b'"_input_hash"' not in start  # which Prodigy gives to its own
+    return start.startswith(b'{"record":') or (start.startswith(b"{") and is_tasks)
 
 
 def sha256(path: Path) -> str:
