@@ -294,9 +294,7 @@ class _TaskReader:
                 for label in self._labels(place, names, choices[region_id]):
                     yield region_id, label, basis, result.score
 
-    def _chosen_without_label(
-        self, place: str, region_id: str, results: Sequence[_Result]
-    ) -> Iterator[_Region]:
+    def _chosen_without_label(self, place: str, region_id: str, results: Sequence[_Result]) -> Iterator[_Region]:
         """The spans of a region that somebody drew without a label, and chose for: what was chosen is its label."""
         for result in results:
             if not result.value.ranges and (result.value.start is None or result.value.end is None):
