@@ -121,6 +121,10 @@ class FrameIndex:
         """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
         return self.end_s if frame == self.n_frames else int(self.pts[frame]) * self.time_base
 
+    def container_time_s(self, frame: int) -> Fraction:
+        """The same as desktop programs count it: from where the container starts."""
+        return self.time_s(frame) - self.container_start_s
+
     def times_s(self) -> npt.NDArray[np.float64]:
         """The PTS of every picture in seconds: float64, shape (n_frames,)."""
         ticks = self.pts * self.time_base.numerator

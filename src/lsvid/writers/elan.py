@@ -1,8 +1,8 @@
 """ELAN's .eaf, one a clip: a tier for every level, each the child of the one above; whole milliseconds.
 
-A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are on the
-clip's presentation timeline, rounded to the nearest millisecond at both ends alike, so that neighbours still touch, and
-reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
+A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are
+ELAN's, from where the container starts, rounded to the nearest millisecond at both ends alike, so that neighbours still
+touch, and reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
 
 Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
 - annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
@@ -130,5 +130,5 @@ def lanes(spans: Sequence[LocatedSpan]) -> list[list[LocatedSpan]]:
 
 
 def _milliseconds(index: FrameIndex, span: LocatedSpan) -> tuple[int, int]:
-    start_ms = max(round(index.time_s(span.start_frame) * 1000), 0)
-    return start_ms, max(round(index.time_s(span.stop_frame) * 1000), start_ms + 1)
+    start_ms = max(round(index.container_time_s(span.start_frame) * 1000), 0)
+    return start_ms, max(round(index.container_time_s(span.stop_frame) * 1000), start_ms + 1)
