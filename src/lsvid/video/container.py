@@ -49,7 +49,8 @@ def _lacks_its_index(path: str) -> bool:
         return False
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - a path as given
-            at, size, kinds = 0, os.fstat(file.fileno()).st_size, []
+            kinds: list[bytes] = []
+            at, size = 0, os.fstat(file.fileno()).st_size
             while at + 8 <= size and len(kinds) < 1000:
                 file.seek(at)
                 header = file.read(16)

@@ -5,6 +5,7 @@ packets without a picture of their own (VP8 and VP9's hidden ones, the second of
 that cannot be decoded, times that are those of decoding, or none at all.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -42,8 +43,9 @@ _NO_PICTURE_BYTES = 16
 class Packets:
     """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 where not told. All as long.
 
-    keys: PTS of key pictures. n_hidden: pictures that an edit list cuts away. leading: pictures at the beginning that
-    no decoder shows, left out. trailing: the same at the end of a file that was cut off. trouble: what FFmpeg said when it could not read on; None where it read to the end.
+    keys: PTS of key pictures. n_hidden: pictures that an edit list cuts away. leading: packets at the beginning that
+    no decoder makes pictures of, left out. trailing: the same at the end of a file that was cut off. trouble: what
+    FFmpeg said when it could not read on; None where it read to the end.
     """
 
     pts: PtsArray
@@ -67,23 +69,11 @@ def read_packets(container: "InputContainer", stream: "VideoStream", media: str 
     listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
     hides = _HIDES.get(stream.codec_context.codec.name) if not hollow else None
     for packet in _demuxed(container, stream, found):
-        if (packet.is_keyframe or packet.dts in listed) and packet.pts is not None:
-            found.keys.append(packet.pts)
-        found.encrypted = found.encrypted or packet.has_sidedata("encryption_info")
         if not hollow and not check.done:
             check.feed(packet)
-        if packet.is_discard:  # a picture that an edit list cuts away
-            found.n_hidden += 1
-        elif hides is not None and hides(memoryview(packet)):
-            found.without_picture += 1
-        elif packet.pts is None:
-            found.without_time += 1
-            found.untold_late = found.untold_late or check.done
-        else:
-            found.pts.append(packet.pts)
-            found.sizes.append(packet.size)
-            found.durations.append(packet.duration or 0)
-        found.cut_off = packet.is_corrupt
+        if packet.dts in listed and packet.pts is not None:
+            found.keys.append(packet.pts)
+        found.add(packet, hides=hides is not None and hides(memoryview(packet)), checked=not check.done)
     if isinstance(media, S3File) and hollow and found.pts:
         check = _check_in_s3(stream, media, path)
     elif not check.done:
@@ -105,7 +95,6 @@ class _Found:
     durations: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
     n_hidden: int = 0
-    without_picture: int = 0
     without_time: int = 0
     untold_late: bool = False
     """A packet without a time lies behind the pictures that were checked."""
@@ -114,25 +103,38 @@ class _Found:
     """The last packet is not whole."""
     trouble: str | None = None
 
+    def add(self, packet: "Packet[VideoStream]", *, hides: bool, checked: bool) -> None:
+        if packet.is_keyframe and packet.pts is not None:
+            self.keys.append(packet.pts)
+        self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        self.cut_off = packet.is_corrupt
+        if packet.is_discard:  # a picture that an edit list cuts away
+            self.n_hidden += 1
+        elif packet.pts is None:
+            self.without_time += 1
+            self.untold_late = self.untold_late or not checked
+        elif not hides:
+            self.pts.append(packet.pts)
+            self.sizes.append(packet.size)
+            self.durations.append(packet.duration or 0)
+
 
 def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) -> "Iterator[Packet[VideoStream]]":
     """The packets that hold something. An error after some of them ends the film there, unless reading can go on."""
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
-    n_read, failed_at = 0, -1
-    while True:
+    n_read, failed_at, going_on = 0, -1, True
+    while going_on:
         try:
             for packet in container.demux(stream):
                 if packet.size:  # else the flush at the end, or an AVI's 'as before'
                     n_read += 1
                     yield packet
-            return
+            going_on = False
         except av.FFmpegError as error:
             if not isinstance(error, BlockingIOError):  # some demuxers say 'try again' at the end
                 found.trouble = error.strerror
-            if failed_at == n_read:  # twice in one place
-                return
-            failed_at = n_read
+            failed_at, going_on = n_read, failed_at != n_read  # twice in one place is the end
 
 
 class _Check:
@@ -189,17 +191,7 @@ def _check_in_s3(stream: "VideoStream", media: S3File, path: str) -> _Check:
 def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream: "VideoStream") -> Packets:
     """The pictures that `found` tells, as far as the decoder agrees."""
     codec = stream.codec_context.codec.name
-    if not found.pts and not found.without_time:
-        if found.trouble is not None:
-            raise unreadable(path, ValueError(found.trouble))
-        raise ClipError(f"{path} holds no pictures", "leave it out, or copy it again from its source")
-    if found.encrypted or (not check.shown and (check.errors or check.done)):
-        raise _undecodable(found, check, path)
-    if not found.pts:
-        raise ClipError(
-            f"{path} carries no presentation times: it is a raw stream, or its container holds none",
-            f"encode it again at its rate, in pictures a second: {_encode(path, '-r RATE ')}",
-        )
+    _raise_unusable(found, check, path)
     packets = _sorted(found)
     if not check.shown:  # of a large film in S3, the first pictures alone are more than is fetched for a check
         return packets
@@ -276,7 +268,7 @@ def _without(packets: Packets, leading: int) -> Packets:
 def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
     """The times of pictures in the order shown; None where one has none, or two are not in this order."""
     times = [time for time in shown if time is not None]
-    if len(times) < len(shown) or any(later <= earlier for earlier, later in zip(times, times[1:], strict=False)):
+    if len(times) < len(shown) or any(later <= earlier for earlier, later in itertools.pairwise(times)):
         return None
     return np.array(times, dtype=np.int64)
 
@@ -300,9 +292,7 @@ def _as_decoded(found: _Found, check: _Check, media: str | S3File, path: str, st
     )
 
 
-def _decoded(
-    media: str | S3File, path: str, number: int, *, wanted: int = 1 << 62, threads: bool = True
-) -> _Check:
+def _decoded(media: str | S3File, path: str, number: int, *, wanted: int = 1 << 62, threads: bool = True) -> _Check:
     """What a decoder shows of the stream `number`: the first pictures, or all."""
     if isinstance(media, S3File):
         media.hollow = []
@@ -378,6 +368,20 @@ _HIDES: dict[str, Callable[[memoryview], bool]] = {"vp8": _vp8_hides, "vp9": _vp
 def _encode(path: str, before: str = "") -> str:
     """The command that gives each picture of a film its own time."""
     return f"ffmpeg {before}-i {quoted(path)} -c:v libx264 -crf 16 OUT.mp4"
+
+
+def _raise_unusable(found: _Found, check: _Check, path: str) -> None:
+    if not found.pts and not found.without_time:
+        if found.trouble is not None:
+            raise unreadable(path, ValueError(found.trouble))
+        raise ClipError(f"{path} holds no pictures", "leave it out, or copy it again from its source")
+    if found.encrypted or (not check.shown and (check.errors or check.done)):
+        raise _undecodable(found, check, path)
+    if not found.pts:
+        raise ClipError(
+            f"{path} carries no presentation times: it is a raw stream, or its container holds none",
+            f"encode it again at its rate, in pictures a second: {_encode(path, '-r RATE ')}",
+        )
 
 
 def _undecodable(found: _Found, check: _Check, path: str) -> ClipError:
