@@ -235,7 +235,8 @@ class Decoder:
         try:
             return self._stream.codec_context.decode(packet)
         except self._av.FFmpegError:
-            self._bad.add(max(len(self._order) - 1, 0))
+            if packet is None or packet.pts is None or self._is_shown(packet.pts):  # else nothing that is seen
+                self._bad.add(max(len(self._order) - 1, 0))
             return []
 
     def _packet(self) -> "Packet[VideoStream] | None":
@@ -447,7 +448,10 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
     if not hasattr(_of_thread, "reformatter"):
         _of_thread.reformatter = VideoReformatter()  # keeps its tables from picture to picture
     image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format).to_ndarray()
-    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    try:
+        matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:  # a kind of side data that this PyAV does not know hides them all: turns are told, mirrors not
+        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     if matrix is None:
         return image
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), dtype="<i4")[:5])

@@ -40,7 +40,8 @@ class VideoInfo:
 
     fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
-    stream: the number of the stream that is the film. notes: what a person should know of it, each to follow its name.
+    stream: the number of the stream that is the film. leading: packets before the first picture that can be decoded.
+    notes: what a person should know of it, each to follow its name.
     n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
     key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
@@ -57,6 +58,7 @@ class VideoInfo:
     recorded_at: str | None
     n_lost: int = 0
     stream: int = 0
+    leading: int = 0
     notes: tuple[str, ...] = ()
     key_pts: PtsArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
 
@@ -186,18 +188,20 @@ def _read(container: "InputContainer", media: "str | storage.S3File", path: str,
         key_pts=np.unique(np.array(packets.keys, dtype=np.int64)),
         n_lost=max(0, stream.frames - packets.n_hidden - packets.leading - len(times)) if "mp4" in names else 0,
         stream=number,
+        leading=packets.leading,
         notes=tuple(_notes(packets, stream, n_films)),
     )
 
 
 def _container_start_s(container: "InputContainer", first_s: Fraction) -> Fraction:
-    """The PTS at which desktop programs count zero: measured with VLC 3, mpv and ffmpeg (docs/exactness.md)."""
+    """The time at which desktop programs count zero: measured with VLC 3, mpv and ffmpeg. `first_s`: the first PTS."""
     names = container.format.name
     if "mp4" in names or "matroska" in names:
         return Fraction(0)  # their times count from the file's own zero
-    if names == "avi" or container.start_time is None:
-        return first_s  # an AVI holds no times; FFmpeg's begin with those of decoding
-    return Fraction(container.start_time, _AV_TIME_BASE)
+    # An AVI file holds no times; those that FFmpeg gives it begin with the first of decoding.
+    told = names != "avi" and container.start_time is not None
+    start_s = Fraction(container.start_time or 0, _AV_TIME_BASE) if told else first_s
+    return start_s - min(first_s, 0)
 
 
 def _notes(packets: Packets, stream: "VideoStream", n_films: int) -> "Iterator[str]":
@@ -241,6 +245,7 @@ class _Entry(msgspec.Struct, array_like=True):
     recorded_at: str | None
     n_lost: int
     stream: int
+    leading: int
     notes: tuple[str, ...]
 
 

@@ -32,6 +32,13 @@ _WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
 _CHECKED_BYTES = 2 << 20
 """Of a file in S3 whose pictures need not be fetched to read its index: as many of its first as these hold."""
 
+_BEGINS_AT_KEYS = frozenset(
+    "av1 dnxhd dvvideo ffv1 flv h263 h264 hevc huffyuv jpeg2000 libdav1d mjpeg mpeg1video mpeg2video mpeg4 msmpeg4v2 "
+    "msmpeg4v3 prores rawvideo rv10 rv20 rv30 rv40 theora vc1 vp8 vp9 vvc wmv1 wmv2 wmv3".split()
+)
+"""Codecs of which a decoder may begin at any picture that the container calls a key picture; others, mostly of the
+1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
+
 _FED = 1000
 """Packets after which a clip without a picture is called undecodable."""
 
@@ -80,6 +87,8 @@ def read_packets(container: "InputContainer", stream: "VideoStream", media: str 
         check.finish()
     if container.format.name == "asf":
         found.encrypted = found.encrypted or _is_protected_asf(media)
+    if stream.codec_context.codec.name not in _BEGINS_AT_KEYS:
+        found.keys.clear()
     packets = _judged(found, check, media, path, stream)
     if found.cut_off or found.trouble:
         packets = _without_end(packets, media, path, stream.index)
