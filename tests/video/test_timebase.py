@@ -211,6 +211,15 @@ def test_seconds_over_a_second_outside_are_an_error() -> None:
         frames_of_seconds(index, -1.01, 2)
 
 
+def test_a_span_before_a_clip_that_starts_late_is_an_error_and_a_start_before_it_is_not() -> None:
+    index = cfr(Fraction(25), 100, start=1_280_000)  # at 100 s
+    assert index.start_s == 100
+    assert frames_of_seconds(index, 0, 102) == (0, 50)  # players show the first picture from 0 on
+    assert frames_of_seconds(index, 98, 99.5) == (0, 0)
+    with pytest.raises(OutsideClipError, match=r"lies outside the clip \(100\.000 to 104\.000 s\)"):
+        frames_of_seconds(index, 0, 4)
+
+
 # --- rates ---
 
 

@@ -42,7 +42,7 @@ class VideoInfo:
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
     stream: the number of the stream that is the film. leading: packets before the first picture that can be decoded.
     notes: what a person should know of it, each to follow its name.
-    n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
+    n_lost: pictures at its end that the file, which has been cut off, does not hold whole; as far as it tells.
     key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
 
@@ -172,10 +172,11 @@ def _read(container: "InputContainer", media: "str | storage.S3File", path: str,
     digest.update(times.astype("<i8").tobytes())
     digest.update(packets.sizes.astype("<i8").tobytes())
     context = stream.codec_context
-    names = container.format.name
+    n_listed = stream.frames if "mp4" in container.format.name else 0  # other containers only estimate it
+    n_lost = max(0, n_listed - packets.n_packets) + packets.trailing
     return VideoInfo(
         index=index,
-        container=names,
+        container=container.format.name,
         codec=context.name,
         pixel_format=context.pix_fmt or "",
         width=context.width,
@@ -186,10 +187,10 @@ def _read(container: "InputContainer", media: "str | storage.S3File", path: str,
         recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
         or container.metadata.get("creation_time"),
         key_pts=np.unique(np.array(packets.keys, dtype=np.int64)),
-        n_lost=max(0, stream.frames - packets.n_hidden - packets.leading - len(times)) if "mp4" in names else 0,
+        n_lost=n_lost,
         stream=number,
         leading=packets.leading,
-        notes=tuple(_notes(packets, stream, n_films)),
+        notes=tuple(_notes(packets, stream, n_films, n_lost)),
     )
 
 
@@ -201,10 +202,12 @@ def _container_start_s(container: "InputContainer", first_s: Fraction) -> Fracti
     # An AVI file holds no times; those that FFmpeg gives it begin with the first of decoding.
     told = names != "avi" and container.start_time is not None
     start_s = Fraction(container.start_time or 0, _AV_TIME_BASE) if told else first_s
-    return start_s - min(first_s, 0)
+    if abs(start_s - first_s) * _AV_TIME_BASE < 1:  # rounded
+        start_s = first_s
+    return start_s - min(first_s, Fraction(0))
 
 
-def _notes(packets: Packets, stream: "VideoStream", n_films: int) -> "Iterator[str]":
+def _notes(packets: Packets, stream: "VideoStream", n_films: int, n_lost: int) -> "Iterator[str]":
     if n_films > 1:
         context = stream.codec_context
         yield (
@@ -218,8 +221,8 @@ def _notes(packets: Packets, stream: "VideoStream", n_films: int) -> "Iterator[s
         )
     if packets.trouble:
         yield f"cannot be read to its end ({packets.trouble}): its frames are the {len(packets.pts)} before that"
-    elif packets.trailing:
-        yield f"was cut off: its end cannot be decoded and has no number ({packets.trailing} pictures)"
+    elif n_lost:
+        yield f"was cut off: its last {n_lost} pictures are missing"
 
 
 # --- The cache: one small file a clip; losing it costs only time ----------------------------------------------------

@@ -32,10 +32,11 @@ _WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
 _CHECKED_BYTES = 2 << 20
 """Of a file in S3 whose pictures need not be fetched to read its index: as many of its first as these hold."""
 
-_BEGINS_AT_KEYS = frozenset(
-    "av1 dnxhd dvvideo ffv1 flv h263 h264 hevc huffyuv jpeg2000 libdav1d mjpeg mpeg1video mpeg2video mpeg4 msmpeg4v2 "
-    "msmpeg4v3 prores rawvideo rv10 rv20 rv30 rv40 theora vc1 vp8 vp9 vvc wmv1 wmv2 wmv3".split()
-)
+_BEGINS_AT_KEYS = frozenset({
+    "dnxhd", "dvvideo", "ffv1", "flv", "h263", "h264", "hevc", "huffyuv", "jpeg2000", "libdav1d", "mjpeg", "mpeg1video",
+    "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2", "prores", "rawvideo", "rv10", "rv20", "rv30", "rv40", "theora",
+    "vc1", "vp8", "vp9", "vvc", "wmv1", "wmv2", "wmv3",
+})  # fmt: skip
 """Codecs of which a decoder may begin at any picture that the container calls a key picture; others, mostly of the
 1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
 
@@ -50,16 +51,16 @@ _NO_PICTURE_BYTES = 16
 class Packets:
     """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 where not told. All as long.
 
-    keys: PTS of key pictures. n_hidden: pictures that an edit list cuts away. leading: packets at the beginning that
-    no decoder makes pictures of, left out. trailing: the same at the end of a file that was cut off. trouble: what
-    FFmpeg said when it could not read on; None where it read to the end.
+    keys: PTS of key pictures. n_packets: those that hold something, with the pictures that an edit list cuts away.
+    leading: packets at the beginning that no decoder makes pictures of, left out. trailing: the same at the end of a
+    file that was cut off. trouble: what FFmpeg said when it could not read on; None where it read to the end.
     """
 
     pts: PtsArray
     sizes: PtsArray
     durations: PtsArray
     keys: list[int]
-    n_hidden: int = 0
+    n_packets: int = 0
     leading: int = 0
     trailing: int = 0
     trouble: str | None = None
@@ -103,7 +104,7 @@ class _Found:
     sizes: list[int] = field(default_factory=list)
     durations: list[int] = field(default_factory=list)
     keys: list[int] = field(default_factory=list)
-    n_hidden: int = 0
+    n_packets: int = 0
     without_time: int = 0
     untold_late: bool = False
     """A packet without a time lies behind the pictures that were checked."""
@@ -117,9 +118,10 @@ class _Found:
             self.keys.append(packet.pts)
         self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
         self.cut_off = packet.is_corrupt
+        self.n_packets += 1
         if packet.is_discard:  # a picture that an edit list cuts away
-            self.n_hidden += 1
-        elif packet.pts is None:
+            return
+        if packet.pts is None:
             self.without_time += 1
             self.untold_late = self.untold_late or not checked
         elif not hides:
@@ -261,7 +263,7 @@ def _sorted(found: _Found) -> Packets:
     pts, sizes, durations = (
         np.array(values, dtype=np.int64)[order] for values in (found.pts, found.sizes, found.durations)
     )
-    return Packets(pts, sizes, durations, found.keys, found.n_hidden, trouble=found.trouble)
+    return Packets(pts, sizes, durations, found.keys, found.n_packets, trouble=found.trouble)
 
 
 def _without(packets: Packets, leading: int) -> Packets:

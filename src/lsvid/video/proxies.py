@@ -215,10 +215,12 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
+    size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
         "-map", f"0:{original.stream}",
-        "-vf", ",".join([*_timing(original), f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"]),
+        "-vf", ",".join([*_timing(original), size]),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base,
         "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
