@@ -1,7 +1,7 @@
 """Makers of clips that are found and located, without video files: what writers get."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +21,7 @@ from lsvid.readers.documents import ReadOptions
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.export import Sources, export_frames
+from lsvid.writers.formats import FormatOptions
 
 Labelled = tuple[str, int, int]
 """A label as `join_path` writes it ('Dissection / Blunt'), and its frames [start, stop)."""
@@ -97,11 +98,20 @@ def export(
     background: str | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Findings]:
-    """(manifest, findings) of writing `clips` into `folder`."""
+    """(manifest, findings) of writing `clips` into `folder`; `options`: of FormatOptions, or of export_frames."""
     findings = Findings()
+    names = {each.name for each in fields(FormatOptions)} & options.keys()
+    asked = FormatOptions(**{name: options.pop(name) for name in names})
     table = TableOptions(list(labels) or label_order(clips, None), sample_fps=sample_fps, background=background)
     manifest = export_frames(
-        Stage(tuple(clips)), folder, Sources([]), table, findings, file_format=file_format, **options
+        Stage(tuple(clips)),
+        folder,
+        Sources([]),
+        table,
+        findings,
+        file_format=file_format,
+        format_options=asked,
+        **options,
     )
     return manifest, findings
 

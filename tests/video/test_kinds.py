@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from factories import VideoFactory, read_burnt_number
 from lsvid.errors import ClipError
 from lsvid.video.decode import pictures
 from lsvid.video.index import VideoInfo, probe
-from lsvid.video.proxies import ProxySettings, check_proxy, make_proxy
+from lsvid.video.proxies import Ffmpeg, ProxySettings, check_proxy, find_ffmpeg, make_proxy
 from lsvid.video.proxies import _Job as Job
 from paff import read_grey_number, write_fields
 
@@ -101,6 +102,16 @@ def times_by_ffprobe(clip: Path, stream: int) -> list[int | None]:
     return [None if line.startswith("N/A") else int(line.strip(",")) for line in said]
 
 
+def made_proxy(clip: Path, folder: Path) -> Path:
+    job = Job(str(clip), str(folder), f"{clip.stem} proxy.mp4", ProxySettings(height=240), ffmpeg(), threads=2)
+    return Path(make_proxy(job, lambda _seconds: None).path)
+
+
+@cache
+def ffmpeg() -> Ffmpeg:
+    return find_ffmpeg()
+
+
 def assert_exact(clip: Path, folder: Path, first: int = 0) -> VideoInfo:
     """The clip's pictures are numbered as they are shown, from `first`, by ffprobe, when read, and in its proxy."""
     info = probe(clip)
@@ -115,8 +126,7 @@ def assert_exact(clip: Path, folder: Path, first: int = 0) -> VideoInfo:
         assert len(told) >= index.n_frames - 1
     burnt = list(range(first, first + index.n_frames))
     assert numbers(clip, info) == burnt[::-3][::-1]
-    proxy = folder / "proxy.mp4"
-    make_proxy(Job(str(clip), str(proxy), ProxySettings(height=240), None, threads=2), lambda _seconds: None)
+    proxy = made_proxy(clip, folder)
     check_proxy(info, probe(proxy, remember=False), str(proxy))
     assert numbers(proxy, probe(proxy, remember=False)) == burnt[::-3][::-1]
     return info
@@ -202,8 +212,7 @@ def test_fields_in_packets_of_their_own_are_one_picture(tmp_path: Path) -> None:
     info = probe(clip)
     assert info.index.pts.tolist() == times_by_ffprobe(clip, 0) == [90000 + 3600 * number for number in range(45)]
     assert numbers(clip, info, read_grey_number) == list(range(2, 45, 3))
-    proxy = tmp_path / "proxy.mp4"
-    make_proxy(Job(str(clip), str(proxy), ProxySettings(), None, threads=2), lambda _seconds: None)
+    proxy = made_proxy(clip, tmp_path)
     assert numbers(proxy, probe(proxy), read_grey_number) == list(range(2, 45, 3))
 
 

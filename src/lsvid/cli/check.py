@@ -45,9 +45,9 @@ def check(
     for one in run_checks(options):
         found.append(one)
         if not output.json and (not output.quiet or one.status == "fail"):
-            click.echo(f"{click.style(one.status, fg=colours[one.status])}  {one.name}: {one.message}")
+            output.text(f"  {one.name}: {one.message}", one.status, fg=colours[one.status])
             if one.remedy and one.status != "pass":
-                click.echo(f"      {one.remedy}")
+                output.text(f"      {one.remedy}")
     output.document = {"version": 1, "command": "check", "checks": [_plain(asdict(one)) for one in found]}
     counts = Counter(one.status for one in found)
     failed = [one.exit_code for one in found if one.status == "fail"]

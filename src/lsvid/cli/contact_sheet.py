@@ -1,17 +1,18 @@
 """`lsvid contact-sheet`."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, open_sources, source_options
+from lsvid.cli.sources import boundary_options, input_files, open_sources, source_options
 
 
 @click.command("contact-sheet")
 @source_options
-@click.option("-o", "--output", "path", required=True, metavar="FILE", help="The page to write, such as sheet.html.")
+@click.option(
+    "-o", "--output", "path", required=True, metavar="FILE", help="The page to write, such as sheet.html; also s3://…"
+)
 @click.option("--short-side", type=click.IntRange(min=16), default=120, show_default=True, metavar="N",
               help="Size of the pictures: their shorter side in pixels.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
@@ -42,7 +43,8 @@ def contact_sheet(output: Output, /, **options: Any) -> None:
         labels = label_order(located.clips, sources.options.tree)
         with output.progress("Taking pictures") as step:
             rows = write_contact_sheet(
-                located.clips, Path(options["path"]), labels, findings, short_side=options["short_side"],
+                located.clips, options["path"], labels, findings, inputs=input_files(options),
+                short_side=options["short_side"],
                 jobs=options["jobs"], on_progress=step,
             )  # fmt: skip
     output.findings(findings)

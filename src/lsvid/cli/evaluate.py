@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, note_treatment, open_sources, reading_options
+from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, reading_options
 
 
 @click.command("evaluate")
@@ -86,9 +86,9 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     from lsvid.analysis.evaluation import evaluate as compare
     from lsvid.annotations.stages import label_order
     from lsvid.errors import PairingError
-    from lsvid.files.results import output_folder
     from lsvid.findings import Findings
-    from lsvid.report.evaluation import NUMBERS, PAGE, write_evaluation
+    from lsvid.report.evaluation import PAGE, write_evaluation
+    from lsvid.video.clips import ClipFile
 
     truth_files, prediction_file = options["files"][:-1], options["files"][-1]
     if len(truth_files) != (0 if options["project"] else 1):
@@ -96,6 +96,7 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     findings = Findings()
     truth, sources = _read(output, options | {"exports": truth_files}, findings)
     theirs = {"exports": (prediction_file,), "project": None, "roots": sources.roots, "annotators": options["models"],
+              "known_clips": [ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.clips],
               "statuses": ("accepted", "prediction")}  # fmt: skip
     predictions, others = _read(output, options | theirs, findings)
     tree = sources.options.tree
@@ -117,8 +118,7 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     except PairingError as error:
         hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
         raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
-    with output_folder(options["folder"], NUMBERS, PAGE) as folder:
-        written = write_evaluation(found, folder, tree)
+    written = write_evaluation(found, options["folder"], tree, [*options["files"], *input_files(options | theirs)])
     output.findings(findings)
     output.document = {"folder": options["folder"], "files": written, **found.as_dict()}
     output.note(str(found))

@@ -17,7 +17,7 @@ from lsvid.writers import WRITERS
 @source_options
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
-@click.option("--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
+@click.option("--format", "file_format", type=click.Choice(WRITERS), default="csv", show_default=True,
               help="'lsvid formats' tells what each holds.")  # fmt: skip
 @click.option("--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
               help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label.")  # fmt: skip
@@ -71,11 +71,10 @@ def export_frames(output: Output, /, **options: Any) -> None:
     from lsvid.annotations.splits import SplitOptions, parse_shares
     from lsvid.annotations.stages import label_order
     from lsvid.errors import DataError
-    from lsvid.files.results import output_folder
-    from lsvid.files.storage import is_s3
     from lsvid.findings import Findings
     from lsvid.video.timebase import parse_rate
-    from lsvid.writers.export import MANIFEST, TABLES, export_frames, read_clips
+    from lsvid.writers.export import export_frames, read_clips
+    from lsvid.writers.formats import FormatOptions
 
     try:
         sample_fps = parse_rate(options["sample_fps"]) if options["sample_fps"] is not None else None
@@ -85,6 +84,8 @@ def export_frames(output: Output, /, **options: Any) -> None:
     if options["shares"] is not None and options["folds"] is not None:
         raise click.UsageError("--split and --folds: one of the two")
     shares = parse_shares(options["shares"]) if options["shares"] is not None else None
+    splits = SplitOptions(shares, options["folds"], options["seed"]) if shares or options["folds"] else None
+    asked = FormatOptions(options["split_by"], options["level"], options["unit"], splits)
     findings = Findings()
     merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
     if merge is not None:
@@ -103,29 +104,21 @@ def export_frames(output: Output, /, **options: Any) -> None:
             )  # fmt: skip
         labels = label_order(located.clips, sources.options.tree)
         table = TableOptions(labels, options["layout"] == "wide", sample_fps, options["background"])
-        with (
-            output_folder(options["folder"], MANIFEST, TABLES) as folder,
-            output.progress(
-                "Writing pictures" if images else "Writing frames", 0 if images else len(located.clips)
-            ) as step,
-        ):
+        doing = "Writing pictures" if images else "Writing frames"
+        with output.progress(doing, 0 if images else len(located.clips)) as step:
             manifest = export_frames(
                 located,
-                folder,
+                options["folder"],
                 sources,
                 table,
                 findings,
                 file_format=options["file_format"],
-                split_by_case=options["split_by"] == "case",
                 include_unannotated=options["include_unannotated"],
                 treatment=treatment,
-                level=options["level"],
-                unit=options["unit"],
-                splits=SplitOptions(shares, options["folds"], options["seed"]),
+                format_options=asked,
                 command=_command_line(),
                 images=images and replace(images, workers=workers),
-                # What goes to S3 is put together in a folder of this machine, which no other sees.
-                workers=None if is_s3(options["folder"]) else workers,
+                workers=workers,
                 on_clip=None if images else step,
                 on_image=step,
             )
@@ -157,17 +150,15 @@ def _image_request(options: dict[str, Any]) -> Any:
         if given:
             raise click.UsageError(f"--{given[0].replace('_', '-')} is about pictures: it needs --images")
         return None
-    from lsvid.files.storage import folder_uri, is_s3
     from lsvid.video.pictures import PictureOptions
-    from lsvid.writers.images import IMAGES, ImageRequest
+    from lsvid.writers.images import ImageRequest
 
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
     if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
         raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")
     size = (int(match[1]), int(match[2] or match[1])) if match else None
     picture = PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
-    folder = f"{folder_uri(options['folder'])}{IMAGES}" if is_s3(options["folder"]) else None
-    return ImageRequest(picture, options["all_frames"], folder)
+    return ImageRequest(picture, options["all_frames"])
 
 
 def _command_line() -> list[str]:

@@ -1,12 +1,11 @@
 """`lsvid export-spans`."""
 
-import sys
 from typing import Any
 
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
+from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, source_options
 from lsvid.writers import SPAN_WRITERS
 
 
@@ -31,7 +30,6 @@ def export_spans(output: Output, /, **options: Any) -> None:
       lsvid export-spans annotated.jsonl --clips /data/clips | head
       lsvid export-spans --project Surgery --format prodigy -o annotated.jsonl
     """
-    from lsvid.files.results import output_file
     from lsvid.findings import Findings
     from lsvid.writers.export import span_lines, span_records, write_lines
 
@@ -43,10 +41,9 @@ def export_spans(output: Output, /, **options: Any) -> None:
         records = span_records(sources, chosen, findings, skip_bad=skip_bad, treatment=treatment)
         lines = span_lines(records, options["file_format"], options["label_separator"], findings, skip_bad=skip_bad)
         if options["file"]:
-            with output_file(options["file"]) as path:
-                write_lines(lines, path)
+            write_lines(lines, options["file"], input_files(options))
         else:
-            sys.stdout.buffer.writelines(lines)
+            output.data(lines)
     output.document = {"file": options["file"], "records": len(lines), **treatment.report}
     output.findings(findings)
     note_treatment(output, treatment.report)

@@ -3,7 +3,6 @@
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.writers import WRITERS
 
 
 @click.command("formats")
@@ -17,8 +16,9 @@ def formats(output: Output, /) -> None:
       lsvid formats --json
     """
     from lsvid.readers import names
+    from lsvid.writers import all_formats
 
-    readers = names()
+    readers, written = names(), all_formats()
     output.document = {
         "write": {
             name: {
@@ -29,18 +29,21 @@ def formats(output: Output, /) -> None:
                 "several_annotators": known.annotators,
                 "unit": known.unit,
                 "options": sorted(known.options),
+                "flavours": known.flavours,
             }
-            for name, known in WRITERS.items()
+            for name, known in written.items()
         },
         "read": readers,
     }
     if output.json:
         return
-    for name, known in WRITERS.items():
-        click.echo(click.style(name, bold=True))
-        click.echo(f"  writes      {known.files}")
-        click.echo(f"  holds       {known.holds}")
-        click.echo(f"  loses       {known.loses}")
-        click.echo(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
-        click.echo(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
-    click.echo(f"\nRead by every command: {', '.join(readers)}.")
+    for name, known in written.items():
+        output.text("", name, bold=True)
+        output.text(f"  writes      {known.files}")
+        output.text(f"  holds       {known.holds}")
+        output.text(f"  loses       {known.loses}")
+        output.text(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
+        output.text(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
+        for flavour, meaning in known.flavours.items():
+            output.text(f"  --flavour   {flavour}: {meaning}")
+    output.text(f"\nRead by every command: {', '.join(readers)}.")

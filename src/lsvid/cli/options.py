@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -69,6 +70,62 @@ def s3_options(command: Command) -> Command:
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
+
+
+def probability_options(command: Command) -> Command:
+    """--probability-fps, --median, --min-duration, --hysteresis and --model-name, as `probabilities`."""
+
+    @functools.wraps(command)
+    def configured(
+        *arguments: Any,
+        probability_fps: str | None,
+        median: str,
+        min_duration: str,
+        hysteresis: str | None,
+        model_name: str,
+        **options: Any,
+    ) -> Any:
+        from lsvid.annotations.probabilities import ProbabilityOptions
+
+        chosen = ProbabilityOptions(
+            _fraction(probability_fps, "--probability-fps") if probability_fps is not None else None,
+            model_name,
+            _fraction(median, "--median"),
+            _fraction(min_duration, "--min-duration"),
+            _two_numbers(hysteresis) if hysteresis is not None else None,
+        )
+        return command(*arguments, probabilities=chosen, **options)
+
+    for add in (
+        click.option("--model-name", default="", metavar="NAME",
+                     help="Of probabilities: what predicted them. Default: their folder's name."),
+        click.option("--hysteresis", metavar="HIGH,LOW",
+                     help="Of probabilities: each class by itself, from where it reaches HIGH, as long as it stays at "
+                     "LOW. Default: the most probable class of each row."),
+        click.option("--min-duration", default="0", metavar="S",
+                     help="Of probabilities: no span is shorter."),
+        click.option("--median", default="0", metavar="S",
+                     help="Of probabilities: filter each class by the running median over S seconds first."),
+        click.option("--probability-fps", metavar="R",
+                     help="Of probabilities (CASE.npy, .npz or .csv beside classes.txt): rows a second."),
+    ):  # fmt: skip
+        configured = add(configured)
+    return configured  # type: ignore[return-value]
+
+
+def _fraction(text: str, option: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from error
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    high, _, low = text.partition(",")
+    try:
+        return float(high), float(low)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not two numbers: 0.7,0.3", param_hint="--hysteresis") from error
 
 
 def scheduler_option(command: Command) -> Command:

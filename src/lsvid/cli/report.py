@@ -5,7 +5,7 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
+from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, source_options
 
 
 @click.command("report")
@@ -29,9 +29,8 @@ def report(output: Output, /, **options: Any) -> None:
       lsvid report --project 3 --status accepted --status prediction -o report/     people against a model
     """
     from lsvid.annotations.stages import label_order
-    from lsvid.files.results import output_folder
     from lsvid.findings import Findings
-    from lsvid.report import PAGE, TIMINGS, write_report
+    from lsvid.report import PAGE, write_report
     from lsvid.report.data import ReportOptions
     from lsvid.writers.export import read_clips
 
@@ -45,8 +44,7 @@ def report(output: Output, /, **options: Any) -> None:
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
         chosen = ReportOptions(label_order(located.clips, tree), tree, project_url, names)
-        with output_folder(options["folder"], TIMINGS, PAGE) as folder:
-            done = write_report(located, folder, chosen, findings)
+        done = write_report(located, options["folder"], chosen, findings, inputs=input_files(options))
     output.findings(findings)
     note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}

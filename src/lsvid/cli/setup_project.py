@@ -128,7 +128,7 @@ def setup_project(
 
 def _tell(output: Output, report: "SetupReport", address: str | None, *, dry_run: bool) -> None:
     if dry_run and not output.json and report.diff:
-        click.echo(report.diff)
+        output.text(report.diff)
     if report.status == "updated":
         for line in report.changes.lines():
             output.note(f"  {line}")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from lsvid.cli.connection import connected
-from lsvid.cli.options import case_options, s3_options, server_options
+from lsvid.cli.options import case_options, probability_options, s3_options, server_options
 from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
 
@@ -57,7 +57,9 @@ def reading_options(command: Command) -> Command:
 
 
 def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator, --dataset, --tiers, --tier-names: for labels, and data, that come from elsewhere."""
+    """--rename, --label-separator, --dataset, --tiers, --tier-names, and those of probabilities: for labels, and data,
+    that come from elsewhere.
+    """
     for option in reversed(
         [
             click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
@@ -75,16 +77,18 @@ def flat_label_options(command: Command) -> Command:
         ]
     ):  # fmt: skip
         command = option(command)
-    return command
+    return probability_options(command)
 
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """Seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
     if value is None:
         return None
     try:
-        seconds = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        seconds = exact(value)
+    except ValueError:
         seconds = Fraction(-1)
     if seconds < 0:
         raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
@@ -183,8 +187,16 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             options["tier_names"],
             decode_media=not roots,
             cut_overrun=options["cut_overrun"],
+            clips=options.get("known_clips"),
+            probabilities=options["probabilities"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
+
+
+def input_files(options: dict[str, Any]) -> list[str]:
+    """What the options of `source_options` name to be read, which no output may take the place of."""
+    named = [*options["exports"], options["labels"], options["annotator_map"], *options["renames"], *options["roots"]]
+    return [name for name in named if name]
 
 
 def _treatment(options: dict[str, Any], tree: Any) -> Any:

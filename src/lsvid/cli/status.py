@@ -51,7 +51,7 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
         ],
     }  # fmt: skip
     if not output.json:
-        click.echo(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
+        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
     clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
     output.note(
         f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "

@@ -8,9 +8,12 @@ told and can look; everywhere else they are refused with their place.
 import codecs
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import NamedTuple
+
+from lsvid.files.inputs import open_input
 
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
@@ -38,7 +41,7 @@ class Text(NamedTuple):
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked where gzip packed it, whatever its name. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         is_packed = file.read(2) == GZIP
         file.seek(0)
         try:
@@ -53,7 +56,7 @@ def read_bytes(path: Path) -> bytes:
 
 def head_of(path: Path, size: int) -> bytes:
     """The first `size` bytes, unpacked where gzip packed them. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         head = file.read(size)
     if not head.startswith(GZIP):
         return head
@@ -61,6 +64,13 @@ def head_of(path: Path, size: int) -> bytes:
         return gzip.GzipFile(fileobj=io.BytesIO(head)).read1(size)
     except (OSError, EOFError, zlib.error):
         return head
+
+
+def first_line(head: bytes) -> str:
+    """The first line that is not blank, in the beginning of a file, whatever follows it."""
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", "utf-8"))
+    text = head[len(mark) :].decode(encoding, "replace").lstrip()
+    return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip()
 
 
 def decode(data: bytes, *, windows: bool = False) -> Text:

@@ -1,7 +1,6 @@
 """What `lsvid evaluate` writes: every number as JSON, tables as CSV, and one HTML page that needs nothing else."""
 
 import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,7 @@ from lsvid.analysis.agreement import MISSING, NOTHING, IntArray, Runs
 from lsvid.analysis.cells import MEASURES
 from lsvid.analysis.evaluated import Evaluation, published_lines, tolerance
 from lsvid.analysis.relaxed import judge
-from lsvid.files.results import check_ours, whole_folder
+from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.labels.tree import LabelTree
 from lsvid.report.data import clock, label_colours
 
@@ -28,13 +27,15 @@ _MAX_BARS = 20_000  # in one row: no screen shows more
 _ROW = 22  # pixels
 
 
-def write_evaluation(found: Evaluation, folder: Path, tree: LabelTree | None = None) -> list[str]:
+def write_evaluation(
+    found: Evaluation, folder: str | Path, tree: LabelTree | None = None, inputs: Iterable[str] = ()
+) -> list[str]:
     """Write evaluation.json, evaluation.html, labels.csv, cases.csv and confusion.csv; returns their names.
 
     tree: the label tree, for the labels' colours. The files appear whole or not at all. Raises SettingsError where
-    `folder` holds files of these names that no evaluation wrote.
+    `folder`, which may be a prefix in S3, holds files of these names that no evaluation wrote, or one of `inputs` would
+    be overwritten.
     """
-    check_ours(folder, NUMBERS, PAGE)
     names = found.confusion_names()
     rows = [
         {"truth": name} | {other or "(none)": count for other, count in zip(names, row, strict=True)}
@@ -42,18 +43,18 @@ def write_evaluation(found: Evaluation, folder: Path, tree: LabelTree | None = N
     ]
     tables = {"labels.csv": found.label_rows(), "cases.csv": found.case_rows(), "confusion.csv": rows}
     written = [PAGE, *tables, NUMBERS]
-    with whole_folder(folder, NUMBERS) as (staging, publish):
+    with whole_folder(folder, NUMBERS, PAGE, inputs) as output:
         for name, table in tables.items():
-            _write_csv(staging / name, table)
-        (staging / PAGE).write_text(page(found, tree), encoding="utf-8")
+            _write_csv(output.folder / name, table)
+        write_text(output.folder / PAGE, page(found, tree))
         document = {"version": _VERSION, "lsvid": __version__, "files": written, **found.as_dict()}
-        (staging / NUMBERS).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish(written)
+        write_text(output.folder / NUMBERS, as_json(document, indent=1))
+        output.publish(written)
     return written
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: "" if v is None or v != v else v for k, v in row.items()} for row in rows)  # noqa: PLR0124 - NaN

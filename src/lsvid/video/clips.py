@@ -15,6 +15,7 @@ import natsort
 
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.files import storage
+from lsvid.files.names import readable
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .3g2 .flv .vob .asf .dv".split()  # noqa: SIM905
@@ -33,6 +34,11 @@ def path_parts(path: str) -> list[str]:
     if _WINDOWS_PATH.match(path):
         path = path.replace("\\", "/")
     return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def file_name(path: str) -> str:
+    """The name in the path of a file, of this machine or another, or in an `s3://` URI; empty where there is none."""
+    return path_parts(path)[-1] if path_parts(path) else ""
 
 
 def split_suffix(name: str) -> tuple[str, str]:
@@ -230,7 +236,7 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
 
 def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
     path = file if isinstance(file, str) else resolved(file)  # a URI stands as it is
-    return ClipFile(case=rule.case_of(path), name=split_suffix(path_parts(path)[-1])[0], path=path)
+    return ClipFile(readable(rule.case_of(path)), readable(split_suffix(path_parts(path)[-1])[0]), path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ computed from `count / fps`, and nothing from a header's frame count.
 """
 
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -334,15 +335,36 @@ def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
     return np.unique(np.searchsorted(index.pts, wanted, side="left"))
 
 
+_LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 1_000_000), Fraction(1_000_000)
+_LONG_EXPONENT = re.compile(r"e[+-]?0*[1-9]\d{3}", re.IGNORECASE)
+
+
+def exact(value: object) -> Fraction:
+    """The number that `value` (25, '29.97', '30000/1001', '1e-3') writes, exactly.
+
+    Raises ValueError where it is none, or so long that it is none of ours: 1e999999999 would fill the memory.
+    """
+    text = str(value).strip()
+    if len(text) > 40 or _LONG_EXPONENT.search(text):
+        raise ValueError(f"{text[:40]!r}… is too long for a number")
+    try:
+        return Fraction(text)
+    except ZeroDivisionError as error:
+        raise ValueError(f"{text!r} divides by zero") from error
+
+
 @lru_cache(maxsize=256)
 def parse_rate(value: object) -> Fraction:
-    """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes. Raises ValueError unless it is above 0."""
+    """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes.
+
+    Raises ValueError where it is none, or below one frame in 11 days, or above a million a second.
+    """
     try:
-        rate = Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
+        rate = exact(value)
+    except ValueError:
         rate = Fraction(0)
-    if rate <= 0:
-        raise ValueError(f"{value!r} is not a rate in frames a second")
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise ValueError(f"{str(value)[:40]!r} is not a rate in frames a second")
     return rate
 
 

@@ -1,7 +1,6 @@
 """Annotations -> files: what `lsvid export-frames` and `lsvid export-spans` do."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,15 +28,17 @@ from lsvid.annotations.stages import (
     select,
 )
 from lsvid.errors import DataError, SettingsError
-from lsvid.files.results import check_ours, whole_file, whole_folder
+from lsvid.files.folders import folder_at
+from lsvid.files.outputs import as_json, whole_file, whole_folder, write_text
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
 from lsvid.video.lookup import ClipFinder
-from lsvid.writers import WRITERS, span_writer, writer
+from lsvid.writers import all_formats, format_of, span_writer, writer
 from lsvid.writers.base import Export
+from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -125,47 +126,46 @@ def read_clips(
 
 def export_frames(
     located: Stage[AnnotatedClip],
-    folder: Path,
+    folder: str | Path,
     sources: Sources,
     options: TableOptions,
     findings: Findings,
     *,
     file_format: str = "csv",
-    split_by_case: bool = False,
     include_unannotated: bool = False,
     treatment: Treatment | None = None,
-    level: int | None = None,
-    unit: str | None = None,
-    splits: SplitOptions | None = None,
+    format_options: FormatOptions | None = None,
     command: Sequence[str] = (),
     images: "ImageRequest | None" = None,
     workers: "Workers | None" = None,
     on_clip: Callable[[int], None] | None = None,
     on_image: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Write the clips as `file_format` into `folder`, with `manifest.json`; returns the manifest.
+    """Write the clips as `file_format` into `folder` (or a prefix in S3), with `manifest.json`; returns the manifest.
 
     With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
     workers: who makes the pictures of a format that consists of pictures; None: this machine.
-    unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
+    format_options: what else the format is asked for; of these it takes those that it names.
     Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
     all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
     `folder` holds files that are not lsvid's, or an option means nothing to the format.
     """
     exported = _exported(located, findings, include_unannotated=include_unannotated)
-    chosen = WRITERS[file_format]
+    chosen, asked = format_of(file_format), format_options or FormatOptions()
     there = {clip.id for clip in exported}
+    output = folder_at(folder)
     export = Export(
-        folder=folder,
+        folder=Path(folder),
+        output=output.path,
         format=file_format,
         clips=exported,
         table=options,
         findings=findings,
-        unit=unit or chosen.unit,
-        level=level,
-        split_by="case" if split_by_case else None,
+        unit=asked.unit or chosen.unit,
+        options=asked,
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
-        workers=workers,
+        # What goes to S3 is put together in a folder of this machine, which no other sees.
+        workers=workers if output.path else None,
     )
     if on_clip:
         export.on_clip = on_clip
@@ -173,52 +173,58 @@ def export_frames(
         from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
         export.pictures = partial(
-            ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
-        )
-    check_options(export, unit=unit, splits=splits)
+            ExportedImages, exported, output=output, places=export.clip_paths(), request=images, findings=findings,
+            on_progress=on_image,
+        )  # fmt: skip
+    check_options(export)
     if not chosen.annotators:
         export.check_one_annotator()
-    export.folds = _folds(export, splits or SplitOptions())
-    check_ours(folder, MANIFEST, TABLES)
-    with whole_folder(folder, MANIFEST) as (staging, publish):
-        export.folder = staging
+    export.folds = _folds(export, asked.splits or SplitOptions())
+    with whole_folder(folder, MANIFEST, TABLES, sources.exports) as staging:
+        export.folder = staging.folder
         files = writer(file_format)(export)
         if export.folds:
             files.append(_write_splits(export))
         manifest = _manifest(located.clips, exported, sources, options, findings, command)
-        manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
+        manifest["format"] = {"name": file_format, "level": export.level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= treatment.report if treatment else {}
         if export.made_pictures:
             manifest["images"] = export.made_pictures.manifest()
-        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish([*files, MANIFEST])
+        manifest["files"] = [{"name": name, "sha256": sha256(export.folder / name)} for name in files]
+        write_text(export.folder / MANIFEST, as_json(manifest))
+        staging.publish([*files, MANIFEST])
     if export.made_pictures:
         export.made_pictures.clear_up()
     return manifest
 
 
-def check_options(export: Export, *, unit: str | None, splits: SplitOptions | None) -> None:
+def check_options(export: Export) -> None:
     """Raise SettingsError where an option is given that means nothing to the format."""
+    table, chosen = export.table, format_of(export.format)
     given = {
-        "layout": export.table.wide,
-        "sample_fps": export.table.sample_fps is not None,
-        "split_by": export.split_by is not None,
-        "background": export.table.background is not None,
-        "level": export.level is not None,
-        "unit": unit is not None,
-        "split": splits is not None and (splits.shares is not None or splits.folds is not None),
+        "layout": table.wide,
+        "sample_fps": table.sample_fps is not None,
+        "background": table.background is not None,
     }
-    if export.pictures is not None and not WRITERS[export.format].is_table:
-        tables = [name for name, known in WRITERS.items() if known.is_table]
+    asked = [name for name, is_given in given.items() if is_given] + export.options.given()
+    if export.pictures is not None and not chosen.is_table:
+        tables = [name for name, known in all_formats().items() if known.is_table]
         raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
-    for name, is_given in given.items():
-        if is_given and name not in WRITERS[export.format].options:
-            able = [other for other, known in WRITERS.items() if name in known.options]
-            raise SettingsError(
-                f"--{name.replace('_', '-')} means nothing to --format {export.format}", f"it does to {', '.join(able)}"
-            )
+    for name in asked:
+        if name not in chosen.options:
+            able = [other for other, known in all_formats().items() if name in known.options]
+            flag = {"splits": "split"}.get(name, name.replace("_", "-"))
+            raise SettingsError(f"--{flag} means nothing to --format {export.format}", f"it does to {', '.join(able)}")
+    if chosen.flavours and export.options.flavour not in chosen.flavours:
+        known = ", ".join(chosen.flavours)
+        said = export.options.flavour
+        raise SettingsError(
+            f"--format {export.format} needs to know whose reader it is for"
+            if said is None
+            else f"--flavour {said}: --format {export.format} knows {known}",
+            f"say so: --flavour, one of {known}",
+        )
 
 
 def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
@@ -309,10 +315,16 @@ def span_lines(
     return found
 
 
-def write_lines(lines: Iterable[bytes], path: Path) -> None:
-    """Write `lines` into `path`, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+def write_lines(lines: Iterable[bytes], path: str | Path, inputs: Iterable[str] = ()) -> None:
+    """Write `lines`, those of `span_lines`, into `path`, which may be in S3, whole or not at all; see `whole_file`."""
+    with whole_file(path, _is_spans, inputs) as temporary, temporary.open("wb") as file:
         file.writelines(lines)
+
+
+def _is_spans(start: bytes) -> bool:
+    """Whether a file begins as those of `span_lines` do."""
+    is_tasks = b'"_view_id"' in start and b'"_input_hash"' not in start  # which Prodigy gives to its own
+    return start.startswith(b'{"record":') or (start.startswith(b"{") and is_tasks)
 
 
 def sha256(path: Path) -> str:
