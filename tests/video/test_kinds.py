@@ -103,7 +103,7 @@ def times_by_ffprobe(clip: Path, stream: int) -> list[int | None]:
 
 
 def made_proxy(clip: Path, folder: Path) -> Path:
-    job = Job(str(clip), str(folder), f"{clip.stem} proxy.mp4", ProxySettings(height=240), ffmpeg(), threads=2)
+    job = Job(str(clip), str(folder), f"proxies/{clip.stem}.mp4", ProxySettings(height=240), ffmpeg(), threads=2)
     return Path(make_proxy(job, lambda _seconds: None).path)
 
 
