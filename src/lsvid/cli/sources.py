@@ -210,7 +210,8 @@ def _treatment(options: dict[str, Any], tree: Any) -> Any:
 
     renames = read_renames(options["renames"])
     matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
-    boundaries = BoundaryOptions(options["snap_s"], options["overlap"], options["priority"], options["join_gap_s"])
+    names = ("snap_s", "overlap", "priority", "join_gap_s")  # see boundary_options, which not every command has
+    boundaries = BoundaryOptions(*(options[name] for name in names if name in options))
     return Treatment(matcher, boundaries)
 
 
@@ -227,15 +228,17 @@ def note_treatment(output: Output, report: dict[str, Any]) -> None:
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
     """Old label -> new, from what --rename was given. Raises SettingsError."""
+    from lsvid.video.clips import is_file
+
     renames: dict[str, str] = {}
     for value in values:
-        if Path(value).is_file():
+        if is_file(value):
             renames |= _read_map(value, "old label, new label")
             continue
         old, equals, new = value.partition("=")
         if not (equals and old.strip() and new.strip()):
             raise SettingsError(
-                f"--rename {value!r} is neither OLD=NEW nor a file",
+                f"--rename {value[:200]!r} is neither OLD=NEW nor a file",
                 "write --rename 'old label=new label', or name a CSV file of two columns",
             )
         renames[old] = new
@@ -243,14 +246,13 @@ def read_renames(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def _read_map(path: str, columns: str) -> dict[str, str]:
-    import csv
+    from lsvid.files.texts import TextError, csv_rows, read_text
 
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
-    bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
-    if bad:
-        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
-    return {old.strip(): new.strip() for old, new in rows}
+        rows = list(csv_rows(read_text(Path(path)).text))
+    except TextError as error:
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file in UTF-8: {columns}") from error
+    for number, cells in rows:
+        if len(cells) != 2:
+            raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
+    return {old: new for _, (old, new) in rows}

@@ -130,6 +130,10 @@ class FrameIndex:
         """The time of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
         return self.end_s if frame == self.n_frames else (int(self.pts[frame]) - self.zero) * self.time_base
 
+    def container_time_s(self, frame: int) -> Fraction:
+        """The same as desktop programs count it: from where the container starts."""
+        return self.time_s(frame) - self.container_start_s
+
     def times_s(self) -> npt.NDArray[np.float64]:
         """The time of every picture in seconds: float64, shape (n_frames,)."""
         ticks = (self.pts - self.zero) * self.time_base.numerator
@@ -327,12 +331,18 @@ def _time_s(index: FrameIndex, frame: int) -> float:
 # --- Sampling, rates --------------------------------------------------------------------------------------------------
 
 
-def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
-    """The frames kept by sampling at `fps`: the first with PTS >= PTS_0 + i / fps, for i = 0, 1, …; each once."""
+def sample_frames(index: FrameIndex, fps: Fraction, phase: Fraction = Fraction(0)) -> npt.NDArray[np.int64]:
+    """The frames kept by sampling at `fps`: the first with PTS >= PTS_0 + (i + phase) / fps, i = 0, 1, …; each once."""
     step = 1 / (fps * index.time_base)  # ticks
-    count = math.floor((int(index.pts[-1]) - int(index.pts[0])) / step) + 1
-    wanted = np.array([int(index.pts[0]) + math.ceil(i * step) for i in range(count)], dtype=np.int64)
-    return np.unique(np.searchsorted(index.pts, wanted, side="left"))
+    length = int(index.pts[-1]) - int(index.pts[0])
+    count = max(math.floor(length / step - phase) + 1, 0)
+    # (i + phase) * step, rounded up, in whole numbers
+    begin, gap = phase.numerator * step.numerator, phase.denominator * step.numerator
+    ticks = phase.denominator * step.denominator
+    exact = np.int64 if begin + count * gap + ticks < 1 << 63 else object
+    wanted = -((-begin - np.arange(count, dtype=exact) * gap) // ticks)
+    kept = np.unique(np.searchsorted(index.pts, wanted.astype(np.int64) + index.pts[0], side="left"))
+    return np.asarray(kept, dtype=np.int64)
 
 
 _LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 1_000_000), Fraction(1_000_000)
