@@ -33,6 +33,7 @@ WRITERS = (
     "webvtt",
     "srt",
     "elan",
+    "boris",
 )
 
 
