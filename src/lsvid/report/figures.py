@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lsvid.analysis.timings import LabelPath, Occurrence
 from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.findings import Findings
+from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
 
 _ROW_INCHES = 0.2
@@ -149,7 +150,7 @@ def _durations(figure: "Figure", durations: dict[LabelPath, list[float]], data: 
         xlabel="duration (box: quartiles and median; whiskers: shortest and longest)",
         ylim=(len(durations) - 0.4, -0.6),
         yticks=rows,
-        yticklabels=[" / ".join(label) for label in durations],
+        yticklabels=[join_path(label) for label in durations],
     )
     axes.xaxis.set_major_locator(FixedLocator(list(DURATION_TICKS)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: DURATION_TICKS.get(seconds, "")))
@@ -164,7 +165,7 @@ def _transitions(
     figure.set_size_inches(size, size)
     axes = figure.add_subplot()
     axes.imshow(table, cmap="Blues", vmin=0)
-    names = [" / ".join(label) for label in labels]
+    names = [join_path(label) for label in labels]
     axes.set(
         title=f"Transitions: {title}",
         xlabel="next",
