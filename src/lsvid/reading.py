@@ -1,0 +1,241 @@
+"""Exports and projects -> located clips: which sources are read, where their clips are, which annotations count.
+
+A `ReadRequest` says all of it; `read_located` and `read_records` do it, and `source_of` opens what it names. The command
+line and `lsvid.read` both come through here.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
+from lsvid.annotations.spans import Record
+from lsvid.annotations.stages import (
+    AnnotatedClip,
+    GatheredClip,
+    Selection,
+    Stage,
+    find_files,
+    gather,
+    locate,
+    raise_faults,
+    select,
+)
+from lsvid.errors import DataError, SettingsError
+from lsvid.files.storage import is_s3
+from lsvid.findings import Findings
+from lsvid.labels.files import read_labels
+from lsvid.labels.tree import LabelTree
+from lsvid.progress import Progress, unheard
+from lsvid.readers import read_export
+from lsvid.readers.documents import ReadOptions
+from lsvid.readers.prodigy_database import is_database
+
+if TYPE_CHECKING:
+    from lsvid.label_studio.client import Server
+    from lsvid.workers.processes import Workers
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A Label Studio server. url and api_key None: what the environment says."""
+
+    url: str | None = None
+    api_key: str | None = None
+
+    def open(self) -> "Server":
+        """The server, logged in. Raises AuthError and ServerError."""
+        from lsvid.label_studio.client import connect  # noqa: PLC0415 - the SDK is slow to import
+
+        return connect(self.url, self.api_key)
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """What is read, and how.
+
+    exports: files to read; or else project: the id or title of a project of the server at `connection`.
+    roots: folders and files to look for clips in; none: where the exports, or the project's storages, say they are.
+    labels: a label file or tree: the order of labels, and the names of ids. options: how exports are read.
+    selection: which annotations count; None: all of them. renames: old label -> new. separator: what joins a label and
+    its sub label in flat labels. skip_bad: leave bad data out and count it, instead of stopping.
+    """
+
+    exports: tuple[str, ...] = ()
+    project: str | None = None
+    connection: Connection = field(default_factory=Connection)
+    roots: tuple[str, ...] = ()
+    labels: str | Path | LabelTree | None = None
+    options: ReadOptions = field(default_factory=ReadOptions)
+    selection: Selection | None = field(default_factory=Selection)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    separator: str = DEFAULT_SEPARATOR
+    skip_bad: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.exports) == bool(self.project):
+            raise SettingsError("name export files, or a project: one of the two")
+        if self.options.datasets and not any(is_database(export) for export in self.exports):
+            raise SettingsError("a dataset is for a Prodigy database, and none of the exports is one")
+
+
+@dataclass(frozen=True)
+class Source:
+    """One thing that was read: what people call it, and the SHA-256 of its bytes (None of standard input)."""
+
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a ReadRequest names, opened: files on this machine, how they are read, and where their clips are.
+
+    names: what people call the exports. tree: the label tree; labels are matched with `matcher`, which knows the tree
+    of a label file only (a project's own tree holds every label of the project already).
+    """
+
+    exports: tuple[str, ...]
+    names: tuple[str, ...]
+    options: ReadOptions
+    roots: tuple[str, ...]
+    matcher: LabelMatcher | None = None
+
+    @property
+    def tree(self) -> LabelTree | None:
+        """The label tree, where it is known."""
+        return self.options.tree
+
+    @property
+    def what(self) -> str:
+        """The sources, for a message."""
+        return ", ".join(self.names)
+
+    def hashed(self) -> tuple[Source, ...]:
+        """The exports with their hashes."""
+        return tuple(
+            Source(name, None if path == STDIN else sha256_of(Path(path)))
+            for name, path in zip(self.names, self.exports, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read. changed_labels: old -> new of the labels that were renamed or matched, as texts."""
+
+    located: Stage[AnnotatedClip]
+    tree: LabelTree | None
+    sources: tuple[Source, ...]
+    changed_labels: Mapping[str, str]
+
+
+@contextmanager
+def opened(request: ReadRequest, progress: Progress = unheard) -> Iterator[Sources]:
+    """The sources of `request`; a project is downloaded into a temporary file, which is gone afterwards.
+
+    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a project
+    are not on this machine.
+    """
+    tree = request.labels if isinstance(request.labels, LabelTree) or request.labels is None else None
+    if tree is None and request.labels is not None:
+        tree = read_labels(str(request.labels))
+    matcher = LabelMatcher(tree, request.renames, request.separator) if tree or request.renames else None
+    if not request.project:
+        options = replace(request.options, tree=tree, decode_media=not request.roots)
+        yield Sources(request.exports, request.exports, options, request.roots, matcher)
+        return
+    from lsvid.label_studio.export import download_export  # noqa: PLC0415 - only for those who talk to a server
+    from lsvid.labeling.config import tree_from_config  # noqa: PLC0415 - the same
+
+    with download_export(request.connection.open(), request.project, progress) as download:
+        emails = {str(user): email for user, email in download.annotators.items()}
+        options = replace(
+            request.options,
+            tree=tree or tree_from_config(download.label_config),
+            label_config=download.label_config,
+            annotators=emails | dict(request.options.annotators),
+        )
+        roots = request.roots or tuple(one for one in download.storages if is_s3(one) or Path(one).is_dir())
+        if not roots:
+            raise DataError(
+                f"cannot find the clips of project {download.id}; looked in its storages: "
+                + (", ".join(f"{folder} (not on this machine)" for folder in download.storages) or "it has none"),
+                "name the folder of the clips: --clips DIR",
+            )
+        name = f"{download.url}/projects/{download.id}"
+        yield Sources((str(download.path),), (name,), options, roots, matcher)
+
+
+def read_located(
+    request: ReadRequest,
+    findings: Findings,
+    *,
+    workers: "Workers | None" = None,
+    on_downloaded: Progress = unheard,
+    on_found: Progress = unheard,
+) -> Read:
+    """The clips of all sources with the annotations that count, found, and with every span on its frames.
+
+    workers: who reads the clips; None: this machine. on_downloaded: tasks; on_found: clips.
+    Raises ExportError with all faults at once, unless the request leaves them out.
+    """
+    with opened(request, on_downloaded) as sources:
+        gathered, changed = _gathered(sources, request, findings)
+        found = find_files(gathered, sources.roots, sources.options.rule, findings, on_found, workers)
+        located = locate(found, findings)
+        raise_faults(findings, sources.what, skip_bad=request.skip_bad)
+        return Read(located, sources.tree, sources.hashed(), changed)
+
+
+def read_lenient(
+    request: ReadRequest, findings: Findings, *, on_downloaded: Progress = unheard
+) -> Read:
+    """As `read_located`, but that clips which cannot be found are warned about, and stay among the lost ones."""
+    with opened(request, on_downloaded) as sources:
+        gathered, changed = _gathered(sources, request, findings)
+        lost = Findings()
+        found = find_files(gathered, sources.roots, sources.options.rule, lost)
+        for _, reason in lost.faults:
+            findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
+        located = locate(found, findings)
+        raise_faults(findings, sources.what, skip_bad=request.skip_bad)
+        return Read(located, sources.tree, sources.hashed(), changed)
+
+
+def _gathered(
+    sources: Sources, request: ReadRequest, findings: Findings
+) -> tuple[list[GatheredClip], Mapping[str, str]]:
+    """(the clips with the annotations that count and the labels as they are meant, the labels that changed)."""
+    records = (record for path in sources.exports for record in read_export(path, sources.options, findings))
+    gathered = gather(records, findings)
+    if request.selection is not None:
+        gathered = select(gathered, request.selection, findings)
+    if sources.matcher is None:
+        return gathered, {}
+    return match_labels(gathered, sources.matcher, findings)
+
+
+def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
+    """Every record: of each clip itself, then its annotations, each followed by its spans."""
+    for clip in located.in_order:
+        yield clip.clip
+        for work in clip.works:
+            yield work.annotation
+            yield from sorted(work.spans, key=lambda span: (span.start_s or 0.0, span.end_s or 0.0, span.label))
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex; of a folder, of its files' names and hashes, so that any change shows."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(file for file in path.rglob("*") if file.is_file()):
+            digest.update(f"{file.relative_to(path)} {sha256_of(file)}\n".encode())
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
