@@ -20,16 +20,16 @@ from lsvid.annotations.boundaries import BoundaryOptions, join, tidy
 from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
 from lsvid.annotations.merge import MergeOptions, merge
-from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.spans import Clip as ClipRecord
+from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.splits import SplitOptions
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Stage, Work, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
-from lsvid.reading import Connection, ReadRequest, Source, read_located
 from lsvid.readers.documents import ReadOptions
+from lsvid.reading import Connection, ReadRequest, Source, read_located
 from lsvid.video.clips import CaseRule
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
@@ -196,7 +196,8 @@ class Clip:
             if work.annotator == annotator:
                 return work
         raise DataError(
-            f"clip {self.id} has no annotation by {annotator}", f"it has those of {', '.join(self.annotators) or 'nobody'}"
+            f"clip {self.id} has no annotation by {annotator}",
+            f"it has those of {', '.join(self.annotators) or 'nobody'}",
         )
 
 
@@ -337,9 +338,7 @@ class Dataset:
             for case in self.cases
             for annotator in case.annotators
             for at in self._levels(level)
-            for timing in label_timings(
-                case, annotator, occurrences(case, annotator, at), labels_at(self.labels, at)
-            )
+            for timing in label_timings(case, annotator, occurrences(case, annotator, at), labels_at(self.labels, at))
         ]
         return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -363,9 +362,7 @@ class Dataset:
         depth = max((len(path) for path in self.labels), default=1)
         return range(1, depth + 1) if level is None else [level]
 
-    def _table(
-        self, sample_fps: float | str | Fraction | None, layout: str, background: str | None
-    ) -> TableOptions:
+    def _table(self, sample_fps: float | str | Fraction | None, layout: str, background: str | None) -> TableOptions:
         if layout not in LAYOUTS:
             raise SettingsError(f"layout {layout!r}: choose from {', '.join(LAYOUTS)}")
         return TableOptions(list(self.labels), layout == "wide", _rate(sample_fps), background)
@@ -401,12 +398,14 @@ class Dataset:
     def rename(self, names: Mapping[str, str], separator: str = DEFAULT_SEPARATOR) -> "Dataset":
         """Labels renamed, old -> new, each a name or a path joined by " / ". Sub labels go along.
 
-        >>> lsvid.read("export.json", clips="clips").rename({"Suturing": "Closing"}).spans()["label"].unique().sort().to_list()
-        ['Closing', 'Dissection']
+        >>> renamed = lsvid.read("export.json", clips="clips").rename({"Suturing": "Closing"})
+        >>> renamed.labels
+        (('Closing',), ('Dissection',))
         """
         findings = self.findings.copy()
         clips, changed = match_labels(self.located.clips, LabelMatcher(None, names, separator), findings)
-        return self._next(clips, findings, {"label_map": {**self.changes.get("label_map", {}), **changed}}, tree=None)
+        renamed = {**self.changes.get("label_map", {}), **changed}
+        return replace(self._next(clips, findings, {"label_map": renamed}), tree=None)
 
     def tidy(
         self,
@@ -444,11 +443,9 @@ class Dataset:
         clips, report = merge(self.located.clips, MergeOptions(how, tuple(order)), findings)
         return self._next(clips, findings, {"merge": report})
 
-    def _next(
-        self, clips: Iterable[AnnotatedClip], findings: Findings, changes: Mapping[str, Any], **fields: Any
-    ) -> "Dataset":
+    def _next(self, clips: Iterable[AnnotatedClip], findings: Findings, changes: Mapping[str, Any]) -> "Dataset":
         located = Stage(tuple(clips), self.located.lost)
-        return replace(self, located=located, findings=findings, changes={**self.changes, **changes}, **fields)
+        return replace(self, located=located, findings=findings, changes={**self.changes, **changes})
 
     # --- Into files
 
@@ -470,7 +467,7 @@ class Dataset:
         workers: "Workers | None" = None,
         progress: Progress = unheard,
     ) -> Manifest:
-        """Write the labels into `folder` (here or in S3) in one of the formats of `lsvid formats`; returns the manifest.
+        """Write the labels into `folder`, here or in S3, in a format of `lsvid formats`; returns the manifest.
 
         images: the picture of every labelled frame, too. The folder's files appear whole or not at all. Raises
         DataError where nothing is left to write; SettingsError where the folder holds somebody else's files, or an
@@ -547,7 +544,7 @@ def read(
     skip_bad: bool = False,
     workers: "Workers | None" = None,
     progress: Progress = unheard,
-    **options: Any,
+    **options: Any,  # noqa: ANN401 - fields of ReadOptions, which says their types
 ) -> Dataset:
     """The clips and spans of exports: Label Studio's, Prodigy's, and all that `lsvid formats` lists for reading.
 

@@ -1,7 +1,6 @@
 """Exports and projects -> located clips: which sources are read, where their clips are, which annotations count.
 
-A `ReadRequest` says all of it; `read_located` and `read_records` do it, and `source_of` opens what it names. The command
-line and `lsvid.read` both come through here.
+A `ReadRequest` says all of it, and `read_located` does it. The command line and `lsvid.read` both come through here.
 """
 
 import hashlib
@@ -138,8 +137,8 @@ class Read:
 def opened(request: ReadRequest, progress: Progress = unheard) -> Iterator[Sources]:
     """The sources of `request`; a project is downloaded into a temporary file, which is gone afterwards.
 
-    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a project
-    are not on this machine.
+    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a
+    project are not on this machine.
     """
     tree = request.labels if isinstance(request.labels, LabelTree) or request.labels is None else None
     if tree is None and request.labels is not None:
@@ -192,9 +191,7 @@ def read_located(
         return Read(located, sources.tree, sources.hashed(), changed)
 
 
-def read_lenient(
-    request: ReadRequest, findings: Findings, *, on_downloaded: Progress = unheard
-) -> Read:
+def read_lenient(request: ReadRequest, findings: Findings, *, on_downloaded: Progress = unheard) -> Read:
     """As `read_located`, but that clips which cannot be found are warned about, and stay among the lost ones."""
     with opened(request, on_downloaded) as sources:
         gathered, changed = _gathered(sources, request, findings)
@@ -238,4 +235,3 @@ def sha256_of(path: Path) -> str:
         return digest.hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
