@@ -63,7 +63,7 @@ def clip(
     path: str = "",
 ) -> AnnotatedClip:
     """A clip with one person's spans, several people's (a dict), or nobody's (None)."""
-    case, name = clip_id.split("/")
+    case, _, name = clip_id.rpartition("/")
     times = times or index(100)
     people = {} if spans is None else spans if isinstance(spans, dict) else {"ann": spans}
     works = tuple(work(person, theirs, case=case, clip=name, times=times) for person, theirs in people.items())

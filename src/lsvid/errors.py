@@ -15,18 +15,26 @@ LsvidError                  what went wrong, and a hint: what to do; carries the
 Catch `LsvidError` for all of them; the others where the remedy differs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+from lsvid.redaction import redacted
 
 
 class LsvidError(Exception):
-    """What went wrong (`message`, one line or more) and what to do about it (`hint`, may be empty)."""
+    """What went wrong (`message`, one line or more) and what to do about it (`hint`, may be empty).
+
+    A notebook shows the hint below the message. No secret that an address carries is in either.
+    """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
+        message, hint = redacted(message), redacted(hint)
         super().__init__(message, hint)  # both in args: an error must survive the trip out of a worker process
         self.message = message
         self.hint = hint
+        if hint:
+            self.add_note(f"hint: {hint}")
 
     def __str__(self) -> str:
         return self.message
@@ -65,6 +73,12 @@ class SettingsError(LsvidError):
     """The command or its configuration is wrong, not the data."""
 
     exit_code = 2
+
+
+def check_choice(option: str, value: object, choices: Collection[str]) -> None:
+    """Raise SettingsError, which lists `choices`, where `value` is none of them. `option` is what a person set."""
+    if value not in choices:
+        raise SettingsError(f"{option} {value!r} is not known", f"choose from {', '.join(choices)}")
 
 
 class ServerError(LsvidError):

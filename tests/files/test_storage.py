@@ -19,8 +19,9 @@ from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.cli import cli
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
-from lsvid.video.clips import CaseRule, ClipFinder, find_clips
+from lsvid.video.clips import CaseRule, find_clips
 from lsvid.video.index import probe, probe_all
+from lsvid.video.lookup import ClipFinder
 from s3_server import KEY, SECRET, Bucket, S3Server
 
 pytestmark = pytest.mark.server

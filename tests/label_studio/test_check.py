@@ -190,7 +190,10 @@ class Answer:
 @pytest.mark.parametrize(
     ("content", "status", "text"),
     [
-        (b'{"release": "1.13.1"}', "warn", "is Label Studio 1.13.1; lsvid is tested with 1.23.2"),
+        (b'{"release": "1.13.1"}', "fail", "Label Studio 1.13.1 is too old"),
+        (b'{"release": "1.21.0"}', "warn", "Label Studio 1.21.0 is old: the timelines waveform and both work from"),
+        (b'{"release": "1.22.0"}', "pass", "is Label Studio 1.22.0"),
+        (b'{"release": "1.24.0"}', "warn", "is newer than the release that lsvid is tested with, 1.23.2"),
         (b"<html>log in</html>", "fail", "answered with a web page instead of data"),
         (b'{"something": 1}', "fail", "no Label Studio answers at http://x.example.org"),
     ],
@@ -202,7 +205,7 @@ def test_servers_that_are_not_the_known_one(
     check = checks._checked("server", lambda: checks.check_version("http://x.example.org"))
     assert check.status == status
     assert text in check.message
-    assert check.remedy
+    assert bool(check.remedy) == (status != "pass")
 
 
 def test_a_server_that_is_not_there() -> None:

@@ -1,8 +1,10 @@
 """The connection to Label Studio: what people are told when it goes wrong, and that a POST is never simply repeated."""
 
+import importlib.util
 import json
 import socket
 import ssl
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -457,3 +459,63 @@ def test_tasks_are_read_back_page_by_page(label_studio: LabelStudio, monkeypatch
     found = tasks.read_tasks(server, project)
     assert [task.id for task in found] == [*ids, last]
     assert [task.data.id for task in found] == [*(data["id"] for data in datas), None]
+
+
+# --- Releases, and the SDK --------------------------------------------------------------------------------------------
+
+
+def test_a_server_that_numbers_pictures_otherwise_is_refused(fake: FakeServer) -> None:
+    """Measured on 1.15.0: number n shows picture n; from 1.17.0 on picture n - 1."""
+    for release in ("1.14.0", "1.15.0", "1.16.9"):
+        fake.answers["GET /api/version"] = (200, {"release": release})
+        error = failing(fake)
+        assert isinstance(error, ServerError)
+        assert error.message.startswith(f"Label Studio {release} is too old: ")
+        assert error.message.endswith(f" one picture early ({fake.url})")
+        assert "\n" not in error.message
+        assert "1.23.2" in error.hint
+
+
+@pytest.mark.parametrize("release", ["1.17.0", "1.21.0", "1.22.0", "1.23.2", "1.24.0.dev1", "2.19.1", "develop", ""])
+def test_a_server_of_another_release_is_not(fake: FakeServer, release: str) -> None:
+    fake.answers["GET /api/version"] = (200, {"release": release})
+    assert connect(fake.url, SECRET).release == release
+
+
+@pytest.mark.parametrize("body", ["<html>", "[]", '{"release": 3}', ""])
+def test_a_server_that_does_not_tell_its_release(fake: FakeServer, body: str) -> None:
+    fake.answers["GET /api/version"] = (200, body)
+    assert connect(fake.url, SECRET).release == ""
+
+
+@pytest.mark.parametrize(("release", "fits"), [("1.17.0", False), ("1.21.3", False), ("1.22.0", True), ("", True)])
+def test_the_waveform_is_refused_where_the_editor_cannot_show_it(fake: FakeServer, release: str, fits: bool) -> None:
+    fake.answers["GET /api/version"] = (200, {"release": release})
+    server = connect(fake.url, SECRET)
+    server.require_timeline("frames")
+    for timeline in ("waveform", "both"):
+        if fits:
+            server.require_timeline(timeline)
+        else:
+            with pytest.raises(ServerError, match=f"the timeline {timeline} works from Label Studio 1.22 on"):
+                server.require_timeline(timeline)
+
+
+@pytest.mark.parametrize(
+    ("version", "message", "hint"),
+    [
+        ((3, 14), "cannot be installed on Python 3.14 yet", "uv tool install --python 3.13 lsvid"),
+        ((3, 12), "is not installed here", "pip install"),
+    ],
+)
+def test_without_the_sdk_what_changes_something_is_refused_and_what_reads_is_not(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], message: str, hint: str
+) -> None:
+    monkeypatch.setattr(sys, "version_info", version)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    server = connect(fake.url, SECRET)
+    with pytest.raises(SettingsError, match=message) as from_start:
+        connect(fake.url, SECRET, changes=True)
+    with pytest.raises(SettingsError, match=message):
+        server.sdk  # noqa: B018
+    assert hint in from_start.value.hint

@@ -390,7 +390,7 @@ def test_files_that_cannot_be_read_are_one_clear_error(tmp_path: Path, document:
 
 
 def test_a_wild_media_address_is_no_crash(tmp_path: Path) -> None:
-    spans, _ = spans_of(tmp_path, eaf(SLOTS, PHASE, media='<MEDIA_DESCRIPTOR MEDIA_URL="http://[z.mp4"/>'))
+    spans, _ = spans_of(tmp_path, eaf(SLOTS, PHASE, media='<MEDIA_DESCRIPTOR MEDIA_URL="http://[z/op1/a.mp4"/>'))
     assert spans == [("Suturing", 0.0, 4.0)]
 
 

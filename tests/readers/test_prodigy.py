@@ -48,7 +48,7 @@ def spans_of(records: list[Any]) -> list[Span]:
 
 def faults_of(tmp_path: Path, *tasks: dict[str, Any], **options: Any) -> list[str]:
     _, findings = read(write(tmp_path / "out.jsonl", *tasks), **options)
-    return [reason for _, reason in findings.faults]
+    return ["; ".join(filter(None, (fault[1], findings.hints.get(fault)))) for fault in findings.faults]
 
 
 def run(*arguments: object) -> Result:
@@ -160,7 +160,7 @@ def test_line_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("fields", "case", "clip", "media"),
     [
-        ({"video": "https://host/op1/a%20b.mp4?X=1", "path": None}, "op1", "a b", "https://host/op1/a%20b.mp4?X=1"),
+        ({"video": "https://host/op1/a%20b.mp4?X=1", "path": None}, "op1", "a b", "https://host/op1/a%20b.mp4"),
         ({"video": "s3://bucket/op1/a.mp4", "path": None}, "op1", "a", "s3://bucket/op1/a.mp4"),
         ({"audio": "op2/a.wav", "path": None}, "op2", "a", "op2/a.wav"),
         ({"video": "https://host/1/a.mp4", "path": "/data/op3/a.mp4"}, "op3", "a", "/data/op3/a.mp4"),
@@ -397,7 +397,7 @@ def test_unknown_dataset_lists_them(prodigy_db: Path) -> None:
 
 
 def test_empty_database(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"its datasets:\n  none$"):
+    with pytest.raises(SettingsError, match=r"its datasets:\n  none\nhint"):
         read(str(database(tmp_path / "prodigy.db", {})))
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.video.clips import CaseRule, ClipFinder, find_clips, media_path, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, find_clips, missing_numbers, natural_key
+from lsvid.video.lookup import ClipFinder, media_path
 
 RULE = CaseRule.parse()
 

@@ -343,7 +343,7 @@ def test_no_scheduler_and_no_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(lsvid.workers.cluster, "_CONNECT_TIMEOUT_S", 0.3)
     monkeypatch.setattr(lsvid.workers.cluster, "_WORKERS_TIMEOUT_S", 0.3)
     with (
-        pytest.raises(ServerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1$") as caught,
+        pytest.raises(ServerError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:1\nhint") as caught,
         open_cluster("tcp://127.0.0.1:1"),
     ):
         pass

@@ -55,6 +55,7 @@ def load_opentad(file: Path, classes: Path, subset: str) -> dict[str, list[tuple
     st.sampled_from([Fraction(0), Fraction(1, 5)]),
 )
 def test_what_the_readers_load_is_what_was_labelled(spans: list[Labelled], rate: Fraction, start_s: Fraction) -> None:
+    spans = spans or [("Suturing", 0, 1)]  # a clip in which nothing is labelled is left out of training
     clips = placed(clip("op1/a", spans, index(60, rate, start_s)))
     with TemporaryDirectory() as folder:
         export(Path(folder, "out"), clips, "activitynet", LABELS)
@@ -92,6 +93,24 @@ def test_subsets_are_by_case(tmp_path: Path) -> None:
     for number in (1, 2):
         file = tmp_path / f"folds/activitynet_split{number}.json"
         assert [len(load_actionformer(file, subset)[0]) for subset in ("training", "validation")] == [4, 4]
+
+
+@pytest.mark.parametrize("spans", [None, []])
+def test_a_clip_without_a_label_is_left_out_of_training_only(tmp_path: Path, spans: list[Labelled] | None) -> None:
+    clips = placed(
+        *(clip(f"op{n}/{name}", [("A", 0, 10)] if name == "a" else spans) for n in range(2) for name in "ab")
+    )
+    shares = {"train": Fraction(1, 2), "test": Fraction(1, 2)}
+    _, findings = export(
+        tmp_path / "out", clips, "activitynet", splits=SplitOptions(shares=shares), include_unannotated=True
+    )
+    train, _ = load_actionformer(tmp_path / "out/activitynet.json", "training")
+    test, _ = load_actionformer(tmp_path / "out/activitynet.json", "testing")
+    assert sorted(name[4:] for name in train) == ["a"]
+    assert sorted(name[4:] for name in test) == ["a", "b"]
+    assert findings.left_out_counts() == {
+        "videos in which nothing is labelled, left out of training, which breaks at them": 1
+    }
 
 
 def test_one_level(tmp_path: Path) -> None:

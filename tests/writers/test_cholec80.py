@@ -73,6 +73,15 @@ def test_cases_of_other_names_are_numbered_and_told(tmp_path: Path) -> None:
     assert any("numbered in their order" in text for text, _ in findings.warnings)
 
 
+def test_120_videos_have_numbers_of_one_width(tmp_path: Path) -> None:
+    """Files sorted as text and folders of pictures sorted as numbers are paired by place."""
+    clips = placed(*(clip(f"op{n}/a", [(f"L{n % 3}", 0, 30)], index(30)) for n in range(120)))
+    _, findings = export(tmp_path / "out", clips, "cholec80")
+    files = sorted(file.name for file in (tmp_path / "out/phase_annotations").iterdir())
+    assert files == [f"video{n:03}-phase.txt" for n in range(1, 121)]
+    assert any("120 videos have numbers of 3 digits" in text for text, _ in findings.warnings)
+
+
 def test_rates_that_the_readers_cannot_sample_are_warned_about(tmp_path: Path) -> None:
     ntsc = clip("video01/a", [("A", 0, 61)], index(61, Fraction(30000, 1001)))
     _, findings = export(tmp_path / "out", placed(ntsc), "cholec80")

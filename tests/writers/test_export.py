@@ -189,7 +189,7 @@ def test_all_faults_are_reported_at_once_and_nothing_is_written(clips: Path, tmp
         "task 1, clip op1/clip_1, annotation 1, region r2: number 76 lies past the clip's last, 50 at 25 fps",
         "task 2, annotation 2, region r4: frame 0 is below 1",
         "clip op1/clip_7: cannot find the clip /data/local-files/?d=clips/op1/clip_7.mp4 (looked in: ",
-        "hint: mend them at their source and export again; --skip-bad leaves them out and counts them",
+        "hint: mend them at their source and export again; name its folder: --clips DIR; --cut-overrun cuts what",
     ):
         assert text in result.stderr
     assert not (tmp_path / "out").exists()

@@ -38,7 +38,7 @@ def test_every_picture_is_the_one_of_its_row(videos: VideoFactory, tmp_path: Pat
     n_frames = info.index.n_frames
     one = clip("op1/a", [("A", 0, 10), ("B", 5, n_frames)], info.index, str(path))
     export(tmp_path / "out", placed(one), "huggingface")
-    rows = load_imagefolder(tmp_path / "out")
+    rows = load_imagefolder(tmp_path / "out/train")
     numbers = [read_burnt_number(row["image"]) for row in rows]  # type: ignore[arg-type]
     assert [row["frame"] for row in rows] == list(range(n_frames))
     assert [number - numbers[0] for number in numbers] == list(range(n_frames))
@@ -62,6 +62,21 @@ def test_sampled_with_background_and_parts_by_case(videos: VideoFactory, tmp_pat
     assert sorted(map(str, cases)) == ["op0", "op1"]
     with pytest.raises(SettingsError, match="--folds means nothing to --format huggingface"):
         export(tmp_path / "folds", clips, "huggingface", splits=SplitOptions(folds=2))
+
+
+def test_folders_do_not_name_a_split(videos: VideoFactory, tmp_path: Path) -> None:
+    path = videos.make(n_frames=2)
+    times = probe(path).index
+    ids = ["test op/a", "op/val-1", "train/eval", "contest/a", "op 2/Testing", "__x/b"]
+    clips = placed(*(clip(clip_id, [("A", 0, 1)], times, str(path)) for clip_id in ids))
+    _, findings = export(tmp_path / "out", clips, "huggingface")
+    rows = load_imagefolder(tmp_path / "out/train")
+    folders = {f"{row['case']}/{row['clip']}": str(row["file_name"]).rpartition("/")[0] for row in rows}
+    assert folders == {
+        "test op/a": "=test op/a", "op/val-1": "op/=val-1", "train/eval": "=train/=eval", "contest/a": "contest/a",
+        "op 2/Testing": "op 2/=Testing", "__x/b": "=__x/b",
+    }  # fmt: skip
+    assert any("'test op/a' -> '=test op/a'" in text for text, _ in findings.warnings)
 
 
 def test_a_clip_that_has_gone_is_named(tmp_path: Path) -> None:

@@ -67,9 +67,16 @@ def test_names_that_would_break_the_readers_are_mended_and_told(tmp_path: Path) 
     assert "30 frames have no label on the first level; mstcn needs one: 'background'" in warned
 
 
-def test_a_label_called_background_is_the_background(tmp_path: Path) -> None:
-    export(tmp_path / "out", placed(clip("op1/a", [("background", 0, 10), ("A", 10, 20)])), "mstcn")
-    assert (tmp_path / "out/mapping.txt").read_text(encoding="utf-8") == "0 background\n1 A\n"
+@pytest.mark.parametrize("file_format", ["mstcn", "cholec80"])
+def test_a_label_called_background_beside_frames_without_one_is_refused(tmp_path: Path, file_format: str) -> None:
+    clips = placed(clip("op1/a", [("background", 0, 10), ("A", 10, 20)]))
+    with pytest.raises(DataError, match="80 frames without a label would be called 'background', as a label is"):
+        export(tmp_path / "out", clips, file_format)
+    assert not (tmp_path / "out").exists()
+    export(tmp_path / "out", clips, file_format, background="nothing")
+    everywhere = placed(clip("op1/a", [("background", 0, 10), ("A", 10, 100)]))
+    export(tmp_path / "full", everywhere, "mstcn")
+    assert (tmp_path / "full/mapping.txt").read_text(encoding="utf-8") == "0 background\n1 A\n"
 
 
 def test_one_name_under_two_parents_is_two_classes(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import msgspec
 
 from lsvid.annotations.spans import Frames, LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip
+from lsvid.errors import check_choice
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
@@ -39,6 +40,11 @@ class BoundaryOptions:
     overlap: str = "keep"
     priority: str = "label-order"
     join_gap_s: Fraction | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where a value is none of those there are."""
+        check_choice("overlap", self.overlap, OVERLAPS)
+        check_choice("priority", self.priority, PRIORITIES)
 
     @property
     def asked_for(self) -> bool:

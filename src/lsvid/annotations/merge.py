@@ -14,7 +14,7 @@ import numpy as np
 
 from lsvid.annotations.spans import Annotation, Frames, LocatedSpan, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, Work
-from lsvid.errors import SettingsError
+from lsvid.errors import SettingsError, check_choice
 from lsvid.findings import Findings
 
 MERGES = ("majority", "union", "intersection", "priority")
@@ -30,6 +30,10 @@ class MergeOptions:
 
     how: str
     order: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where `how` is none of MERGES."""
+        check_choice("merge", self.how, MERGES)
 
     def check(self) -> None:
         """Raise SettingsError where priority has no order."""

@@ -17,12 +17,15 @@ from typing import Any
 
 import msgspec
 
+from lsvid.redaction import public_address
 from lsvid.video.timebase import (
+    OUTSIDE_TOLERANCE_S,
     SECONDS_TOLERANCE,
     FrameIndex,
     OutsideClipError,
     frames_of_range,
     frames_of_seconds,
+    last_number,
     parse_rate,
     seconds_of_frames,
     shown,
@@ -63,6 +66,11 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
         """Whether it reaches past the clip's last picture."""
         return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
 
+    def cut(self, index: FrameIndex) -> "LsFrames | None":
+        """What of it lies in the clip, or None where nothing does."""
+        last = max(last_number(index, parse_rate(self.ls_fps)), 1)
+        return LsFrames(self.start, min(self.end, last), self.ls_fps) if self.start <= last else None
+
 
 class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
     """Seconds `[start, end)` on the presentation timeline; boundaries may lie `tolerance` before their picture."""
@@ -83,8 +91,16 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         return frames_of_seconds(index, self.start, self.end, tolerance_s)
 
     def is_cut(self, index: FrameIndex) -> bool:
-        """Whether it reaches past the end of the last picture, by more than the tolerance."""
-        return self.end > index.end_s + Fraction(self.tolerance)
+        """Whether it reaches past the end of the last picture by more than the tolerance, or begins long before."""
+        return (
+            self.end > index.end_s + Fraction(self.tolerance)
+            or self.start < min(index.start_s, Fraction(0)) - OUTSIDE_TOLERANCE_S
+        )
+
+    def cut(self, index: FrameIndex) -> "Seconds | None":
+        """What of it lies in the clip, or None where nothing does."""
+        start, end = max(self.start, float(index.start_s)), min(self.end, float(index.end_s))
+        return Seconds(start, end, self.tolerance) if start < end else None
 
 
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
@@ -106,8 +122,12 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return self.start, self.stop
 
     def is_cut(self, index: FrameIndex) -> bool:
-        """Never: frames outside the clip are an error."""
-        return False
+        """Whether it reaches past the clip's last frame."""
+        return self.stop > index.n_frames
+
+    def cut(self, index: FrameIndex) -> "Frames | None":
+        """What of it lies in the clip, or None where nothing does."""
+        return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 
 Basis = LsFrames | Seconds | Frames
@@ -144,6 +164,10 @@ class Clip(_Record, kw_only=True, tag="clip"):
     task_id: int | None = None
     proxy: Proxy | None = None
 
+    def __post_init__(self) -> None:
+        """Keep no secret of a presigned address: it would reach every file and message from here."""
+        self.media = public_address(self.media)
+
 
 class Annotation(_Record, kw_only=True, tag="annotation"):
     """That `annotator` has worked through a clip, whether or not there was anything to mark.
@@ -179,9 +203,18 @@ class Span(_Record, kw_only=True, tag="span"):
     start_frame: int | None = None
     stop_frame: int | None = None
 
-    def located(self, index: FrameIndex) -> "LocatedSpan":
-        """The span on the frames that `basis` means, its seconds computed from them. Raises OutsideClipError."""
-        start_frame, stop_frame = self.basis.frames(index)
+    def located(self, index: FrameIndex, *, cut_overrun: bool = False) -> "LocatedSpan":
+        """The span on the frames that `basis` means, its seconds computed from them.
+
+        Raises OutsideClipError; with `cut_overrun` only where no part of it lies in the clip.
+        """
+        try:
+            start_frame, stop_frame = self.basis.frames(index)
+        except OutsideClipError:
+            inside = self.basis.cut(index) if cut_overrun else None
+            if inside is None:
+                raise
+            start_frame, stop_frame = inside.frames(index)
         start_s, end_s = seconds_of_frames(index, start_frame, stop_frame)
         return LocatedSpan(
             version=self.version, case=self.case, clip=self.clip, label=self.label, annotator=self.annotator,

@@ -11,17 +11,17 @@ read stay GatheredClips, and are handed on beside the others as `lost`: their ca
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
-from lsvid.errors import ClipError, ExportError, SettingsError
+from lsvid.errors import ClipError, ExportError, check_choice
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule, ClipFinder, find_clips, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, find_clips, is_file, missing_numbers, natural_key
 from lsvid.video.index import VideoInfo, probe_all
+from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import FrameIndex, OutsideClipError, PackedFrameIndex
 
 if TYPE_CHECKING:
@@ -182,6 +182,12 @@ class Selection:
     statuses: frozenset[Status] = frozenset({Status.ACCEPTED})
     annotators: frozenset[str] | None = None
 
+    def __post_init__(self) -> None:
+        """Raise SettingsError where a value is none of those there are."""
+        check_choice("annotations", self.annotations, ANNOTATION_CHOICES)
+        for status in self.statuses:
+            check_choice("status", status, [str(known) for known in Status])
+
 
 # --- Gathering --------------------------------------------------------------------------------------------------------
 
@@ -337,20 +343,20 @@ def _join_parts(works: Iterable[Work[Span]]) -> list[Work[Span]]:
 
 def find_files(
     clips: Sequence[GatheredClip],
-    roots: Sequence[str],
+    finder: ClipFinder,
     rule: CaseRule | None,
     findings: Findings,
     on_probed: Callable[[int, int], None] | None = None,
     workers: "Workers | None" = None,
 ) -> Stage[FoundClip]:
-    """The clips with their file under `roots` (none: where the export says) and its frame index.
+    """The clips with the file that `finder` finds for them, and its frame index.
 
-    Adds the unannotated clips of the same cases that lie under `roots`, since a case's time counts every one, and tells
-    where each clip lies in its case. What cannot be found or read is a fault.
+    Adds the unannotated clips of the same cases that lie under the finder's roots, since a case's time counts every
+    one, and tells where each clip lies in its case. What cannot be found or read is a fault.
     """
-    finder = ClipFinder(roots)
     paths = {clip.id: _find(clip, finder, findings) for clip in clips}
-    siblings = _siblings(clips, {path for path in paths.values() if path}, roots, rule)
+    siblings = _siblings(clips, {path for path in paths.values() if path}, finder.roots, rule)
+    _warn_of_names(finder, findings)
     for sibling in siblings:
         if (taken := paths.setdefault(sibling.id, sibling.clip.media)) != sibling.clip.media:
             findings.fault(f"clip {sibling.id}", f"two files have this id: {taken}, {sibling.clip.media}")
@@ -374,7 +380,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
     """The clip with what its file says; as it was where that is a fault."""
     record = clip.clip
     if isinstance(info, ClipError):
-        findings.fault(f"clip {clip.id}", info.message)
+        findings.fault(f"clip {clip.id}", info.message, info.hint)
         return clip
     if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
         findings.warn(
@@ -425,7 +431,7 @@ def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
     if found is not None and found != copy:
         return found
     # What lies at the end of the same path below the folder of the proxies is the proxy.
-    return media if Path(media).is_file() else copy
+    return media if is_file(media) else copy
 
 
 def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | None:
@@ -439,11 +445,22 @@ def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | N
         try:
             found[finder.find(media)] = None
         except ClipError as error:
-            findings.fault(f"clip {clip.id}", error.message)
+            findings.fault(f"clip {clip.id}", error.message, error.hint)
     if len(found) > 1:
         findings.fault(f"clip {clip.id}", f"two files have this id: {', '.join(found)}")
         return None
     return next(iter(found), None)
+
+
+def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
+    """Say which clips were found under a name that is not quite their own."""
+    loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
+    if loosely:
+        listed = "; ".join(loosely[:3]) + (f"; and {len(loosely) - 3} more" if len(loosely) > 3 else "")
+        findings.warn(
+            f"{len(loosely)} clips lie under another name than the annotations give: {listed}",
+            "check that these are the videos that were annotated",
+        )
 
 
 def _siblings(
@@ -492,34 +509,35 @@ def told_length(clip: GatheredClip) -> tuple[int, Fraction]:
 # --- Locating ---------------------------------------------------------------------------------------------------------
 
 
-def locate(found: Stage[FoundClip], findings: Findings) -> Stage[AnnotatedClip]:
+def locate(found: Stage[FoundClip], findings: Findings, *, cut_overrun: bool = False) -> Stage[AnnotatedClip]:
     """The clips with every span on its frames; a span that lies outside its clip is a fault.
 
     Spans that hold no picture are reported as left out, and dropped; ends up to a second outside the clip are cut and
-    counted.
+    counted, and with `cut_overrun` those further outside, too, as long as a part of the span lies in the clip.
     """
     clips = []
     for clip in found.clips:
         works = tuple(
-            Work(work.annotation, tuple(_located(clip, work, findings)), work.annotator) for work in clip.works
+            Work(work.annotation, tuple(_located(clip, work, findings, cut_overrun=cut_overrun)), work.annotator)
+            for work in clip.works
         )
         clips.append(AnnotatedClip(clip.clip, works, clip.path, clip.info, clip.case_frame, clip.case_time_s))
     return Stage(tuple(clips), found.lost)
 
 
-def _located(clip: FoundClip, work: Work[Span], findings: Findings) -> Iterator[LocatedSpan]:
+def _located(clip: FoundClip, work: Work[Span], findings: Findings, *, cut_overrun: bool) -> Iterator[LocatedSpan]:
     index, where = clip.info.index, _where(clip.clip, work)
     for span in work.spans:
         place = f"{where}, region {span.region_id}"
         try:
-            located = span.located(index)
+            located = span.located(index, cut_overrun=cut_overrun)
         except OutsideClipError as error:
-            findings.fault(place, str(error))
+            findings.fault(place, str(error), "" if cut_overrun else OVERRUN_HINT)
             continue
         if located.start_frame == located.stop_frame:
             findings.leave_out(place, "spans that hold no picture")
             continue
-        if located.stop_frame == index.n_frames and span.basis.is_cut(index):
+        if (located.start_frame == 0 or located.stop_frame == index.n_frames) and span.basis.is_cut(index):
             findings.cut(place)
         yield located
 
@@ -532,18 +550,25 @@ def _where(clip: Clip, work: Work[Span]) -> str:
 # --- Faults, labels ---------------------------------------------------------------------------------------------------
 
 
+OVERRUN_HINT = "--cut-overrun cuts what overruns its clip to the clip's end, and counts it"
+BAD_DATA = "bad data"
+"""Why faults are left out where that was asked for."""
+_MEND_HINT = "mend them at their source and export again"
+
+
 def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
     """Raise ExportError with every fault of `findings`; with `skip_bad` count them as left out instead."""
     if not findings.faults:
         return
     if skip_bad:
         for place, reason in findings.faults:
-            findings.leave_out(f"{place}: {reason}", "bad data")
+            findings.leave_out(f"{place}: {reason}", BAD_DATA)
         findings.faults.clear()
         return
+    hints = list(dict.fromkeys(findings.hints.get(fault, _MEND_HINT) for fault in findings.faults))
     raise ExportError(
         f"{what}: {len(findings.faults)} faults" if len(findings.faults) > 1 else f"{what}: a fault",
-        "mend them at their source and export again; --skip-bad leaves them out and counts them",
+        "; ".join([*hints, "--skip-bad leaves them out and counts them"]),
         [f"{place}: {reason}" for place, reason in findings.faults],
     )
 
@@ -554,9 +579,3 @@ def label_order(clips: Iterable[AnnotatedClip | GatheredClip], tree: LabelTree |
     known = set(paths)
     seen = {span.label for clip in clips for work in clip.works for span in work.spans} - known
     return paths + sorted(seen, key=lambda path: [natural_key(name) for name in path])
-
-
-def check_selection(selection: Selection) -> None:
-    """Raise SettingsError where `annotations` is none of ANNOTATION_CHOICES."""
-    if selection.annotations not in ANNOTATION_CHOICES:
-        raise SettingsError(f"annotations {selection.annotations!r}: choose from {', '.join(ANNOTATION_CHOICES)}")

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import (
     case_options,
     document_root_option,
@@ -89,7 +90,6 @@ def import_clips(
     from lsvid.findings import Findings
     from lsvid.label_studio import imports
     from lsvid.label_studio.annotations import SpanImport, import_spans
-    from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import parse_storage
     from lsvid.readers.documents import ReadOptions
     from lsvid.video.clips import CaseRule, find_clips
@@ -97,7 +97,7 @@ def import_clips(
     new_names = read_renames(renames)
     mappings = [parse_storage(text) for text in storages]
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
-    server = connect(url, api_key)
+    server = connected(output, url, api_key, changes=True)
     findings = Findings()
     with open_workers(scheduler) as workers:
         options = imports.ImportOptions(

@@ -2,6 +2,7 @@
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
 
@@ -38,10 +39,9 @@ def second_pass(
       lsvid export-frames --project Labels -o frames/
     """
     from lsvid.findings import Findings
-    from lsvid.label_studio.client import connect
     from lsvid.label_studio.second_pass import bring_regions
 
-    server = connect(url, api_key)
+    server = connected(output, url, api_key, changes=True)
     findings = Findings()
     counts = bring_regions(server, first, second, annotators, findings, dry_run=dry_run)
     output.findings(findings)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
@@ -75,7 +76,6 @@ def setup_project(
     from lsvid.files.storage import is_s3
     from lsvid.findings import Findings
     from lsvid.label_studio import setup
-    from lsvid.label_studio.client import connect
     from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
     from lsvid.label_studio.s3 import parse_s3_storage
     from lsvid.labeling.second_pass import FIRST_PASS
@@ -103,7 +103,7 @@ def setup_project(
         is_second_pass=stage == "labels",
         annotations_per_clip=annotations_per_clip,
     )
-    server = connect(url, api_key)
+    server = connected(output, url, api_key, changes=True)
     findings = Findings()
     report = setup.setup_project(server, settings, findings, project, force=force, dry_run=dry_run)
     address = server.project_url(report.project_id) if report.project_id is not None else None

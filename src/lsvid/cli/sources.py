@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import case_options, s3_options, server_options
 from lsvid.cli.output import Output
 from lsvid.errors import DataError, SettingsError
@@ -40,6 +41,9 @@ def source_options(command: Command) -> Command:
             click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
                          show_default=True, help="Annotations of this status; repeatable."),
             click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
+            click.option("--cut-overrun", is_flag=True,
+                         help="Cut a span that overruns its clip by more than a second to the clip's end, and count "
+                         "it, instead of stopping."),
             click.option("--ls-fps", metavar="R",
                          help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
         ]
@@ -143,11 +147,10 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
         roots, label_config = list(options["roots"]), None
         annotators: dict[str, str] = {}
         if project:
-            from lsvid.label_studio.client import connect
             from lsvid.label_studio.export import download_export
 
             with output.progress("Downloading annotations") as step:
-                server = connect(options["url"], options["api_key"])
+                server = connected(output, options["url"], options["api_key"])
                 download = stack.enter_context(download_export(server, project, step))
             exports, names = (str(download.path),), (f"{download.url}/projects/{download.id}",)
             label_config = download.label_config
@@ -175,6 +178,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             options["tiers"],
             options["tier_names"],
             decode_media=not roots,
+            cut_overrun=options["cut_overrun"],
         )
         yield Sources(exports, read_options, roots, names), selection, treatment
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lsvid.cli.connection import connected
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
 
@@ -29,10 +30,9 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
       lsvid status --project Surgery
       lsvid status --project 3 --json
     """
-    from lsvid.label_studio.client import connect
     from lsvid.label_studio.status import project_status
 
-    server = connect(url, api_key)
+    server = connected(output, url, api_key)
     with output.progress("Reading annotations") as step:
         found = project_status(server, project, step)
     output.document = {

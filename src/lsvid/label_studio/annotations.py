@@ -35,8 +35,9 @@ from lsvid.labeling.results import Controls
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions, iter_documents
 from lsvid.readers.label_studio import META_KEY
-from lsvid.video.clips import ClipFile, ClipFinder
+from lsvid.video.clips import ClipFile
 from lsvid.video.index import VideoInfo, probe
+from lsvid.video.lookup import AmbiguousClipError, ClipFinder
 from lsvid.video.timebase import parse_rate
 
 Kind = Literal["predictions", "annotations"]
@@ -137,9 +138,11 @@ def _find(
         for media in one.media:
             try:
                 file = by_path.get(finder.find(media), file)
-            except ClipError as error:
-                if file is None and "\n" in error.message:  # several files could be it
-                    findings.fault(f"clip {one.id}", error.message)
+            except AmbiguousClipError as error:
+                if file is None:
+                    findings.fault(f"clip {one.id}", error.message, error.hint)
+            except ClipError:
+                continue
         task = tasks.get(file.id) if file else None
         if file is None or task is None:
             for work in one.works:

@@ -17,7 +17,7 @@ import requests
 from lsvid.errors import LsvidError, ServerError
 from lsvid.files import storage
 from lsvid.findings import Findings
-from lsvid.label_studio import s3
+from lsvid.label_studio import releases, s3
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server, clean_url, connect
 from lsvid.label_studio.failures import json_content
@@ -34,9 +34,6 @@ from lsvid.label_studio.project import (
 from lsvid.labeling.changes import timeline_of
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import cache_dir, probe_all
-
-KNOWN_VERSION = "1.23.2"
-"""The release of Label Studio that lsvid was measured and is tested with."""
 
 _SAMPLES = 3
 _LITTLE_DISK, _NO_DISK = 1_000_000_000, 100_000_000
@@ -106,7 +103,7 @@ class _Version(msgspec.Struct):
 
 
 def check_version(url: str) -> Check:
-    """Whether a Label Studio of the known version answers at `url`. Raises ServerError, SettingsError."""
+    """Whether a Label Studio of a release that lsvid works with answers at `url`. Raises ServerError, SettingsError."""
     address, doing = clean_url(url), "asking for its version"
     try:
         body = json_content(requests.get(f"{address}/api/version", timeout=30), address, doing)
@@ -116,13 +113,12 @@ def check_version(url: str) -> Check:
             f"no Label Studio answers at {address} ({type(error).__name__})",
             "is it running? Check the address given by --url or LABEL_STUDIO_URL",
         ) from error
-    if version != KNOWN_VERSION:
-        return Check(
-            "server",
-            "warn",
-            f"{address} is Label Studio {version}; lsvid is tested with {KNOWN_VERSION}",
-            "frame numbers could be read otherwise there: compare one short annotation with its export first",
-        )
+    if refusal := releases.refusal(version):
+        return Check("server", "fail", f"{refusal} ({address})", releases.UPGRADE, ServerError.exit_code)
+    if text := releases.shortcoming(version):
+        return Check("server", "warn", f"{text} ({address})", releases.UPGRADE)
+    if text := releases.untested(version):
+        return Check("server", "warn", f"{text} ({address})", releases.COMPARE)
     return Check("server", "pass", f"{address} is Label Studio {version}")
 
 

@@ -5,7 +5,9 @@ answer breaks off. Nothing repeats a POST by itself (the SDK would: it retries e
 renews the token.
 """
 
+import importlib.util
 import re
+import sys
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +22,8 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from lsvid.errors import LsvidError, SettingsError, UnclearError
+from lsvid.errors import LsvidError, ServerError, SettingsError, UnclearError
+from lsvid.label_studio import releases
 from lsvid.label_studio.failures import KEY_HINT, json_content, translated
 
 T = TypeVar("T")
@@ -45,11 +48,16 @@ class _Access(msgspec.Struct):
     access: str
 
 
+class _Version(msgspec.Struct):
+    release: str
+
+
 class Server:
-    """A Label Studio that answered and took the key. `url` ends without a slash."""
+    """A Label Studio that answered and took the key. `url` ends without a slash; `release` is empty where not told."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
+        self.release = ""
         self._api_key = api_key
         self._is_personal_token = api_key.count(".") == 2  # a JWT: header.payload.signature; legacy keys are hex
         self._access = ("", 0.0)
@@ -65,6 +73,7 @@ class Server:
     @cached_property
     def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which may only be imported late
         """The SDK's client, which repeats nothing by itself. Importing it takes two seconds."""
+        require_sdk()
         import httpx
         from label_studio_sdk import LabelStudio
 
@@ -108,6 +117,14 @@ class Server:
             if known is None:
                 raise
             raise known from None  # the SDK's errors carry headers and cookies in their text
+
+    def require_timeline(self, timeline: str | None) -> None:
+        """Raise ServerError where the editor of this release cannot show `timeline`."""
+        if timeline in ("waveform", "both") and releases.lacks_waveform(self.release):
+            raise ServerError(
+                f"the timeline {timeline} works from Label Studio 1.22 on, and {self.url} is {self.release}",
+                f"use the timeline frames, or {releases.UPGRADE}",
+            )
 
     def project_url(self, project_id: int) -> str:
         """Where people work on a project."""
@@ -186,19 +203,41 @@ def _retry(method: str) -> Retry:
     )
 
 
-def connect(url: str, api_key: str | None) -> Server:
+def require_sdk() -> None:
+    """Raise SettingsError where Label Studio's SDK is not installed. What only reads does without it."""
+    if importlib.util.find_spec("label_studio_sdk") is not None:
+        return
+    if sys.version_info >= (3, 14):
+        raise SettingsError(
+            f"to change a project lsvid needs Label Studio's SDK, which cannot be installed on Python "
+            f"{sys.version_info[0]}.{sys.version_info[1]} yet",
+            "use lsvid on Python 3.13 for it: uv tool install --python 3.13 lsvid",
+        )
+    raise SettingsError(
+        "Label Studio's SDK is not installed here", "install lsvid again: pip install --force-reinstall lsvid"
+    )
+
+
+def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
     """The Label Studio at `url`, after it has answered and taken the key.
 
-    Raises SettingsError (no key, not an address), AuthError, ServerError.
+    changes: it is to be changed, for which the SDK is needed. Raises SettingsError (no key, not an address, no SDK),
+    AuthError, and ServerError, also where the release is so old that all work with it would be wrong.
     """
+    if changes:
+        require_sdk()
     if not api_key or not api_key.strip():
         raise SettingsError("no Label Studio access token: neither --api-key nor LABEL_STUDIO_API_KEY is set", KEY_HINT)
     if not api_key.strip().isascii() or re.search(r"\s", api_key.strip()):
         raise SettingsError("the Label Studio access token has characters that no token has", KEY_HINT)
     server = Server(clean_url(url), api_key.strip())
     with server.errors(_LOGGING_IN):
-        if redirected := _redirected(server):
+        version = server.session.get(f"{server.url}/api/version", timeout=_CONNECT_TIMEOUT_S * 2)
+        if redirected := _redirected(version):
             server.url = redirected
+    server.release = _release(version)
+    if refusal := releases.refusal(server.release):
+        raise ServerError(f"{refusal} ({server.url})", releases.UPGRADE)
     server.get_json("api/current-user/whoami", _LOGGING_IN, dict)
     return server
 
@@ -227,8 +266,15 @@ def clean_url(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{_BROWSER_PATH.sub('', parts.path).rstrip('/')}"
 
 
-def _redirected(server: Server) -> str | None:
-    """Where the server sends callers of `server.url` (http to https, mostly), or None: a POST does not survive that."""
-    response = server.session.get(f"{server.url}/api/version", timeout=_CONNECT_TIMEOUT_S * 2)
+def _release(version: requests.Response) -> str:
+    """The release that the server tells; empty where it tells none: what is wrong with it comes out at the log-in."""
+    try:
+        return msgspec.json.decode(version.content, type=_Version).release
+    except msgspec.DecodeError:
+        return ""
+
+
+def _redirected(response: requests.Response) -> str | None:
+    """Where the server sends callers of its address (http to https, mostly), or None: a POST does not survive that."""
     base, found, rest = response.url.partition("/api/version")
     return base if response.history and response.ok and found and not rest.strip("/") else None

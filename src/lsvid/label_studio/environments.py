@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from lsvid.errors import LsvidError
+from lsvid.label_studio import releases
 
-LABEL_STUDIO = "label-studio==1.23.2"
-"""The release that lsvid's facts were measured on."""
+LABEL_STUDIO = f"label-studio=={releases.TESTED}"
 
 SERVER_PYTHONS = ("3.13", "3.12", "3.11")
 """The Pythons that Label Studio, and the SDK of it, can be installed on, best first."""

@@ -131,8 +131,11 @@ def translated(error: Exception, url: str, doing: str) -> LsvidError | None:
         return _translated_requests(error, url, doing)
     if isinstance(error, (msgspec.DecodeError, json.JSONDecodeError)):
         return not_label_studio(url, doing)
-    import httpx
-    from label_studio_sdk.core.api_error import ApiError
+    try:
+        import httpx
+        from label_studio_sdk.core.api_error import ApiError
+    except ImportError:  # not on every Python: then nothing of theirs is raised either
+        return None
 
     if isinstance(error, ApiError):
         return _api_error(error.status_code, error.body, url, doing)

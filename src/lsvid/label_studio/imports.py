@@ -95,6 +95,7 @@ def import_clips(
     Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
     """
     project = find_project(server, wanted)
+    server.require_timeline(timeline_of(project.label_config))
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
     infos = _probed(clips, items, progress, options.workers)
     played = _played([clip for clip in clips if clip.id in infos], infos, options, items)

@@ -13,6 +13,7 @@ import msgspec
 
 from lsvid.errors import DataError, LsvidError, ServerError, UnclearError
 from lsvid.findings import Findings
+from lsvid.label_studio import releases
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import (
@@ -128,6 +129,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
     title = settings.title or ""
     changes = label_changes(LabelTree(()), settings.tree)
     timeline = settings.timeline or "frames"
+    _check_editor(server, timeline, findings)
     config = settings.config(timeline)
     report = SetupReport("created", title, timeline, changes=changes, diff=_diff("", config))
     if dry_run:
@@ -157,6 +159,7 @@ def _update(
     server: Server, project: Project, settings: Settings, findings: Findings, *, force: bool, dry_run: bool
 ) -> SetupReport:
     timeline = settings.timeline or timeline_of(project.label_config) or "frames"
+    _check_editor(server, timeline, findings)
     config = settings.config(timeline)
     report = SetupReport("unchanged", settings.title or project.title, timeline, project.id)
     wanted: dict[str, Any] = {}
@@ -186,6 +189,13 @@ def _update(
             with server.errors(f"updating project {project.id}"):
                 server.sdk.projects.update(id=project.id, **wanted)
     return report
+
+
+def _check_editor(server: Server, timeline: Timeline, findings: Findings) -> None:
+    """Raise ServerError where the server's editor cannot show the timeline; warn where nobody has tried it."""
+    server.require_timeline(timeline)
+    if text := releases.untested(server.release):
+        findings.warn(text, releases.COMPARE)
 
 
 # --- What an update would take from annotations -----------------------------------------------------------------------

@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import msgspec
 
-from lsvid.errors import ExportError
+from lsvid.errors import ClipError, ExportError
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule
+from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
 
 
 class Document(NamedTuple):
@@ -38,6 +39,8 @@ class ReadOptions:
     tiers: of ELAN files, the tiers to read (patterns such as 'gloss*'); none: all.
     tier_names: of ELAN files, what the names of tiers mean: one of lsvid.readers.elan.TIER_NAMES.
     decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
+    cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
+    finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
     """
 
     rule: CaseRule | None = None
@@ -49,10 +52,28 @@ class ReadOptions:
     tiers: tuple[str, ...] = ()
     tier_names: str = "auto"
     decode_media: bool = False
+    cut_overrun: bool = False
+    finder: ClipFinder | None = None
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""
         return (self.rule or CaseRule()).case_of(path)
+
+    def identify(self, media: str) -> tuple[str, str]:
+        """Case and name of the clip that an export names as `media`, where it names neither itself.
+
+        A name without a folder, and an upload of Label Studio, take both from the file that is found for them.
+        Raises ClipError.
+        """
+        path = media_path(media)
+        is_bare = "/" not in path
+        if self.finder is not None and self.finder.roots and (is_bare or is_upload(path)):
+            try:
+                path = self.finder.find(media)
+            except ClipError:
+                if is_bare and (self.rule is None or self.rule.name is None):
+                    raise
+        return self.case_of(path), clip_name(path)
 
     def annotator(self, name: str) -> str:
         """The name to write for `name`."""

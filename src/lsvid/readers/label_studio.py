@@ -23,7 +23,8 @@ from lsvid.findings import Findings
 from lsvid.labeling.config import control_name
 from lsvid.labels.tree import REGION_OF_INTEREST, LabelTree
 from lsvid.readers.documents import Document, ReadOptions
-from lsvid.video.clips import VIDEO_SUFFIXES, media_path
+from lsvid.video.clips import VIDEO_SUFFIXES
+from lsvid.video.lookup import clip_name, media_path
 from lsvid.video.timebase import parse_rate
 
 SOURCE = "label-studio"
@@ -148,17 +149,15 @@ class _TaskReader:
         if media is None:
             self.findings.fault(self.place, "no clip: its data name no video")
             return None
-        path = media_path(media)
-        own_case = data.get("case")
         try:
-            case = str(own_case) if own_case and self.options.rule is None else self.options.case_of(path)
+            case, clip = self._identity(media)
         except ClipError as error:
-            self.findings.fault(self.place, error.message)
+            self.findings.fault(self.place, error.message, error.hint)
             return None
         order, frames, duration_s = data.get("order"), data.get("frames"), data.get("duration_s")
         return Clip(
             case=case,
-            clip=str(data.get("clip") or PurePosixPath(path).stem) if own_case else PurePosixPath(path).stem,
+            clip=clip,
             media=str(data.get("path") or media),
             order=float(order) if isinstance(order, int | float) else None,
             n_frames=frames if isinstance(frames, int) else None,
@@ -168,6 +167,14 @@ class _TaskReader:
             task_id=self.task.id if isinstance(self.task.id, int) else None,
             proxy=_proxy(data),
         )
+
+    def _identity(self, media: str) -> tuple[str, str]:
+        """Case and name of the clip: what an import by lsvid wrote down, else what the media tell. Raises ClipError."""
+        case, clip = self.task.data.get("case"), self.task.data.get("clip")
+        if not case:
+            return self.options.identify(media)
+        path = media_path(media)
+        return str(case) if self.options.rule is None else self.options.case_of(path), str(clip or clip_name(path))
 
     def _media(self) -> str | None:
         data = self.task.data

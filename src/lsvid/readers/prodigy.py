@@ -27,8 +27,8 @@ from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Sta
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
-from lsvid.video.clips import media_path
 from lsvid.video.index import cache_dir
+from lsvid.video.lookup import clip_name, media_path
 
 SOURCE = "prodigy"
 
@@ -113,19 +113,17 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
     for number, document in enumerate(documents, start=1):
         try:
             task = _decoder.decode(document.raw)
-            media, clip_name = _media(task, options)
-            case = _own(task, "case") if options.rule is None else None
-            case = case or options.case_of(media_path(task.file or clip_name))
+            media, name = _media(task, options)
+            case, clip = _identity(task, name, options)
         except (msgspec.ValidationError, msgspec.DecodeError) as error:
             findings.fault(document.place, f"not a Prodigy task: {error}")
             continue
         except ClipError as error:
-            findings.fault(document.place, "; ".join(filter(None, (error.message, error.hint))))
+            findings.fault(document.place, error.message, error.hint)
             continue
         if task.answer not in _STATUS:
             findings.fault(document.place, f"answer {task.answer!r} is not accept, reject or ignore")
             continue
-        clip = _own(task, "clip") or PurePosixPath(clip_name).stem
         status, annotator = _STATUS[task.answer], options.annotator(task.annotator)
         task_id = str(task.task_hash if task.task_hash is not None else number)
         seen[case + "/" + clip, annotator, task_id] += 1
@@ -169,6 +167,15 @@ def _spans(task: _Task, annotation: Annotation, place: str, findings: Findings) 
             status=annotation.status, source=SOURCE, annotation_id=annotation.annotation_id, region_id=region_id,
             basis=basis,
         )  # fmt: skip
+
+
+def _identity(task: _Task, name: str, options: ReadOptions) -> tuple[str, str]:
+    """Case and name of the clip: what lsvid wrote down, else what the name of its file tells. Raises ClipError."""
+    case, clip = _own(task, "case") if options.rule is None else None, _own(task, "clip")
+    if case:
+        return case, clip or clip_name(media_path(name))
+    case, found = options.identify(task.file or name)
+    return case, clip or found
 
 
 def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:

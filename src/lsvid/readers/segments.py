@@ -17,7 +17,7 @@ from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
-from lsvid.video.clips import media_path
+from lsvid.video.lookup import media_path
 
 SOURCE = "segments"
 

@@ -1,4 +1,4 @@
-"""Finding clips, telling their cases, and putting them in order."""
+"""Finding clips, telling their cases, and putting them in order. (What an export names is found by video.lookup.)"""
 
 import csv
 import glob
@@ -8,8 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path, PurePath, PurePosixPath
-from urllib.parse import parse_qs, unquote, urlsplit
+from pathlib import Path, PurePosixPath
 
 import msgspec
 import natsort
@@ -18,9 +17,58 @@ from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.files import storage
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .flv".split()  # noqa: SIM905
+    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .3g2 .flv .vob .asf .dv".split()  # noqa: SIM905
 )
 """What is taken for a video in a folder; a file that is named itself is taken whatever its suffix."""
+
+
+# --- Paths as texts ---------------------------------------------------------------------------------------------------
+# Of this machine, which may be Windows, or of S3; anything may stand in one that an export holds.
+
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+
+
+def path_parts(path: str) -> list[str]:
+    """The folders and the name in the path of a file, or in an `s3://` URI."""
+    if _WINDOWS_PATH.match(path):
+        path = path.replace("\\", "/")
+    return [part for part in path.split("/") if part not in ("", ".")]
+
+
+def split_suffix(name: str) -> tuple[str, str]:
+    """A file's name without its ending, and the ending ('.mp4'), which may be empty."""
+    stem, dot, suffix = name.rpartition(".")
+    return (stem, dot + suffix) if suffix and stem.strip(".") else (name, "")
+
+
+def is_file(path: str) -> bool:
+    """Whether `path` names a file of this machine; whatever else it says, it is no error."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # too long, a loop of links, no permission; a NUL
+        return False
+
+
+def is_folder(path: str) -> bool:
+    """Whether `path` names a folder of this machine; whatever else it says, it is no error."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def resolved(path: Path) -> str:
+    """The whole path of a file, links followed. Raises ClipError where it is no path at all."""
+    try:
+        return str(path.resolve())
+    except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
+        return str(path.absolute())
+    except (OSError, ValueError) as error:
+        raise ClipError(f"{_brief(str(path))!r} is no path: {error}", "check what names it") from error
+
+
+def _brief(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
 
 
 @dataclass(frozen=True)
@@ -73,8 +121,8 @@ class CaseRule:
             if match is None or not match["case"]:
                 raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
             return _checked_case(match["case"], f"--case-from on {path}")
-        parts = PurePosixPath(posix).parts[:-1]
-        if len(parts) < self.parents or parts[-self.parents] in ("/", "s3:"):
+        parts = path_parts(posix)[:-1]
+        if len(parts) < self.parents or parts[-self.parents].endswith(":"):  # s3:, or a drive
             raise ClipError(f"{path} has no folder to name its case", "name the case: --case NAME")
         return parts[-self.parents]
 
@@ -144,20 +192,20 @@ def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
     path = Path(source)
     if storage.is_s3(source):
         yield from (_clip(uri, rule) for uri in _videos_in_s3(source))
-    elif path.is_dir():
+    elif is_folder(source):
         yield from (_clip(file, rule) for file in _videos_under(path))
-    elif path.is_file() and path.suffix.lower() in (".csv", ".jsonl"):
+    elif is_file(source) and path.suffix.lower() in (".csv", ".jsonl"):
         yield from _manifest(path, rule)
-    elif path.is_file():
+    elif is_file(source):
         yield _clip(path, rule)
     elif glob.has_magic(source):
         for match in sorted(glob.glob(source, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if Path(match).is_dir():
+            if is_folder(match):
                 yield from (_clip(file, rule) for file in _videos_under(Path(match)))
             elif Path(match).suffix.lower() in VIDEO_SUFFIXES:
                 yield _clip(Path(match), rule)
     else:
-        raise ClipError(f"there is no {source}", "check the path; quote a pattern with * in it")
+        raise ClipError(f"there is no {_brief(source)}", "check the path; quote a pattern with * in it")
 
 
 def _videos_under(folder: Path) -> Iterator[Path]:
@@ -181,8 +229,8 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
 
 
 def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
-    path = file if isinstance(file, str) else str(file.resolve())  # a URI stands as it is
-    return ClipFile(case=rule.case_of(path), name=PurePath(path).stem, path=path)
+    path = file if isinstance(file, str) else resolved(file)  # a URI stands as it is
+    return ClipFile(case=rule.case_of(path), name=split_suffix(path_parts(path)[-1])[0], path=path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
@@ -217,13 +265,24 @@ def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
                 faults.append(f"{file}:{number}: there is no {video}")
                 continue
             case = entry.case or rule.case_of(video)
-            clips.append(ClipFile(case, entry.clip or PurePosixPath(video).stem, video, entry.order))
+            clips.append(ClipFile(case, entry.clip or split_suffix(path_parts(video)[-1])[0], video, entry.order))
     if faults:
         raise DataError(
             "\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]),
             "a manifest has the columns path, and if you like case, clip and order",
         )
     yield from clips
+
+
+def videos_of_root(root: str) -> Iterator[str]:
+    """The paths of the videos under a folder or prefix in S3, or of the one file of this name. Raises ClipError."""
+    if storage.is_s3(root):
+        yield from _videos_in_s3(root)
+        return
+    if not is_file(root) and not is_folder(root):
+        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
+    for file in [Path(root)] if is_file(root) else _videos_under(Path(root)):
+        yield resolved(file)
 
 
 def missing_numbers(names: Iterable[str]) -> list[str]:
@@ -245,76 +304,3 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
         for before, after in pairwise(sorted(numbers)):
             missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
     return missing
-
-
-# --- Finding again what an export names
-# -----------------------------------------------------------------------------------
-
-
-def media_path(media: str) -> str:
-    """The path in what an annotation names as its video: a path, a URL, S3, or Label Studio's local-files URL."""
-    parts = urlsplit(media)
-    if parts.path.endswith("/data/local-files/"):
-        return parse_qs(parts.query).get("d", [""])[0]
-    if parts.scheme in ("http", "https"):
-        return unquote(parts.path)
-    if storage.is_s3(media):
-        return media
-    return media.replace("\\", "/") if "/" not in media else media
-
-
-class ClipFinder:
-    """Finds the file for what an export names as its video, among the videos under `roots` (folders, files, S3)."""
-
-    def __init__(self, roots: Sequence[str]) -> None:
-        self._roots = list(roots)
-        self._by_name: defaultdict[str, list[str]] = defaultdict(list)
-        for root in roots:
-            for found in _videos_of_root(root):
-                same_name = self._by_name[PurePath(found).name]
-                if found not in same_name:
-                    same_name.append(found)
-
-    def find(self, media: str) -> str:
-        """The path of the file whose path shares the longest end with `media`. Raises ClipError: none, or a tie."""
-        wanted = PurePosixPath(media_path(media))
-        candidates = self._by_name.get(wanted.name, [])
-        if not candidates and wanted.suffix.lower() not in VIDEO_SUFFIXES:  # label formats leave the ending out
-            stems = {name: paths for name, paths in self._by_name.items() if PurePosixPath(name).stem == wanted.name}
-            candidates = [path for paths in stems.values() for path in paths]
-        if not candidates:
-            if not self._roots and storage.is_s3(media):
-                return media
-            if not self._roots and Path(wanted).is_file():
-                return str(Path(wanted).resolve())
-            where = ", ".join(self._roots) if self._roots else f"{wanted} itself"
-            raise ClipError(f"cannot find the clip {media} (looked in: {where})", "name its folder: --clips DIR")
-        names = {path: PurePosixPath(path) for path in candidates}
-        lengths = {path: _shared_end(parts, wanted.with_name(parts.name)) for path, parts in names.items()}
-        best = [path for path in candidates if lengths[path] == max(lengths.values())]
-        if len(best) > 1:
-            raise ClipError(
-                "\n".join([f"several files could be the clip {media}:", *(f"  {path}" for path in best)]),
-                "name a narrower folder with --clips",
-            )
-        return best[0]
-
-
-def _videos_of_root(root: str) -> Iterator[str]:
-    if storage.is_s3(root):
-        yield from _videos_in_s3(root)
-        return
-    path = Path(root)
-    if not path.exists():
-        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
-    for file in [path] if path.is_file() else _videos_under(path):
-        yield str(file.resolve())
-
-
-def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:
-    count = 0
-    for left, right in zip(reversed(a.parts), reversed(b.parts), strict=False):
-        if left != right:
-            break
-        count += 1
-    return count

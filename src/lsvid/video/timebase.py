@@ -288,12 +288,13 @@ def frames_of_seconds(
     """The frames `[start_frame, stop_frame)` of the interval `[start_s, end_s)` on the presentation timeline.
 
     A boundary is the first picture with PTS >= boundary - tolerance, at both ends alike: adjacent intervals tile.
-    May be empty. Raises OutsideClipError where an end lies over a second outside the clip.
+    May be empty. Raises OutsideClipError where an end lies over a second outside the clip. (A start may lie anywhere
+    from 0 on: players show the first picture of a clip that starts late from there. The end may not.)
     """
     latest = max(index.end_s, index.duration_s) + OUTSIDE_TOLERANCE_S
     earliest = min(index.start_s, Fraction(0)) - OUTSIDE_TOLERANCE_S
-    for time_s in (start_s, end_s):
-        if not earliest <= time_s <= latest:
+    for time_s, first in ((start_s, earliest), (end_s, index.start_s - OUTSIDE_TOLERANCE_S)):
+        if not first <= time_s <= latest:
             raise OutsideClipError(
                 f"{time_s:.3f} s lies outside the clip ({float(index.start_s):.3f} to {float(index.end_s):.3f} s)"
             )

@@ -97,7 +97,7 @@ WRITERS: dict[str, Format] = {
         options=_options("level"),
     ),
     "huggingface": Format(
-        "<case>/<clip>/<frame>.jpg, metadata.parquet (in train/, validation/, test/ with --split)",
+        "train/<case>/<clip>/<frame>.jpg, train/metadata.parquet (validation/, test/ too with --split)",
         holds="the pictures themselves, with all their labels, for datasets.load_dataset('imagefolder')",
         loses="regions; levels, unless joined in the name",
         options=_options("sample_fps", "background", "level", "split"),

@@ -1,9 +1,10 @@
 """What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
 import csv
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,9 @@ from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
+from lsvid.files.names import path_parts
 from lsvid.findings import Findings
-from lsvid.labels.naming import level_names, level_paths, safe_ids, tell_changed
+from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
 
@@ -64,7 +66,7 @@ class Video:
     @cached_property
     def indexes(self) -> list[FrameIndex]:
         """The frame index of every clip."""
-        return [clip.info.index for clip in self.clips if clip.info is not None]
+        return [clip.index for clip in self.clips]
 
     @cached_property
     def n_frames(self) -> int:
@@ -82,6 +84,15 @@ class Video:
         rates = {index.rate for index in self.indexes}
         return rates.pop() if len(rates) == 1 else None
 
+    @cached_property
+    def starts(self) -> list[tuple[int, Fraction]]:
+        """Where each clip begins, and the last ends: the number of its first frame, its time in seconds."""
+        starts = [(0, Fraction(0))]
+        for index in self.indexes:
+            frames, time_s = starts[-1]
+            starts.append((frames + index.n_frames, time_s + index.length_s))
+        return starts
+
     def time_s(self, frame: int) -> Fraction:
         """The time of `frame` in seconds from the first picture; `n_frames`: the time at which the last one ends.
 
@@ -89,48 +100,54 @@ class Video:
         """
         if self.rate is not None:
             return frame / self.rate
-        passed = Fraction(0)
-        for index in self.indexes:
-            if frame < index.n_frames:
-                return passed + index.time_s(frame) - index.start_s
-            frame, passed = frame - index.n_frames, passed + index.length_s
-        return passed
+        number = bisect_right(self.starts, frame, key=lambda start: start[0]) - 1
+        first, passed_s = self.starts[number]
+        if number == len(self.indexes):
+            return passed_s
+        index = self.indexes[number]
+        return passed_s + index.time_s(frame - first) - index.start_s
 
     def segments(self, level: int | None = None) -> list[Segment]:
         """What was labelled, by time; with `level`, labels cut to that many names, and shorter ones left out.
 
-        Spans of one label that meet where a clip ends are one segment, and so are parts of one region.
+        What overlaps is one segment; so are parts of one region that touch, and spans that meet where a clip ends.
         """
         found: list[Segment] = []
-        offset = 0
-        for clip, index in zip(self.clips, self.indexes, strict=True):
-            inside: list[Segment] = []
+        ending: dict[LabelPath, int] = {}  # the segments, by their place in `found`, that reach the end of a clip
+        for clip, (offset, _), (end, _) in zip(self.clips, self.starts, self.starts[1:], strict=False):
+            inside = []
             for work in clip.works:
-                for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
+                for span in work.spans:
                     if level is not None and len(span.label) < level:
                         continue
-                    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
                     start, stop = offset + span.start_frame, offset + span.stop_frame
-                    _add(inside, Segment(span.label[:level], start, stop, f"{work.annotator} {span.region_id}"))
-            for segment in inside:
-                seam = next((s for s in found if s.stop == offset == segment.start and s.label == segment.label), None)
-                if seam is None:
+                    inside.append(Segment(span.label[:level], start, stop, f"{work.annotator} {span.region_id}"))
+            before, ending = ending, {}
+            parts = _united(inside, key=lambda s: (s.label, s.region), touching=True)
+            for segment in _united(parts, key=lambda s: s.label, touching=False):
+                place = before.get(segment.label) if segment.start == offset else None
+                if place is None:
+                    place = len(found)
                     found.append(segment)
                 else:
-                    found[found.index(seam)] = Segment(seam.label, seam.start, segment.stop, seam.region)
-            offset += index.n_frames
+                    found[place] = replace(found[place], stop=segment.stop)
+                if segment.stop == end:
+                    ending[segment.label] = place
         return sorted(found, key=lambda s: (s.start, s.stop, s.label))
 
 
-def _add(segments: list[Segment], new: Segment) -> None:
-    """Add `new`, as one with what it overlaps or, in its own region, touches."""
-    for number, old in enumerate(segments):
-        reach = 1 if old.region == new.region else 0
-        if old.label == new.label and new.start < old.stop + reach and old.start < new.stop + reach:
-            del segments[number]
-            _add(segments, Segment(old.label, min(old.start, new.start), max(old.stop, new.stop), old.region))
-            return
-    segments.append(new)
+def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, touching: bool) -> list[Segment]:
+    """The segments by their starts, those of one key that overlap (or, where asked for, touch) as one."""
+    united: list[Segment] = []
+    last: dict[object, int] = {}  # the place in `united` of the last segment of each key, which ends last of all
+    for segment in sorted(segments, key=lambda s: (s.start, s.stop)):
+        place = last.get(key(segment))
+        if place is not None and segment.start < united[place].stop + touching:
+            united[place] = replace(united[place], stop=max(united[place].stop, segment.stop))
+        else:
+            last[key(segment)] = len(united)
+            united.append(segment)
+    return united
 
 
 @dataclass
@@ -200,6 +217,17 @@ class Export:
         self.tell_videos(videos)
         return videos
 
+    def clip_paths(self) -> dict[str, str]:
+        """`case/clip` of every clip as a path below a folder, by the clip's id; told where a name had to change."""
+        cases = self.cases()
+        folders = path_parts(cases)
+        paths: dict[str, str] = {}
+        for case, clips in cases.items():
+            names = path_parts(clip.clip.clip for clip in clips)
+            paths |= {clip.id: f"{folders[case]}/{names[clip.clip.clip]}" for clip in clips}
+        tell_changed(self.findings, "names that cannot be those of files", paths.items())
+        return paths
+
     def tell_videos(self, videos: Iterable[Video]) -> None:
         """Keep for the manifest which clips each video is made of."""
         self.facts["videos"] = [
@@ -226,10 +254,27 @@ class Export:
             return {path: join_path(path) for path in self.table.labels}
         return dict(self.levels()[0].names)
 
-    def used_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:
-        """`label_names` of the labels that occur, in their order."""
+    def class_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:
+        """What to write for every label that occurs, in their order, each a line; told where a name had to change."""
         used = {segment.label for video in videos for segment in video.segments(self.level)}
-        return {path: name for path, name in self.label_names().items() if path in used}
+        return self.lines_of({path: name for path, name in self.label_names().items() if path in used})
+
+    def labelled(self, videos: Iterable[Video], training: Collection[str]) -> list[Video]:
+        """`videos` but those of the cases `training` in which nothing is labelled, which are reported as left out."""
+        kept = []
+        for video in videos:
+            if video.case not in training or video.segments(self.level):
+                kept.append(video)
+            elif (left_out := (f"video {video.title}", _NOT_TO_TRAIN_ON)) not in self.findings.left_out:
+                self.findings.leave_out(*left_out)
+        return kept
+
+    def lines_of(self, names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
+        """`names` as one line each, all different; told where one had to change."""
+        lines = one_line_each(names)
+        what = f"names of labels that readers of {self.format} cannot take"
+        tell_changed(self.findings, what, zip(names.values(), lines.values(), strict=True))
+        return lines
 
     def check_one_annotator(self) -> None:
         """Raise DataError where a clip has several people's work, of which the format holds one."""
@@ -301,6 +346,9 @@ class Export:
 _INCOMPLETE = (
     "cases with clips that are not exported (--include-unannotated brings those; --unit clip takes each alone)"
 )
+
+
+_NOT_TO_TRAIN_ON = "videos in which nothing is labelled, left out of training, which breaks at them"
 
 
 def _some(places: Sequence[str]) -> str:

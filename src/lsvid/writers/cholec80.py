@@ -9,7 +9,8 @@ row k of the phase file must be frame k of the one video. videos.csv tells which
 Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgformer generate_labels_ch80.py):
 - `line.split()`: no blank in a phase's name;
 - `filename[5:7]` and `video_name.replace("video", "")`: videos are called video01, video02, …: cases of other names
-  are numbered in their order;
+  are numbered in their order. Files are sorted as text and folders of pictures as numbers, then paired: so all numbers
+  have one width, from 100 videos on three digits, of which TMRNet's reader takes the first two: warned about;
 - `int(row[0]) == k` for row k, and `frame % 25 == 0` or `frame % fps == 0`: every frame is there, and a rate that is
   no whole number cannot be sampled once a second: warned about, as is any rate but 25.
 Readers have lists of classes of their own, in two orders: names are written, never ids.
@@ -17,6 +18,8 @@ Readers have lists of classes of their own, in two orders: names are written, ne
 
 import math
 import re
+from collections import Counter
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -34,13 +37,13 @@ def write(export: Export) -> list[str]:
     background = "_".join((export.table.background or BACKGROUND).split())
     names = {level.number: class_names(export, level) for level in levels}
     files: list[str] = []
-    unlabelled = 0
+    unlabelled: Counter[int] = Counter()
     for video in videos:
         _check_rate(export, video)
         for level, track in zip(levels, export.tracks(video, levels), strict=True):
             classes = [*(names[level.number][path] for path in level.paths), background]  # -1 is the last
             lines = [f"{frame}\t{classes[label]}" for frame, label in enumerate(track)]
-            unlabelled += int((track < 0).sum()) if level is levels[0] else 0
+            unlabelled[level.number] += int((track < 0).sum())
             name = f"{level.folder}phase_annotations/{video.name}-phase.txt"
             files += [export.write_text(name, ["Frame\tPhase", *lines]), _tools(export, video, level)]
         export.on_clip(len(video.clips))
@@ -49,24 +52,27 @@ def write(export: Export) -> list[str]:
         for video in videos
     ]
     files.append(export.write_csv("videos.csv", ("video", "case", "clips", "frames", "rate"), rows))
-    tell_unlabelled(export, unlabelled, background)
+    tell_unlabelled(export, levels, unlabelled, background)
     export.facts["background"] = background
     return files
 
 
 def _numbered(export: Export, videos: list[Video]) -> list[Video]:
     """The videos with names that the readers can take a number from."""
-    if all(re.fullmatch(r"video\d{2}", video.name) for video in videos):
-        return videos
-    renamed = [
-        Video(f"video{number:02}", video.title, video.case, video.clips) for number, video in enumerate(videos, start=1)
-    ]
-    export.tell_videos(renamed)
-    export.findings.warn(
-        "Cholec80's readers take a number from names such as video01: the videos are numbered in their order",
-        "videos.csv tells which is which",
-    )
-    return renamed
+    width = max(2, len(str(len(videos))))
+    if not all(re.fullmatch(rf"video\d{{{width}}}", video.name) for video in videos):
+        videos = [replace(video, name=f"video{number:0{width}}") for number, video in enumerate(videos, start=1)]
+        export.tell_videos(videos)
+        export.findings.warn(
+            "Cholec80's readers take a number from names such as video01: the videos are numbered in their order",
+            "videos.csv tells which is which",
+        )
+    if width > 2:
+        export.findings.warn(
+            f"{len(videos)} videos have numbers of {width} digits; TMRNet's reader takes the first two of them",
+            "change filename[5:7] in its get_paths_labels.py",
+        )
+    return videos
 
 
 def _check_rate(export: Export, video: Video) -> None:
@@ -86,8 +92,9 @@ def _tools(export: Export, video: Video, level: Level) -> str:
     """Write 0/1 for every label of `level` at the first frame of every second; labels may hold at once."""
     names = without_blanks(level.names)
     active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
+    row = {path: number for number, path in enumerate(level.paths)}
     for segment in video.segments(level.number):
-        active[level.paths.index(segment.label), segment.start : segment.stop] = 1
+        active[row[segment.label], segment.start : segment.stop] = 1
     frames = _seconds(video)
     rows = zip(frames, active[:, frames].T.tolist(), strict=True)
     lines = ["\t".join(["Frame", *names.values()]), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]

@@ -10,7 +10,8 @@ Cue = tuple[int, int, str]
 
 def cues(export: Export) -> Iterator[tuple[str, list[Cue]]]:
     """For each clip (<case>/<clip>, its cues by start); a cue lasts a millisecond at least."""
-    names = export.label_names()
+    names = export.lines_of(export.label_names())
+    paths = export.clip_paths()
     for video in export.videos():
         (clip,), (index,) = video.clips, video.indexes
         found = []
@@ -19,4 +20,4 @@ def cues(export: Export) -> Iterator[tuple[str, list[Cue]]]:
             end_ms = max(round(index.time_s(segment.stop) * 1000), start_ms + 1)
             found.append((start_ms, end_ms, names[segment.label]))
         export.on_clip(1)
-        yield f"{clip.clip.case}/{clip.clip.clip}", found
+        yield paths[clip.id], found

@@ -8,19 +8,22 @@ Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
 - annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
 - a child (constraint Included_In) lies within an annotation of its parent's tier: every span has one on each of its
   levels, of the same times;
-- an annotation lasts a millisecond at least.
+- an annotation lasts a millisecond at least;
+- XML 1.0 holds no control characters, no surrogates, nor U+FFFE and U+FFFF: they become U+FFFD, which is told.
 Two properties, lsvid.case and lsvid.clip, name the clip, so that it is found again whatever the media is called.
 """
 
 import mimetypes
 import os
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from lsvid.annotations.spans import Span
+from lsvid.annotations.spans import LocatedSpan
 from lsvid.files import storage
+from lsvid.labels.naming import one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
@@ -31,6 +34,8 @@ DATE = "1970-01-01T00:00:00+00:00"
 
 def write(export: Export) -> list[str]:
     """Write a file for each clip; returns their names."""
+    names = {name: xml_text(name) for path in export.table.labels for name in path}
+    tell_changed(export.findings, "labels with characters that XML cannot hold", names.items())
     return [_write_clip(export, video) for video in export.videos()]
 
 
@@ -44,28 +49,30 @@ def _write_clip(export: Export, video: Video) -> str:
     eaf.add_linguistic_type("labels")
     eaf.add_linguistic_type("sub-labels", constraints="Included_In")
     eaf.remove_linguistic_type("default-lt")
-    eaf.add_property("lsvid.case", clip.clip.case)
-    eaf.add_property("lsvid.clip", clip.clip.clip)
+    eaf.add_property("lsvid.case", xml_text(clip.clip.case))
+    eaf.add_property("lsvid.clip", xml_text(clip.clip.clip))
     path, media_type = str(clip.path), mimetypes.guess_type(str(clip.path))[0] or "unknown"
     if storage.is_s3(path):
         eaf.add_linked_file(path, mimetype=media_type)
     else:
         path = str(Path(path).absolute())
         relative = os.path.relpath(path, export.folder.absolute())
-        eaf.add_linked_file("file://" + quote(path), quote(relative), media_type)
+        eaf.add_linked_file("file://" + quote(os.fsencode(path)), quote(os.fsencode(relative)), media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
+        annotator = one_line(xml_text(work.annotator))
         for number, lane in enumerate(lanes(work.spans) or [[]], start=1):
             tiers = []
             for level in range(1, depth + 1):
-                name = f"level_{level}" + (f"@{work.annotator}" if len(clip.works) > 1 else "")
+                name = f"level_{level}" + (f"@{annotator}" if len(clip.works) > 1 else "")
                 tiers.append(name if number == 1 else f"{name} ({number})")
                 parent = tiers[-2] if level > 1 else None
-                eaf.add_tier(tiers[-1], "sub-labels" if parent else "labels", parent=parent, ann=work.annotator)
+                eaf.add_tier(tiers[-1], "sub-labels" if parent else "labels", parent=parent, ann=annotator)
             for span in lane:
                 start_ms, end_ms = _milliseconds(video.indexes[0], span)
                 for tier, value in zip(tiers, span.label, strict=False):
-                    eaf.add_annotation(tier, start_ms, end_ms, join_path((value,)))  # readers split at ' / '
+                    text = join_path((xml_text(value),))  # which readers split at ' / '
+                    eaf.add_annotation(tier, start_ms, end_ms, text)
     name = f"{video.name}.eaf"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -74,12 +81,20 @@ def _write_clip(export: Export, video: Video) -> str:
     return name
 
 
-def lanes(spans: Sequence[Span]) -> list[list[Span]]:
+_NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def xml_text(text: str) -> str:
+    """`text` as an XML file can hold it, and a reader gives it back."""
+    return _NOT_XML.sub("\ufffd", re.sub("\r\n?", "\n", text))
+
+
+def lanes(spans: Sequence[LocatedSpan]) -> list[list[LocatedSpan]]:
     """The spans by time, in as few rows as it takes for none to overlap in its row."""
-    rows: list[list[Span]] = []
+    rows: list[list[LocatedSpan]] = []
     for span in sorted(spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
         for row in rows:
-            if (row[-1].stop_frame or 0) <= (span.start_frame or 0):
+            if row[-1].stop_frame <= span.start_frame:
                 row.append(span)
                 break
         else:
@@ -87,7 +102,6 @@ def lanes(spans: Sequence[Span]) -> list[list[Span]]:
     return rows
 
 
-def _milliseconds(index: FrameIndex, span: Span) -> tuple[int, int]:
-    assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
+def _milliseconds(index: FrameIndex, span: LocatedSpan) -> tuple[int, int]:
     start_ms = max(round(index.time_s(span.start_frame) * 1000), 0)
     return start_ms, max(round(index.time_s(span.stop_frame) * 1000), start_ms + 1)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Span
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
+    BAD_DATA,
     AnnotatedClip,
     GatheredClip,
     Selection,
@@ -34,6 +35,7 @@ from lsvid.labels.tree import LabelTree, join_path
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.clips import natural_key
+from lsvid.video.lookup import ClipFinder
 from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
 
@@ -111,10 +113,12 @@ def read_clips(
     Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
     """
     treatment = treatment or Treatment()
-    gathered = select(gather(_records(sources, findings), findings), selection, findings)
+    finder = ClipFinder(sources.roots)
+    gathered = select(gather(_records(sources, finder, findings), findings), selection, findings)
     gathered = treatment.of_labels(gathered, findings)
-    found = find_files(gathered, sources.roots, sources.options.rule, findings, on_probed, workers)
-    located = treatment.of_spans(locate(found, findings), sources.options.tree, findings)
+    found = find_files(gathered, finder, sources.options.rule, findings, on_probed, workers)
+    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
+    located = treatment.of_spans(located, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     return located
 
@@ -250,9 +254,13 @@ def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unan
         else:
             exported.append(clip)
     if not exported:
+        bad = [place for place, reason in findings.left_out if reason == BAD_DATA]
+        why = [f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)] if bad else []
         raise DataError(
-            "there is nothing to export: no clip has an annotation that counts",
-            "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
+            "\n".join(["there is nothing to export: no clip has an annotation that counts", *why]),
+            "mend the bad data at their source"
+            if bad
+            else "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
     return exported
 
@@ -271,15 +279,19 @@ def span_records(
     frames, with a warning. Raises ExportError as `read_clips` does.
     """
     treatment = treatment or Treatment()
-    gathered = gather(_records(sources, findings), findings)
+    finder = ClipFinder(sources.roots)
+    gathered = gather(_records(sources, finder, findings), findings)
     if selection is not None:
         gathered = select(gathered, selection, findings)
     gathered = treatment.of_labels(gathered, findings)
     lost = Findings()
-    found = find_files(gathered, sources.roots, sources.options.rule, lost)
-    for _, reason in lost.faults:
-        findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
-    located = treatment.of_spans(locate(found, findings), sources.options.tree, findings)
+    found = find_files(gathered, finder, sources.options.rule, lost)
+    for fault in lost.faults:
+        findings.warn(f"{fault[1]}; its spans have no frames", lost.hints.get(fault, ""))
+    for warning in lost.warnings:
+        findings.warn(*warning)
+    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
+    located = treatment.of_spans(located, sources.options.tree, findings)
     raise_faults(findings, _what(sources), skip_bad=skip_bad)
     for clip in located.in_order:
         yield clip.clip
@@ -383,9 +395,10 @@ def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
     }
 
 
-def _records(sources: Sources, findings: Findings) -> Iterator[Record]:
+def _records(sources: Sources, finder: ClipFinder, findings: Findings) -> Iterator[Record]:
+    options = replace(sources.options, finder=finder)
     for path in sources.exports:
-        yield from read_export(path, sources.options, findings)
+        yield from read_export(path, options, findings)
 
 
 def _what(sources: Sources) -> str:

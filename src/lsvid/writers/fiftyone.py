@@ -3,7 +3,10 @@
     labels.json  {"classes": […], "labels": {"<video>": [{"label": "Dissection", "support": [first, last]}, …]}}
     data.json    {"<video>": "/path/to/clip.mp4"}
 
-    fiftyone.Dataset.from_dir(DIR, dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset)
+    import fiftyone
+    fiftyone.Dataset.from_dir(
+        DIR, dataset_type=fiftyone.types.FiftyOneTemporalDetectionDataset, data_path="data.json"
+    )
 
 `support` counts frames from 1, both ends included (voxel51/fiftyone fiftyone/core/labels.py). Frames, never
 "timestamps": FiftyOne turns those into frames by 1 + round(t / duration * (N - 1)), which is up to a frame off.
@@ -18,7 +21,7 @@ from lsvid.writers.base import Export
 def write(export: Export) -> list[str]:
     """Write both files; returns their names."""
     videos = export.videos()
-    names = export.used_names(videos)
+    names = export.class_names(videos)
     labels = {}
     for video in videos:
         labels[video.name] = [

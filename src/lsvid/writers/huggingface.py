@@ -2,27 +2,40 @@
 
     datasets.load_dataset("imagefolder", data_dir=DIR)
 
-    <case>/<clip>/000123.jpg   the picture whose number (from 0) it bears, from the clip's own file
-    metadata.parquet           file_name, case, clip, frame, case_frame, time_s, case_time_s, labels (a list of texts)
+    train/<case>/<clip>/000123.jpg   the picture whose number (from 0) it bears, from the clip's own file
+    train/metadata.parquet           file_name, case, clip, frame, case_frame, time_s, case_time_s, labels (texts)
 
-With --split the same lies in train/, validation/ and test/, which are the loader's names. Rules of the loader
-(huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py): the column `file_name`, relative to the
-metadata file; every picture has a row, and the metadata lies beside or above it.
+With --split there are train/, validation/ and test/, which are the loader's names. Rules of the loader
+(huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py, data_files.py):
+- the column `file_name`, relative to the metadata file; every picture has a row, and the metadata lies beside or above;
+- a folder in whose name a word such as train or test stands puts its pictures into that split, wherever it lies: a case
+  called "test op" would be taken from train. So there always is a folder of the split, and such words get a '=' in
+  folders' names, which is told; the column `case` has the case's own name;
+- folders whose names begin with '.' or '__' are passed over: a '=' stands before them, too.
 
 Pictures are those of lsvid.video.pictures: told by their PTS, never by counting. One that cannot be decoded is left
-out with
-its row, and told.
+out with its row, and told.
 """
 
+import re
 from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
 import polars as pl
 
 from lsvid.errors import LsvidError, SettingsError
+from lsvid.labels.naming import distinct, tell_changed
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.writers.base import Export, Video
 
 PARTS = {"train": "train", "val": "validation", "test": "test"}
+
+_TAKEN_BY_THE_LOADER = re.compile(
+    r"^(?=\.|__)|(?:^|(?<=[-._ 0-9]))"
+    r"(?=(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?:$|[-._ 0-9]))",
+    re.IGNORECASE,
+)
+"""Where a folder's name says something to the loader: datasets/data_files.py, SPLIT_KEYWORDS and NON_WORDS_CHARS."""
 
 
 def write(export: Export) -> list[str]:
@@ -30,16 +43,19 @@ def write(export: Export) -> list[str]:
     if len(export.folds) > 1:
         raise SettingsError("--folds means nothing to --format huggingface", "it holds one split: --split train=0.8,…")
     names, videos = export.label_names(), export.videos()
-    fold = export.folds[0] if export.folds else {"": list(export.cases())}
+    places = _places(export)
+    fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     files: list[str] = []
     for part, cases in fold.items():
-        folder = f"{PARTS[part]}/" if part else ""
+        folder = f"{PARTS[part]}/"
         rows: list[dict[str, object]] = []
         members = [video for video in videos if video.case in cases]
-        for video, written in zip(members, _write_pictures(export, members, folder), strict=True):
+        folders = [f"{folder}{places[video.title]}" for video in members]
+        for video, written in zip(members, _write_pictures(export, members, folders), strict=True):
             labels = _labels(export, video, names)
-            rows += [row | {"labels": labels[frame]} for frame, row in zip(written, _rows(video, written), strict=True)]
-            files += [f"{folder}{_file_name(video, frame)}" for frame in written]
+            for row in _rows(video, written, places[video.title]):
+                rows.append(row | {"labels": labels[row["frame"]]})
+                files.append(f"{folder}{row['file_name']}")
         name = f"{folder}metadata.parquet"
         pl.DataFrame(rows, schema=_SCHEMA).write_parquet(export.path(name))
         files.append(name)
@@ -53,16 +69,21 @@ _SCHEMA = {
 }  # fmt: skip
 
 
-def _file_name(video: Video, frame: int) -> str:
-    clip = video.clips[0].clip
-    return f"{clip.case}/{clip.clip}/{picture_name(frame, video.n_frames, 'jpg')}"
+def _places(export: Export) -> dict[str, str]:
+    """The folder of every clip's pictures, by its id: `case/clip`, without what the loader would take for its own."""
+    paths = export.clip_paths()
+    places = ["/".join(_TAKEN_BY_THE_LOADER.sub("=", part) for part in path.split("/")) for path in paths.values()]
+    tell_changed(
+        export.findings, "folders that the loader would take for a split", zip(paths.values(), places, strict=True)
+    )
+    return dict(zip(paths, distinct(places), strict=True))
 
 
-def _rows(video: Video, frames: Collection[int]) -> Iterator[dict[str, object]]:
+def _rows(video: Video, frames: Collection[int], place: str) -> Iterator[dict[str, Any]]:
     (clip,), (index,) = video.clips, video.indexes
     for frame in frames:
         yield {
-            "file_name": _file_name(video, frame),
+            "file_name": f"{place}/{picture_name(frame, video.n_frames, 'jpg')}",
             "case": clip.clip.case,
             "clip": clip.clip.clip,
             "frame": frame,
@@ -75,24 +96,21 @@ def _rows(video: Video, frames: Collection[int]) -> Iterator[dict[str, object]]:
 def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> list[list[str]]:
     """The labels of every frame, in label order; the background where there are none and it is asked for."""
     labels: list[list[str]] = [[] for _ in range(video.n_frames)]
-    segments = video.segments(export.level)
-    for path, name in names.items():
-        for segment in segments:
-            if segment.label == path:
-                for frame in range(segment.start, segment.stop):
-                    labels[frame].append(name)
+    order = {path: number for number, path in enumerate(names)}
+    for segment in sorted(video.segments(export.level), key=lambda segment: order[segment.label]):
+        for frame in range(segment.start, segment.stop):
+            labels[frame].append(names[segment.label])
     background = export.table.background
     if background is not None and video.clips[0].works:  # where nobody has looked is not background
         labels = [found or [background] for found in labels]
     return labels
 
 
-def _write_pictures(export: Export, videos: Sequence[Video], folder: str) -> list[list[int]]:
-    """Write the pictures of `videos`; returns the numbers of those that are written, for each video."""
+def _write_pictures(export: Export, videos: Sequence[Video], folders: Sequence[str]) -> list[list[int]]:
+    """Write the pictures of each of `videos` into its folder; returns the numbers of those that are written."""
     wanted = []
-    for video in videos:
-        clip = video.clips[0].clip
-        place = export.path(f"{folder}{clip.case}/{clip.clip}/").absolute()
+    for video, folder in zip(videos, folders, strict=True):
+        place = export.path(f"{folder}/").absolute()
         wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
     written = []
     results = write_pictures(wanted, PictureOptions(), export.workers)

@@ -5,14 +5,18 @@
                      is the number of frames before it, the files being <video>/img_00001.jpg and on (start_index=1)
     videos.txt       "<path> <id> <id> …": a line a clip with the labels that occur in it, for
                      VideoDataset(multi_class=True)
-    activitynet.json {"<video>": {"duration_second": …, "duration_frame": …, "feature_frame": …, "annotations": …}}
+    activitynet.json {"v_<video>": {"duration_second": …, "duration_frame": …, "feature_frame": …, "annotations": …}}
 
 With splits there is one of each a part: rawframes_train.txt, with --folds rawframes_train_split1.txt.
 
 Rules of the readers (open-mmlab/mmaction2 mmaction/datasets/rawframe_dataset.py, video_dataset.py,
 activitynet_dataset.py; transforms/loading.py): lines are split at blanks, so a video's name holds none, and a clip
 whose path holds one cannot be listed: then videos.txt is left out, and told. All of BSN's times are seconds from the
-first picture; it scales them by feature_frame / duration_frame, so both are the number of frames.
+first picture; it scales them by feature_frame / duration_frame, so both are the number of frames. The metric AR@AN
+(evaluation/metrics/anet_metric.py, evaluation/functional/eval_detection.py) cuts the first two characters from every
+key, ActivityNet's `v_`: so every key has them, and features are v_<video>.csv. Training breaks at a video without a
+segment (models/localizers/bmn.py takes columns of an empty array): it is left out of training, and told.
+Read in 4d6c93474730cad2f25e51109adcf96824efc7a3 (2023-10-12).
 """
 
 import json
@@ -25,13 +29,14 @@ from lsvid.writers.base import Export, LabelPath, Video
 def write(export: Export) -> list[str]:
     """Write the lists of every part of every split; returns the files' names."""
     videos = export.videos()
-    names = export.used_names(videos)
+    names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}
-    parts: dict[str, Sequence[Video]] = {} if export.folds else {"": videos}
+    parts: dict[str, Sequence[Video]] = {} if export.folds else {"": export.labelled(videos, export.cases())}
     for number, fold in enumerate(export.folds, start=1):
         for part, cases in fold.items():
             suffix = f"_{part}" if len(export.folds) == 1 else f"_{part}_split{number}"
-            parts[suffix] = [video for video in videos if video.case in cases]
+            inside = [video for video in videos if video.case in cases]
+            parts[suffix] = export.labelled(inside, cases if part == "train" else ())
     blank = [video.title for video in videos if len(str(video.clips[0].path).split()) != 1]
     if blank:
         export.findings.warn(
@@ -43,7 +48,7 @@ def write(export: Export) -> list[str]:
         files.append(export.write_text(f"rawframes{suffix}.txt", _rawframes(export, members, ids)))
         if not blank:
             files.append(export.write_text(f"videos{suffix}.txt", _videos(export, members, ids)))
-        database = {video.name: _entry(export, video, names) for video in members}
+        database = {f"v_{video.name}": _entry(export, video, names) for video in members}
         files.append(export.write_text(f"activitynet{suffix}.json", [json.dumps(database, ensure_ascii=False)]))
     export.on_clip(len(videos))
     return files

@@ -12,9 +12,14 @@ dataset.py), which break silently otherwise:
 - `read().split('\n')[:-1]`: every file ends in a newline, or its last line is lost;
 - `line.split()[1]`: no blank in a class name; DiffAct's np.loadtxt takes '#' for a comment: neither is written;
 - `vid.split('.')[0]`: no dot in a video's name but that of .txt;
-- "background" is the only name that the metrics leave out: so unlabelled frames are called.
+- "background" is the only name that the metrics leave out: so unlabelled frames are called. A label of that name
+  beside unlabelled frames would be one class with them: refused.
 """
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from lsvid.errors import DataError
 from lsvid.labels.naming import tell_changed, without_blanks
 from lsvid.writers.base import Export, Level
 
@@ -28,13 +33,13 @@ def write(export: Export) -> list[str]:
     background = "_".join(background.split())
     names = {level.number: class_names(export, level) for level in levels}
     files: list[str] = []
-    unlabelled = 0
+    unlabelled: Counter[int] = Counter()
     for video in videos:
         kept = export.sampled(video)
         for level, track in zip(levels, export.tracks(video, levels), strict=True):
             classes = [*(names[level.number][path] for path in level.paths), background]  # -1 is the last
             lines = [classes[label] for label in track[kept]]
-            unlabelled += lines.count(background) if level is levels[0] else 0
+            unlabelled[level.number] += int((track[kept] < 0).sum())
             files.append(export.write_text(f"{level.folder}groundTruth/{video.name}.txt", lines))
         export.on_clip(len(video.clips))
     for level in levels:
@@ -51,7 +56,7 @@ def write(export: Export) -> list[str]:
             "all videos are in splits/train.split1.bundle, and there is no test split",
             "ask for splits by case: --folds 5, or --split train=0.8,test=0.2",
         )
-    tell_unlabelled(export, unlabelled, background)
+    tell_unlabelled(export, levels, unlabelled, background)
     export.facts |= {
         "background": background,
         "sample_fps": None if export.table.sample_fps is None else str(export.table.sample_fps),
@@ -68,8 +73,19 @@ def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
     return names
 
 
-def tell_unlabelled(export: Export, frames: int, background: str) -> None:
-    """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked."""
+def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping[int, int], background: str) -> None:
+    """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked.
+
+    unlabelled: how many there are on every level, by its number. Raises DataError where a label has the name that they
+    got: nobody could tell them apart.
+    """
+    for level in levels:
+        if unlabelled[level.number] and background in export.facts["classes"][level.folder]:
+            raise DataError(
+                f"{unlabelled[level.number]:,} frames without a label would be called {background!r}, as a label is",
+                "give them another name: --background NAME; or the label: --rename OLD=NEW",
+            )
+    frames = unlabelled[levels[0].number]
     unseen = [clip.id for clip in export.clips if not clip.works]
     if unseen:
         export.findings.warn(

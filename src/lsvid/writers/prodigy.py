@@ -17,7 +17,8 @@ from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Sta
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.readers.prodigy import SOURCE
-from lsvid.video.clips import CaseRule, media_path
+from lsvid.video.clips import CaseRule
+from lsvid.video.lookup import media_path
 from lsvid.video.timebase import SECONDS_TOLERANCE
 
 _ANSWER = {

@@ -33,11 +33,9 @@ def write(export: Export) -> list[str]:
 
 
 def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: int) -> Iterator[list[object]]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     rank = {path: number for number, path in enumerate(export.table.labels)}
     for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
-        assert span.start_frame is not None and span.stop_frame is not None  # noqa: S101, PT018 - located
         start_s, end_s = index.time_s(span.start_frame), index.time_s(span.stop_frame)
         offset_s = clip.case_time_s - index.start_s
         export.counts["rows"] += 1
@@ -52,8 +50,7 @@ def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: 
 
 
 def _clip_rows(clip: AnnotatedClip) -> Iterator[list[object]]:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index = clip.info.index
+    index = clip.index
     for annotator in [work.annotator for work in clip.works] or [""]:
         yield [
             clip.clip.case, clip.clip.clip, annotator, clip.path, index.n_frames, index.rate or "",

@@ -1,6 +1,6 @@
 """SubRip: <case>/<clip>.srt, a numbered subtitle for every span, its label as text; players show it over the clip.
 
-As WebVTT, but for the comma in times, and that nothing is escaped: the format has no escapes.
+As WebVTT, but for the comma in times, and that '-->' in a label is written '→': the format has no escapes.
 """
 
 from lsvid.writers.base import Export
@@ -15,6 +15,8 @@ def write(export: Export) -> list[str]:
         lines: list[str] = []
         for number, (start_ms, end_ms, text) in enumerate(clip_cues, start=1):
             times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))
-            lines += [str(number), times, text, ""]
+            if "-->" in text:
+                export.findings.warn("a label has '-->' in it, which SubRip keeps for times: it is written '→'")
+            lines += [str(number), times, text.replace("-->", "→"), ""]
         files.append(export.write_text(f"{name}.srt", lines))
     return files

@@ -50,9 +50,8 @@ def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[Annota
     group: list[AnnotatedClip] = []
     rows = 0
     for clip in clips:
-        assert clip.info is not None  # noqa: S101 - the caller's business
         group.append(clip)
-        rows += clip.info.index.n_frames * max(1, len(clip.works))
+        rows += clip.index.n_frames * max(1, len(clip.works))
         if rows >= n_rows:
             yield group
             group, rows = [], 0

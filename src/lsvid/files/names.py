@@ -1,0 +1,86 @@
+"""Names that come from elsewhere (of cases, clips, annotators, labels) as parts of paths, and as text.
+
+This is the one place where a name becomes a part of a path: every folder and file that is called after a case or a clip
+is called by `path_part`, or by `path_parts` where several lie side by side.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable
+
+MOST_BYTES = 180
+"""Bytes of a part: file systems take 255, of which endings (`.parquet`) and names of unfinished files need some."""
+
+_NOT_IN_PATHS = re.compile(
+    r"[\x00-\x1f\x7f-\x9f"  # control characters
+    r'/\\:*?"<>|'  # separators, and what Windows reserves
+    r"\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # ends of lines, and what turns text around
+    r"\ud800-\udfff\ufffe\uffff]"  # no characters: bytes that are not UTF-8 among them
+)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)", re.IGNORECASE)
+"""Devices of Windows, whatever their ending. Source: learn.microsoft.com, 'Naming Files, Paths, and Namespaces'."""
+
+
+def path_part(name: str) -> str:
+    """`name` as one part of a path on every system; itself where it can be.
+
+    It holds no separator and no control character, is not hidden and no '..', is not reserved on Windows, does not end
+    with a dot or a blank, and has at most `MOST_BYTES` bytes in UTF-8. A name that has to change ends with the first
+    eight digits of its SHA-256, so that two names never become one; the same name always becomes the same part.
+    """
+    part = _NOT_IN_PATHS.sub("_", name)
+    part = re.sub(r"^[. ]|[. ]$", "_", part) or "_"
+    is_reserved = _RESERVED.fullmatch(part.partition(".")[0].rstrip(" ")) is not None
+    if is_reserved:
+        part = f"_{part}"
+    if part == name and len(part.encode()) <= MOST_BYTES:
+        return part
+    return _marked(part, name)
+
+
+def path_parts(names: Iterable[str]) -> dict[str, str]:
+    """`path_part` of each of `names`, which lie side by side: all different, also where upper and lower case, or two
+    spellings of one letter in Unicode, are the same (macOS, Windows). The first of those keeps its name.
+    """
+    parts: dict[str, str] = {}
+    taken: set[str] = set()
+    for name in names:
+        if name in parts:
+            continue
+        part = path_part(name)
+        while fold(part) in taken:
+            part = _marked(part, name + part)
+        taken.add(fold(part))
+        parts[name] = part
+    return parts
+
+
+def fold(name: str) -> str:
+    """What two names have in common that some file systems take for one."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
+
+
+def _marked(part: str, name: str) -> str:
+    digits = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{short(part, MOST_BYTES - 9)}-{digits}"
+
+
+def short(text: str, most_bytes: int) -> str:
+    """The beginning of `text`, of at most so many bytes in UTF-8."""
+    return text.encode()[:most_bytes].decode(errors="ignore")
+
+
+def readable(text: str) -> str:
+    r"""`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand as \\xff."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        pass
+    else:
+        return text
+    try:
+        raw = text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # half of a pair that JSON escaped
+        raw = text.encode("utf-8", "surrogatepass")
+    return raw.decode("utf-8", "backslashreplace")

@@ -1,0 +1,59 @@
+"""What works on which release of Label Studio. Each fact measured on that release, or read in its source.
+
+Before 1.17 number n of the video timeline shows picture n, counted from 0; from 1.17 on picture n - 1, which is what
+lsvid reads (`lsvid.video.timebase.shown`). An export does not tell the release. From 1.22 on the editor knows an audio
+track without a decoder, which the waveform needs; before, it shows an error in the place of the video.
+"""
+
+import re
+
+TESTED = "1.23.2"
+"""The release that all of lsvid is tested with."""
+
+_NUMBERS_FROM = (1, 17)
+_WAVEFORM_FROM = (1, 22)
+
+
+def numbers(release: str) -> tuple[int, ...]:
+    """(1, 23, 2) for "1.23.2"; what does not look like a release is none: (). An unknown one passes everywhere."""
+    found = re.match(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", release)
+    return tuple(int(number) for number in found.groups() if number) if found else ()
+
+
+def refusal(release: str) -> str:
+    """Why nothing can be done rightly on this release; empty where it can."""
+    if not _is_before(release, _NUMBERS_FROM):
+        return ""
+    return (
+        f"Label Studio {release} is too old: before 1.17 its video timeline numbers pictures otherwise, and every "
+        "label would come out one picture early"
+    )
+
+
+def lacks_waveform(release: str) -> bool:
+    """Whether the editor of this release cannot show the timelines waveform and both."""
+    return _is_before(release, _WAVEFORM_FROM)
+
+
+def shortcoming(release: str) -> str:
+    """What does not work on this release, in one line; empty where nothing is known."""
+    if not lacks_waveform(release):
+        return ""
+    return (
+        f"Label Studio {release} is old: the timelines waveform and both work from 1.22 on, the frames timeline works"
+    )
+
+
+def untested(release: str) -> str:
+    """That this release is newer than the tested one, in one line; empty where it is not."""
+    if numbers(release) <= numbers(TESTED):
+        return ""
+    return f"Label Studio {release} is newer than the release that lsvid is tested with, {TESTED}"
+
+
+UPGRADE = f"install Label Studio {TESTED}, the release that lsvid is tested with"
+COMPARE = "compare one short annotation with its export before you rely on it"
+
+
+def _is_before(release: str, first: tuple[int, ...]) -> bool:
+    return () < numbers(release) < first

@@ -1,0 +1,307 @@
+"""Finding again what an annotation names as its video, among the video files that there are.
+
+People, and the programs they use, seldom name a file as it lies there: Label Studio writes addresses of its own, puts
+eight hex digits before an uploaded file, and quotes what is in a path; Windows writes backslashes; a Mac writes an
+umlaut as two characters. So a name is tried as it stands first, and more and more loosely after that. What is found
+by an earlier try wins; several files that fit equally well are an error.
+"""
+
+import base64
+import binascii
+import difflib
+import html
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
+
+from lsvid.errors import ClipError
+from lsvid.files import storage
+from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, videos_of_root
+
+AUDIO_SUFFIXES = frozenset(".wav .mp3 .m4a .aac .flac .ogg .oga .opus .aif .aiff .wma".split())  # noqa: SIM905
+"""What people cut from a video to mark its sound: it counts as the video of the same name beside it."""
+
+_LISTED = 10
+"""How many files an error lists at most."""
+_NEAREST_SEARCHES = 20
+"""For how many clips that are not there the nearest names are looked for, which takes a while."""
+
+
+class AmbiguousClipError(ClipError):
+    """Several files could be the clip."""
+
+
+# --- What a name says -------------------------------------------------------------------------------------------------
+
+
+_TAG = re.compile(r"<(?:video|source|audio)\b[^>]*?\bsrc\s*=\s*(?:\"([^\"]*)\"|'([^']*)'|([^\s>]+))", re.IGNORECASE)
+_UPLOAD = re.compile(r"/upload/(?:\d+/)?[0-9a-f]{8}-[^/]+$")
+_UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
+
+
+def media_path(media: str) -> str:
+    """The path in what an annotation names as its video, with slashes only.
+
+    `media` is a path of this or another machine, a URL, an `s3://` URI, one of Label Studio's own addresses (of a local
+    file, an upload, an object in a storage), or the `<video src=…>` of its old template for video.
+    """
+    text = _spellings(media)[0]
+    return text if storage.is_s3(text) else text.replace("\\", "/")
+
+
+def is_upload(path: str) -> bool:
+    """Whether `path` is what Label Studio calls an uploaded file: its folder then tells nothing of the recording."""
+    return _UPLOAD.search(path) is not None
+
+
+def clip_name(path: str) -> str:
+    """The clip's name in a path: its file's, without the ending, and without what an upload puts before it."""
+    name = split_suffix(path_parts(path)[-1] if path_parts(path) else path)[0]
+    return _UPLOAD_PREFIX.sub("", name) if is_upload(path) else name
+
+
+def _spellings(media: str) -> list[str]:
+    """The paths that `media` may mean, the likeliest first: what is quoted in it is unquoted in more than one way."""
+    tag = _TAG.search(media)
+    if tag:
+        media = html.unescape(next(filter(None, tag.groups()), ""))
+    parts = _split(media)
+    if parts.path.endswith("/data/local-files/"):
+        quoted = _parameter(parts.query, "d")
+        return [unquote_plus(quoted), unquote(quoted), quoted]
+    if parts.path.endswith(("/resolve/", "/presign/")) and (quoted := _parameter(parts.query, "fileuri")):
+        media = _resolved(unquote(quoted))
+        parts = _split(media)
+    if parts.scheme in ("http", "https"):
+        return [unquote(parts.path), unquote_plus(parts.path), parts.path]
+    if storage.is_s3(media):
+        return [media]
+    return [media, unquote(media), unquote_plus(media)]
+
+
+def _split(media: str) -> SplitResult:
+    try:
+        return urlsplit(media)
+    except ValueError:  # "Invalid IPv6 URL": no address, then, but a path with a bracket in it
+        return SplitResult("", "", media, "", "")
+
+
+def _parameter(query: str, name: str) -> str:
+    """The value of a parameter as it stands in the query, still quoted."""
+    return next((value for key, _, value in (part.partition("=") for part in query.split("&")) if key == name), "")
+
+
+def _resolved(fileuri: str) -> str:
+    """The URI of an object that Label Studio's address of it holds: in base64, in old releases as it is."""
+    letters = fileuri.replace("+", "-").replace("/", "_")
+    try:
+        return base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4)).decode()
+    except (binascii.Error, ValueError):
+        return fileuri
+
+
+def _wanted(media: str) -> list[tuple[str, ...]]:
+    """The paths that `media` may mean, in parts: first as they stand, then with every backslash a slash."""
+    spellings = _spellings(media)
+    as_they_stand = [text.split("/") for text in spellings]
+    windows = [text.replace("\\", "/").split("/") for text in spellings]
+    found = dict.fromkeys(tuple(part for part in parts if part not in ("", ".")) for parts in as_they_stand + windows)
+    return [parts for parts in found if parts]
+
+
+# --- How a name may differ from the file's ----------------------------------------------------------------------------
+
+
+def _same(name: str) -> str:
+    return name
+
+
+def _folded(name: str) -> str:
+    """Without the difference of letter case, and of a letter with its accent to the two characters a Mac writes."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _as_uploaded(name: str) -> str:
+    """The name that an uploaded file gets, but for its prefix (Django's get_valid_filename)."""
+    return _folded(re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_")))
+
+
+def _without_suffix(name: str) -> str:
+    return split_suffix(name)[0]
+
+
+class _Node:
+    """The files whose paths share an end: the parts on the way to here, read from the file's name backwards."""
+
+    __slots__ = ("below", "paths")
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+        self.paths: list[str] = []
+
+
+class _Ends:
+    """The files by the ends of their paths, so that a search takes as long as a path is deep, not as files there are.
+
+    key: what of a folder's or a file's name has to agree. of_file: what of a file's name the key is taken of.
+    """
+
+    def __init__(
+        self, paths: Iterable[str], key: Callable[[str], str], of_file: Callable[[str], str] | None = None
+    ) -> None:
+        self._key = key
+        self._root = _Node()
+        for path in paths:
+            parts = path_parts(path)
+            if of_file:
+                parts[-1] = of_file(parts[-1])
+            node = self._root
+            for part in reversed(parts):
+                node = node.below.setdefault(key(part), _Node())
+                node.paths.append(path)
+
+    def longest(self, parts: Sequence[str]) -> list[list[str]]:
+        """The files whose paths share the longest end with `parts`; after them those of ever shorter ends."""
+        found: list[list[str]] = []
+        node = self._root
+        for part in reversed(parts):
+            below = node.below.get(self._key(part))
+            if below is None:
+                break
+            node = below
+            found.append(node.paths)
+        return found[::-1]
+
+
+class ClipFinder:
+    """Finds the file for what an export names as its video, among the videos under `roots` (folders, files, S3).
+
+    loosely: what was found under a name that is not quite the file's: media -> path.
+    """
+
+    def __init__(self, roots: Sequence[str]) -> None:
+        self.roots = list(roots)
+        self.loosely: dict[str, str] = {}
+        self._paths = list(dict.fromkeys(found for root in roots for found in videos_of_root(root)))
+        self._found: dict[str, str | ClipError] = {}
+        self._misses = 0
+
+    def find(self, media: str) -> str:
+        """The path of the file whose path shares the longest end with `media`.
+
+        Raises ClipError where there is none, AmbiguousClipError where several fit equally well.
+        """
+        if media not in self._found:
+            try:
+                self._found[media] = self._find(media)
+            except ClipError as error:
+                self._found[media] = error
+        found = self._found[media]
+        if isinstance(found, ClipError):
+            raise found.with_traceback(None)
+        return found
+
+    def _find(self, media: str) -> str:
+        wanted = _wanted(media)
+        for candidates, is_told in self._tries(wanted):
+            if len(candidates) > 1:
+                listed = [f"  {path}" for path in candidates[:_LISTED]]
+                more = [f"  and {len(candidates) - _LISTED} more"] if len(candidates) > _LISTED else []
+                raise AmbiguousClipError(
+                    "\n".join([f"several files could be the clip {media}:", *listed, *more]),
+                    "name a narrower folder with --clips",
+                )
+            if candidates:
+                if is_told:
+                    self.loosely[media] = candidates[0]
+                return candidates[0]
+        if not self.roots:
+            path = media_path(media)
+            if storage.is_s3(path):
+                return path
+            for text in (media, path):
+                if is_file(text):
+                    return str(Path(text).resolve())
+            raise ClipError(f"cannot find the clip {media} (looked in: {path} itself)", "name its folder: --clips DIR")
+        raise ClipError(
+            f"cannot find the clip {media} (looked in: {', '.join(self.roots)})" + self._nearest(wanted),
+            "name its folder: --clips DIR",
+        )
+
+    def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[tuple[list[str], bool]]:
+        """What each way of looking finds, from the strictest on (none, one or several); whether to tell of it."""
+        if not self._paths:
+            return
+        for number, parts in enumerate(wanted):  # first of all the very name: as it stands, then as it may be quoted
+            yield self._best(self._exact.longest(parts), self._loose, parts), number > 0
+        for parts in wanted:
+            yield _first(self._loose.longest(parts)), True
+        for name in dict.fromkeys(parts[-1] for parts in wanted if _UPLOAD_PREFIX.match(parts[-1])):
+            own = _UPLOAD_PREFIX.sub("", name)
+            yield _first(self._exact.longest([own])), True
+            yield _first(self._uploaded.longest([own])), True
+        for parts in wanted:  # label formats leave the ending out; sound was cut from the video of the same name
+            stem, suffix = split_suffix(parts[-1])
+            if suffix.lower() in VIDEO_SUFFIXES:
+                continue
+            is_sound = suffix.lower() in AUDIO_SUFFIXES
+            for name in (parts[-1], stem) if is_sound else (parts[-1],):
+                named = [*parts[:-1], name]
+                yield self._best(self._stems.longest(named), self._loose_stems, named), is_sound
+                yield _first(self._loose_stems.longest(named)), True
+                if _UPLOAD_PREFIX.match(name):
+                    yield _first(self._loose_stems.longest([_UPLOAD_PREFIX.sub("", name)])), True
+
+    def _best(self, groups: list[list[str]], loose: "_Ends", parts: Sequence[str]) -> list[str]:
+        """The files that share the longest end; of several those whose folders go on to agree loosely, where any do."""
+        best = _first(groups)
+        if len(best) < 2:
+            return best
+        looser = loose.longest(parts)
+        exact_end = tuple(parts[len(parts) - len(groups) : -1])
+        for group in looser[: len(looser) - len(groups)]:
+            alike = [path for path in group if _ends_with(path_parts(path), exact_end, parts[-1])]
+            if alike:
+                return alike
+        return best
+
+    @cached_property
+    def _exact(self) -> _Ends:
+        return _Ends(self._paths, _same)
+
+    @cached_property
+    def _loose(self) -> _Ends:
+        return _Ends(self._paths, _folded)
+
+    @cached_property
+    def _uploaded(self) -> _Ends:
+        return _Ends(self._paths, _as_uploaded)
+
+    @cached_property
+    def _stems(self) -> _Ends:
+        return _Ends(self._paths, _same, _without_suffix)
+
+    @cached_property
+    def _loose_stems(self) -> _Ends:
+        return _Ends(self._paths, _folded, _without_suffix)
+
+    def _nearest(self, wanted: Sequence[tuple[str, ...]]) -> str:
+        """The names nearest to those wanted, for an error's text."""
+        self._misses += 1
+        if self._misses > _NEAREST_SEARCHES:
+            return ""
+        names = {_folded(path_parts(path)[-1]): path_parts(path)[-1] for path in self._paths}
+        near = difflib.get_close_matches(_folded(_UPLOAD_PREFIX.sub("", wanted[0][-1])), names, n=3) if wanted else []
+        return f"; the nearest there: {', '.join(names[name] for name in near)}" if near else ""
+
+
+def _first(groups: list[list[str]]) -> list[str]:
+    return groups[0] if groups else []
+
+
+def _ends_with(path: Sequence[str], folders: tuple[str, ...], name: str) -> bool:
+    """Whether a path ends with exactly these folders and this name, the ending of which may be left out."""
+    return name in (path[-1], split_suffix(path[-1])[0]) and tuple(path[-1 - len(folders) : -1]) == folders
