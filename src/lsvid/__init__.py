@@ -16,7 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lsvid.analysis.evaluation import Evaluation, evaluate
+    from lsvid.analysis.evaluated import Evaluation
+    from lsvid.analysis.evaluation import evaluate
     from lsvid.dataset import Clip, Dataset, FrameLabels, LsvidWarning, open_clip, read, read_project
     from lsvid.errors import LsvidError
     from lsvid.labeling.config import labeling_config
@@ -43,7 +44,8 @@ __all__ = [
 ]
 
 _HOME = {
-    "lsvid.analysis.evaluation": ("Evaluation", "evaluate"),
+    "lsvid.analysis.evaluated": ("Evaluation",),
+    "lsvid.analysis.evaluation": ("evaluate",),
     "lsvid.dataset": ("Clip", "Dataset", "FrameLabels", "LsvidWarning", "open_clip", "read", "read_project"),
     "lsvid.errors": ("LsvidError",),
     "lsvid.labeling.config": ("labeling_config",),

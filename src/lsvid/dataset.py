@@ -23,13 +23,13 @@ from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.splits import SplitOptions
-from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Stage, Work, label_order, raise_faults
+from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import ReadOptions
-from lsvid.reading import Connection, ReadRequest, Source, read_located
+from lsvid.reading import Connection, ReadRequest, read_located
 from lsvid.video.clips import CaseRule
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
@@ -478,10 +478,11 @@ class Dataset:
         (['frames.parquet'], 110)
         """
         from lsvid.files.results import output_folder  # noqa: PLC0415 - where it is asked for
+        from lsvid.video.pictures import PictureOptions  # noqa: PLC0415 - the same
         from lsvid.writers.export import MANIFEST, TABLES, export_frames  # noqa: PLC0415 - the same
         from lsvid.writers.images import ImageRequest  # noqa: PLC0415 - the same
 
-        request = ImageRequest() if images is True else images or None
+        request = ImageRequest(PictureOptions()) if images is True else images or None
         with output_folder(os.fspath(folder), MANIFEST, TABLES) as there:
             return export_frames(
                 self.located,
@@ -499,7 +500,8 @@ class Dataset:
                 command=command,
                 images=request,
                 workers=workers,
-                progress=progress,
+                on_clip=unheard if request else progress,
+                on_image=progress,
             )
 
     def report(self, folder: PathLike, *, project_url: str | None = None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A `ReadRequest` says all of it, and `read_located` does it. The command line and
 """
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
-from lsvid.annotations.spans import Record
+from lsvid.annotations.spans import Record, Span
 from lsvid.annotations.stages import (
     AnnotatedClip,
-    GatheredClip,
     Selection,
+    Source,
     Stage,
     find_files,
     gather,
@@ -24,6 +25,7 @@ from lsvid.annotations.stages import (
     select,
 )
 from lsvid.errors import DataError, SettingsError
+from lsvid.files.results import sha256
 from lsvid.files.storage import is_s3
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
@@ -32,12 +34,14 @@ from lsvid.progress import Progress, unheard
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.readers.prodigy_database import is_database
+from lsvid.video.lookup import ClipFinder
 
 if TYPE_CHECKING:
     from lsvid.label_studio.client import Server
     from lsvid.workers.processes import Workers
 
 STDIN = "-"
+DEFAULT_URL = "http://localhost:8080"
 
 
 @dataclass(frozen=True)
@@ -47,11 +51,16 @@ class Connection:
     url: str | None = None
     api_key: str | None = None
 
-    def open(self) -> "Server":
-        """The server, logged in. Raises AuthError and ServerError."""
-        from lsvid.label_studio.client import connect  # noqa: PLC0415 - the SDK is slow to import
+    def open(self, findings: Findings, *, changes: bool = False) -> "Server":
+        """The server, logged in; a release too old for a part of lsvid is warned of. Raises as `client.connect`."""
+        from lsvid.label_studio import releases  # noqa: PLC0415 - requests is slow to import
+        from lsvid.label_studio.client import connect  # noqa: PLC0415 - the same
 
-        return connect(self.url, self.api_key)
+        url = self.url or os.environ.get("LABEL_STUDIO_URL") or DEFAULT_URL
+        server = connect(url, self.api_key or os.environ.get("LABEL_STUDIO_API_KEY"), changes=changes)
+        if text := releases.shortcoming(server.release):
+            findings.warn(text, releases.UPGRADE)
+        return server
 
 
 @dataclass(frozen=True)
@@ -84,14 +93,6 @@ class ReadRequest:
 
 
 @dataclass(frozen=True)
-class Source:
-    """One thing that was read: what people call it, and the SHA-256 of its bytes (None of standard input)."""
-
-    name: str
-    sha256: str | None
-
-
-@dataclass(frozen=True)
 class Sources:
     """What a ReadRequest names, opened: files on this machine, how they are read, and where their clips are.
 
@@ -118,7 +119,7 @@ class Sources:
     def hashed(self) -> tuple[Source, ...]:
         """The exports with their hashes."""
         return tuple(
-            Source(name, None if path == STDIN else sha256_of(Path(path)))
+            Source(name, None if path == STDIN else _sha256_of(Path(path)), path if name == path != STDIN else None)
             for name, path in zip(self.names, self.exports, strict=True)
         )
 
@@ -134,24 +135,23 @@ class Read:
 
 
 @contextmanager
-def opened(request: ReadRequest, progress: Progress = unheard) -> Iterator[Sources]:
+def opened(request: ReadRequest, findings: Findings, progress: Progress = unheard) -> Iterator[Sources]:
     """The sources of `request`; a project is downloaded into a temporary file, which is gone afterwards.
 
     progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a
     project are not on this machine.
     """
-    tree = request.labels if isinstance(request.labels, LabelTree) or request.labels is None else None
-    if tree is None and request.labels is not None:
-        tree = read_labels(str(request.labels))
+    labels = request.labels
+    tree = labels if isinstance(labels, LabelTree) or labels is None else read_labels(str(labels))
     matcher = LabelMatcher(tree, request.renames, request.separator) if tree or request.renames else None
     if not request.project:
         options = replace(request.options, tree=tree, decode_media=not request.roots)
         yield Sources(request.exports, request.exports, options, request.roots, matcher)
         return
-    from lsvid.label_studio.export import download_export  # noqa: PLC0415 - only for those who talk to a server
-    from lsvid.labeling.config import tree_from_config  # noqa: PLC0415 - the same
+    from lsvid.label_studio.export import download_export  # noqa: PLC0415 - the same
+    from lsvid.labeling.config import tree_from_config  # noqa: PLC0415 - only for those who talk to a server
 
-    with download_export(request.connection.open(), request.project, progress) as download:
+    with download_export(request.connection.open(findings), request.project, progress) as download:
         emails = {str(user): email for user, email in download.annotators.items()}
         options = replace(
             request.options,
@@ -174,47 +174,37 @@ def read_located(
     request: ReadRequest,
     findings: Findings,
     *,
+    lenient: bool = False,
     workers: "Workers | None" = None,
     on_downloaded: Progress = unheard,
     on_found: Progress = unheard,
 ) -> Read:
     """The clips of all sources with the annotations that count, found, and with every span on its frames.
 
-    workers: who reads the clips; None: this machine. on_downloaded: tasks; on_found: clips.
+    lenient: clips that cannot be found are warned about instead, and stay among the lost ones. workers: who reads the
+    clips; None: this machine. on_downloaded: tasks; on_found: clips.
     Raises ExportError with all faults at once, unless the request leaves them out.
     """
-    with opened(request, on_downloaded) as sources:
-        gathered, changed = _gathered(sources, request, findings)
-        found = find_files(gathered, sources.roots, sources.options.rule, findings, on_found, workers)
-        located = locate(found, findings)
+    with opened(request, findings, on_downloaded) as sources:
+        finder = ClipFinder(sources.roots)
+        options = replace(sources.options, finder=finder)
+        records = (record for path in sources.exports for record in read_export(path, options, findings))
+        gathered, changed = gather(records, findings), dict[str, str]()
+        if request.selection is not None:
+            gathered = select(gathered, request.selection, findings)
+        if sources.matcher is not None:
+            gathered, changed = match_labels(gathered, sources.matcher, findings)
+        of_files = Findings() if lenient else findings
+        found = find_files(gathered, finder, options.rule, of_files, on_found, workers)
+        if lenient:
+            for place_and_reason in of_files.faults:
+                hint = of_files.hints.get(place_and_reason, "")
+                findings.warn(f"{place_and_reason[1]}; its spans have no frames", hint)
+            for warning in of_files.warnings:
+                findings.warn(*warning)
+        located = locate(found, findings, cut_overrun=options.cut_overrun)
         raise_faults(findings, sources.what, skip_bad=request.skip_bad)
         return Read(located, sources.tree, sources.hashed(), changed)
-
-
-def read_lenient(request: ReadRequest, findings: Findings, *, on_downloaded: Progress = unheard) -> Read:
-    """As `read_located`, but that clips which cannot be found are warned about, and stay among the lost ones."""
-    with opened(request, on_downloaded) as sources:
-        gathered, changed = _gathered(sources, request, findings)
-        lost = Findings()
-        found = find_files(gathered, sources.roots, sources.options.rule, lost)
-        for _, reason in lost.faults:
-            findings.warn(f"{reason}; its spans have no frames", "name the folder of the clips: --clips DIR")
-        located = locate(found, findings)
-        raise_faults(findings, sources.what, skip_bad=request.skip_bad)
-        return Read(located, sources.tree, sources.hashed(), changed)
-
-
-def _gathered(
-    sources: Sources, request: ReadRequest, findings: Findings
-) -> tuple[list[GatheredClip], Mapping[str, str]]:
-    """(the clips with the annotations that count and the labels as they are meant, the labels that changed)."""
-    records = (record for path in sources.exports for record in read_export(path, sources.options, findings))
-    gathered = gather(records, findings)
-    if request.selection is not None:
-        gathered = select(gathered, request.selection, findings)
-    if sources.matcher is None:
-        return gathered, {}
-    return match_labels(gathered, sources.matcher, findings)
 
 
 def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
@@ -223,15 +213,20 @@ def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
         yield clip.clip
         for work in clip.works:
             yield work.annotation
-            yield from sorted(work.spans, key=lambda span: (span.start_s or 0.0, span.end_s or 0.0, span.label))
+            yield from sorted(work.spans, key=_by_time)
 
 
-def sha256_of(path: Path) -> str:
+def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
+    if span.start_s is None or span.end_s is None:
+        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+    return (span.start_s, span.end_s, span.label)
+
+
+def _sha256_of(path: Path) -> str:
     """The SHA-256 of a file, in hex; of a folder, of its files' names and hashes, so that any change shows."""
-    if path.is_dir():
-        digest = hashlib.sha256()
-        for file in sorted(file for file in path.rglob("*") if file.is_file()):
-            digest.update(f"{file.relative_to(path)} {sha256_of(file)}\n".encode())
-        return digest.hexdigest()
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
+    return digest.hexdigest()

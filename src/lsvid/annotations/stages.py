@@ -175,6 +175,18 @@ class Case(Generic[ClipT]):
 
 
 @dataclass(frozen=True)
+class Source:
+    """One thing that was read: what people call it, its SHA-256 (None of standard input), and its file, if it has one.
+
+    A downloaded project has no file of its own.
+    """
+
+    name: str
+    sha256: str | None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
 class Selection:
     """Which annotations count: of several by one annotator, of which status, and (None: all) by whom."""
 

@@ -4,6 +4,7 @@ A folder of results holds a manifest, a JSON document whose `files` names the ot
 are its own to replace or to remove.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -167,3 +168,9 @@ def _listed(manifest: bytes) -> set[str]:
     except (ValueError, KeyError, TypeError):
         return set()
     return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

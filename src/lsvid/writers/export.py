@@ -1,41 +1,29 @@
-"""Annotations -> files: what `lsvid export-frames` and `lsvid export-spans` do."""
+"""Located clips -> files, and the manifest that tells what they are made from."""
 
-import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsvid import __version__
-from lsvid.annotations.boundaries import BoundaryOptions, join, tidy
 from lsvid.annotations.frames import TableOptions
-from lsvid.annotations.matching import LabelMatcher, match_labels
-from lsvid.annotations.merge import MergeOptions, merge
-from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Span
+from lsvid.annotations.spans import SCHEMA_VERSION, Record
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
     BAD_DATA,
     AnnotatedClip,
     GatheredClip,
-    Selection,
+    Source,
     Stage,
-    find_files,
-    gather,
-    label_order,
-    locate,
     raise_faults,
-    select,
 )
 from lsvid.errors import DataError, SettingsError
-from lsvid.files.results import check_ours, whole_file, whole_folder
+from lsvid.files.results import check_ours, sha256, whole_file, whole_folder
 from lsvid.findings import Findings
-from lsvid.labels.tree import LabelTree, join_path
-from lsvid.readers import read_export
-from lsvid.readers.documents import ReadOptions
+from lsvid.labels.tree import join_path
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
-from lsvid.video.lookup import ClipFinder
 from lsvid.writers import WRITERS, span_writer, writer
 from lsvid.writers.base import Export
 
@@ -43,105 +31,32 @@ if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
     from lsvid.writers.images import ImageRequest
 
+CHANGES = ("label_map", "merge", "boundaries")
+"""What may have been done to labels and spans, in the order in which the manifest tells it."""
+
 MANIFEST, TABLES = "manifest.json", "frames*"
 """The manifest, and the files that are not to be overwritten without one."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Where annotations come from.
-
-    exports: files to read. names: what the manifest calls them, where not by their path (a downloaded project).
-    roots: folders and files to look for clips in; none: where the exports say they are.
-    """
-
-    exports: Sequence[str]
-    options: ReadOptions = field(default_factory=ReadOptions)
-    roots: Sequence[str] = ()
-    names: Sequence[str] = ()
-
-
-@dataclass
-class Treatment:
-    """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
-
-    matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
-    merge: how the annotators of a clip become one.
-    """
-
-    matcher: LabelMatcher | None = None
-    boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
-    merge: MergeOptions | None = None
-    report: dict[str, Any] = field(default_factory=dict)
-
-    def of_labels(self, clips: list[GatheredClip], findings: Findings) -> list[GatheredClip]:
-        """The clips with their labels renamed and matched."""
-        if self.matcher is None:
-            return clips
-        clips, changed = match_labels(clips, self.matcher, findings)
-        if changed:
-            self.report["label_map"] = changed
-        return clips
-
-    def of_spans(
-        self, located: Stage[AnnotatedClip], tree: LabelTree | None, findings: Findings
-    ) -> Stage[AnnotatedClip]:
-        """The clips with the boundaries of their spans tidied, and their annotators merged."""
-        clips, report = tidy(located.clips, self.boundaries, label_order(located.clips, tree), findings)
-        if self.merge is not None:
-            clips, self.report["merge"] = merge(clips, self.merge, findings)
-        if self.boundaries.join_gap_s is not None:
-            clips, report.joined = join(clips, self.boundaries.join_gap_s)
-        if self.boundaries.asked_for:
-            self.report["boundaries"] = report.as_json(self.boundaries)
-        return Stage(tuple(clips), located.lost)
-
-
-def read_clips(
-    sources: Sources,
-    selection: Selection,
-    findings: Findings,
-    *,
-    skip_bad: bool,
-    treatment: Treatment | None = None,
-    on_probed: Callable[[int, int], None] | None = None,
-    workers: "Workers | None" = None,
-) -> Stage[AnnotatedClip]:
-    """The clips of all exports with the annotations that count, found, and with every span on its frames.
-
-    workers: who reads the clips; None: this machine.
-    Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
-    """
-    treatment = treatment or Treatment()
-    finder = ClipFinder(sources.roots)
-    gathered = select(gather(_records(sources, finder, findings), findings), selection, findings)
-    gathered = treatment.of_labels(gathered, findings)
-    found = find_files(gathered, finder, sources.options.rule, findings, on_probed, workers)
-    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
-    located = treatment.of_spans(located, sources.options.tree, findings)
-    raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    return located
 
 
 def export_frames(
     located: Stage[AnnotatedClip],
     folder: Path,
-    sources: Sources,
+    sources: Sequence[Source],
     options: TableOptions,
     findings: Findings,
     *,
     file_format: str = "csv",
     split_by_case: bool = False,
     include_unannotated: bool = False,
-    treatment: Treatment | None = None,
+    changes: Mapping[str, Any] | None = None,
     level: int | None = None,
     unit: str | None = None,
     splits: SplitOptions | None = None,
     command: Sequence[str] = (),
     images: "ImageRequest | None" = None,
     workers: "Workers | None" = None,
-    on_clip: Callable[[int], None] | None = None,
-    on_image: Callable[[int, int], None] | None = None,
+    on_clip: Progress = unheard,
+    on_image: Progress = unheard,
 ) -> dict[str, Any]:
     """Write the clips as `file_format` into `folder`, with `manifest.json`; returns the manifest.
 
@@ -167,8 +82,7 @@ def export_frames(
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
         workers=workers,
     )
-    if on_clip:
-        export.on_clip = on_clip
+    export.on_clip = on_clip
     if images:
         from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
@@ -188,7 +102,7 @@ def export_frames(
         manifest = _manifest(located.clips, exported, sources, options, findings, command)
         manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
-        manifest |= treatment.report if treatment else {}
+        manifest |= {name: changes[name] for name in CHANGES if changes and name in changes}
         if export.made_pictures:
             manifest["images"] = export.made_pictures.manifest()
         manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
@@ -265,41 +179,6 @@ def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unan
     return exported
 
 
-def span_records(
-    sources: Sources,
-    selection: Selection | None,
-    findings: Findings,
-    *,
-    skip_bad: bool,
-    treatment: Treatment | None = None,
-) -> Iterator[Record]:
-    """Every record of the exports: of each clip itself, then its annotations, each followed by its spans.
-
-    `selection` None keeps all annotations of whatever status. Clips that cannot be found leave their spans without
-    frames, with a warning. Raises ExportError as `read_clips` does.
-    """
-    treatment = treatment or Treatment()
-    finder = ClipFinder(sources.roots)
-    gathered = gather(_records(sources, finder, findings), findings)
-    if selection is not None:
-        gathered = select(gathered, selection, findings)
-    gathered = treatment.of_labels(gathered, findings)
-    lost = Findings()
-    found = find_files(gathered, finder, sources.options.rule, lost)
-    for fault in lost.faults:
-        findings.warn(f"{fault[1]}; its spans have no frames", lost.hints.get(fault, ""))
-    for warning in lost.warnings:
-        findings.warn(*warning)
-    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
-    located = treatment.of_spans(located, sources.options.tree, findings)
-    raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    for clip in located.in_order:
-        yield clip.clip
-        for work in clip.works:
-            yield work.annotation
-            yield from sorted(work.spans, key=_by_time)
-
-
 def span_lines(
     records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
 ) -> list[bytes]:
@@ -315,41 +194,21 @@ def write_lines(lines: Iterable[bytes], path: Path) -> None:
         file.writelines(lines)
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256_of(path: Path) -> str:
-    """`sha256` of a file; of a folder, of its files' names and hashes, so that any change shows."""
-    if not path.is_dir():
-        return sha256(path)
-    digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
-    return digest.hexdigest()
-
-
 def _manifest(
     clips: Sequence[AnnotatedClip],
     exported: Sequence[AnnotatedClip],
-    sources: Sources,
+    sources: Sequence[Source],
     options: TableOptions,
     findings: Findings,
     command: Sequence[str],
 ) -> dict[str, Any]:
-    names = sources.names or sources.exports
     exported_ids = {clip.id for clip in exported}
     return {
         "version": 1,
         "lsvid": __version__,
         "span_schema": SCHEMA_VERSION,
         "command": list(command),
-        "exports": [
-            {"name": name} | ({"sha256": _sha256_of(Path(path))} if path != "-" else {})
-            for name, path in zip(names, sources.exports, strict=True)
-        ],
+        "exports": [{"name": source.name} | ({"sha256": source.sha256} if source.sha256 else {}) for source in sources],
         "labels": [join_path(path) for path in options.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
         "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in clips],
@@ -393,24 +252,3 @@ def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
         "fingerprint": proxy.fingerprint,
         "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
-
-
-def _records(sources: Sources, finder: ClipFinder, findings: Findings) -> Iterator[Record]:
-    options = replace(sources.options, finder=finder)
-    for path in sources.exports:
-        yield from read_export(path, options, findings)
-
-
-def _what(sources: Sources) -> str:
-    return ", ".join(sources.names or sources.exports)
-
-
-def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
-    if span.start_s is None or span.end_s is None:
-        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
-    return (span.start_s, span.end_s, span.label)
-
-
-__all__ = [
-    "Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_lines", "span_records", "write_lines",
-]  # fmt: skip
