@@ -32,6 +32,7 @@ from lsvid.label_studio.environments import (  # noqa: E402
 )
 
 ENVIRONMENTS = ROOT / ".envs"
+READERS = ["datasets>=5", "fiftyone>=1.22", "pillow>=10"]
 _PYPROJECT = ROOT / "pyproject.toml"
 _TESTS = ["--editable", str(ROOT), "--group", f"{_PYPROJECT}:dev"]
 
@@ -53,6 +54,12 @@ def label_studio_environment() -> Path:
     """The folder of Label Studio's environment, made if need be."""
     folder = ENVIRONMENTS / "label-studio"
     return make(folder, [LABEL_STUDIO], title="Label Studio (1 GB)", python=server_python(), tell=_tell)
+
+
+def readers_environment() -> Path:
+    """The folder of an environment with readers of formats that are too heavy to lie beside lsvid, made if need be."""
+    folder = ENVIRONMENTS / "readers"
+    return make(folder, READERS, title="readers of formats (1 GB)", python=server_python(), tell=_tell)
 
 
 def quick_environments() -> dict[str, Path]:

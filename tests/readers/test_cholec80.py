@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from lsvid.annotations.spans import Clip, Frames, Span
 from lsvid.findings import Findings
 from lsvid.readers import read_export
@@ -35,8 +37,55 @@ def test_a_named_case(tmp_path: Path) -> None:
     assert {record.case for record in records} == {"op7"}
 
 
-def test_sampled_rows_are_a_fault(tmp_path: Path) -> None:
-    file = phases(tmp_path / "cholec80", "0\tPreparation\n25\tPreparation\n")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("Frame\tPhase\n0\tPrep\n25\tPrep\n50\tDissection\n", (3, "a row every 25 frames does not tell where")),
+        ("Frame\tPhase\n1\tPrep\n2\tPrep\n3\tPrep\n", (2, "its rows count from 1")),
+        ("Frame\tPhase\n0\tPrep\n1\n", (3, "'1' is not frame 1 and its phase")),
+        ("Frame\tPhase\n0\tPrep\n\n2\tPrep\n", (3, "'' is not frame 1 and its phase")),
+        ("Frame\tPhase\n0\tPrep\n" + "9" * 5000 + "\tPrep\n", (3, "is not frame 1")),
+    ],
+)
+def test_rows_that_are_not_of_their_frame_are_a_fault(tmp_path: Path, text: str, told: tuple[int, str]) -> None:
+    file = tmp_path / "video01-phase.txt"
+    file.write_text(text, encoding="utf-8")
     findings = Findings()
     assert not list(read_export(str(file), ReadOptions(), findings))
-    assert findings.faults == [(f"{file}:3", "'25\\tPreparation' is not frame 1 and its phase")]
+    ((place, reason),) = findings.faults
+    assert place == f"{file}:{told[0]}"
+    assert told[1] in reason
+    assert len(reason) < 200
+
+
+@pytest.mark.parametrize("name", ["video01-phase.txt", "video01.txt", "video01.csv"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "frame\tphase\n0\tPrep\n1\tPrep\n2\tDissection\n",
+        "\ufeffFrame,Phase\r\n0,Prep \r\n1,Prep\r\n2,Dissection\r\n\r\n\r\n",
+        "Frame Phase\n0 Prep\n1 Prep\n2 Dissection",
+    ],
+)
+def test_files_like_cholec80s(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8", newline="")
+    findings = Findings()
+    records = list(read_export(str(tmp_path / name), ReadOptions(), findings))
+    assert not findings.faults
+    assert {r.clip for r in records} == {"video01"}
+    assert [(r.label, r.basis) for r in records if isinstance(r, Span)] == [
+        (("Prep",), Frames(0, 2)),
+        (("Dissection",), Frames(2, 3)),
+    ]
+
+
+def test_the_folder_of_the_files_itself(tmp_path: Path) -> None:
+    file = phases(tmp_path / "cholec80", "0\tPreparation\n")
+    records = list(read_export(str(file.parent), ReadOptions(), Findings()))
+    assert [r.basis for r in records if isinstance(r, Span)] == [Frames(0, 1)]
+
+
+def test_phases_that_are_numbers_are_told(tmp_path: Path) -> None:
+    findings = Findings()
+    list(read_export(str(phases(tmp_path / "cholec80", "0\t1\n1\t1\n")), ReadOptions(), findings))
+    assert "its phases are numbers" in findings.warnings[0][0]

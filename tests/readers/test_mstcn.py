@@ -70,13 +70,75 @@ def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFa
     assert not findings.warnings
 
 
-def test_another_number_of_frames_is_warned_about(tmp_path: Path, videos: VideoFactory) -> None:
-    folder = somebody_elses(tmp_path / "gtea")
-    videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=50)
+@pytest.mark.parametrize(
+    ("n_frames", "told"),
+    [
+        (33, "clip rgb-01-1/rgb-01-1: its annotations count 25 frames"),  # a third of a second more
+        (24, "its annotations count 25 frames, .* has 24"),
+        (50, "count 25 frames, .* has 50: they were made on another file, or at another rate"),
+    ],
+)
+def test_another_number_of_frames_is_told(tmp_path: Path, videos: VideoFactory, n_frames: int, told: str) -> None:
+    sources = Sources([str(somebody_elses(tmp_path / "gtea"))], ReadOptions(), [str(tmp_path / "clips")])
+    videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=n_frames)
     findings = Findings()
-    read_clips(Sources([str(folder)], ReadOptions(), [str(tmp_path / "clips")]), Selection(), findings, skip_bad=False)
-    assert "its annotations count 25 frames" in findings.warnings[0][0]
-    assert "another rate" in findings.warnings[0][1]
+    if n_frames == 33:
+        read_clips(sources, Selection(), findings, skip_bad=False)
+        assert told in findings.warnings[0][0]
+        assert "the last 8 have no label" in findings.warnings[0][0]
+        return
+    with pytest.raises(ExportError, match=told):
+        read_clips(sources, Selection(), findings, skip_bad=False)
+
+
+def spans_of(path: Path, options: ReadOptions | None = None) -> list[tuple[str, object]]:
+    findings = Findings()
+    records = list(read_export(str(path), options or ReadOptions(), findings))
+    assert not findings.faults
+    return [(" / ".join(r.label), r.basis) for r in records if isinstance(r, Span)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \r\n", "\t\n", "\r"])
+@pytest.mark.parametrize("rest", ["", "\n", "\r\n \r\n\n"])
+def test_blanks_and_blank_last_lines_are_no_frames_and_no_part_of_a_name(
+    tmp_path: Path, encoding: str, end: str, rest: str
+) -> None:
+    folder = tmp_path / "gt"
+    (folder / "groundTruth").mkdir(parents=True)
+    text = f"background{end}" * 2 + f"cut\u2028tomäto{end}" * 3 + rest  # U+2028 ends no line here
+    (folder / "groundTruth/a.txt").write_bytes(text.encode(encoding))
+    assert spans_of(folder) == [("cut\u2028tomäto", Frames(2, 5))]
+
+
+def test_a_blank_line_between_frames_is_a_fault(tmp_path: Path) -> None:
+    folder = tmp_path / "gt"
+    (folder / "groundTruth").mkdir(parents=True)
+    (folder / "groundTruth/a.txt").write_text("cut\n\n\ncut\n", encoding="utf-8")
+    findings = Findings()
+    assert not [r for r in read_export(str(folder), ReadOptions(), findings) if isinstance(r, Span)]
+    assert findings.faults == [
+        (str(folder / "groundTruth/a.txt"), "frame 1 has no class name; so have 2 frames in all")
+    ]
+
+
+def test_one_folder_too_deep_and_a_file_by_itself(tmp_path: Path) -> None:
+    folder = somebody_elses(tmp_path / "gtea")
+    alone = tmp_path / "elsewhere" / "rgb-01-1.txt"
+    alone.parent.mkdir()
+    alone.write_bytes((folder / "groundTruth/rgb-01-1.txt").read_bytes())
+    expected = [("Blunt_dissection", Frames(10, 25))]
+    assert spans_of(folder / "groundTruth") == expected
+    assert spans_of(folder / "groundTruth/rgb-01-1.txt") == expected
+    assert spans_of(alone) == expected
+
+
+def test_a_label_of_the_backgrounds_name_is_told(tmp_path: Path) -> None:
+    tree = parse_labels_text("background\nBlunt_dissection\n", "labels.txt")
+    findings = Findings()
+    records = list(read_export(str(somebody_elses(tmp_path / "gtea")), ReadOptions(tree=tree), findings))
+    assert [r.label for r in records if isinstance(r, Span)] == [("background",), ("Blunt_dissection",)]
+    assert "'background' is read as the label of this name" in findings.warnings[0][0]
 
 
 def test_without_a_label_file_a_class_is_a_label(tmp_path: Path) -> None:

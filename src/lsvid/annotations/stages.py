@@ -22,7 +22,7 @@ from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, find_clips, is_file, missing_numbers, natural_key
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.lookup import ClipFinder
-from lsvid.video.timebase import FrameIndex, OutsideClipError, PackedFrameIndex
+from lsvid.video.timebase import OUTSIDE_TOLERANCE_S, FrameIndex, OutsideClipError, PackedFrameIndex
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -405,11 +405,8 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
         return clip
     info = _as_played(info, record.proxy)
     index = info.index
-    if record.n_frames not in (None, index.n_frames):
-        findings.warn(
-            f"clip {clip.id}: its annotations count {record.n_frames} frames, {path} has {index.n_frames}",
-            "check that they were made on this very file: a copy at another rate shifts every label",
-        )
+    if not _has_its_length(record, path, index, findings):
+        return clip
     known = msgspec.structs.replace(
         record,
         n_frames=index.n_frames,
@@ -418,6 +415,26 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
         fingerprint=info.fingerprint,
     )
     return FoundClip(known, clip.works, path, info)
+
+
+def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findings) -> bool:
+    """Whether the clip has about as many frames as its annotations count: a second less is told, all else a fault."""
+    counted = record.n_frames
+    if counted is None or counted == index.n_frames:
+        return True
+    told = f"its annotations count {counted} frames, {path} has {index.n_frames}"
+    off = abs(counted - index.n_frames)
+    if off * index.length_s > index.n_frames * OUTSIDE_TOLERANCE_S or off * 4 > index.n_frames:
+        findings.fault(f"clip {record.clip_id}", f"{told}: they were made on another file, or at another rate")
+        return False
+    if counted > index.n_frames:
+        findings.fault(f"clip {record.clip_id}", told)
+    else:
+        findings.warn(
+            f"clip {record.clip_id}: {told}; the last {index.n_frames - counted} have no label",
+            "check that they were made on this very file: a copy at another rate shifts every label",
+        )
+    return True
 
 
 def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:

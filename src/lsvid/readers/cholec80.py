@@ -1,18 +1,19 @@
 """Cholec80's phases: phase_annotations/<video>-phase.txt in a folder, or one such file: Frame, Phase; a row a frame.
 
-Row k must be frame k: files sampled to one a second do not tell where a phase begins. The phase "background" labels
-nothing. Where a case was stitched from clips, lsvid's manifest.json takes it apart again; elsewhere <video> is the
-clip's name without its ending. The 0/1 files of tools, one row a second, are not read.
+Also phase_annotations/ itself, commas for tabs, and a header in any case. Row k must be frame k: files sampled to one a
+second do not tell where a phase begins. The phase "background" labels nothing. Where a case was stitched from clips,
+lsvid's manifest.json takes it apart again; elsewhere <video> is the clip's name without its ending. The 0/1 files of
+tools, one row a second, are not read.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lsvid.annotations.spans import Record
 from lsvid.findings import Findings
 from lsvid.readers.documents import ReadOptions
-from lsvid.readers.framewise import level_folders, open_dataset, read_text, records_of
+from lsvid.readers.framewise import level_folders, lines_of, open_dataset, records_of
 
 SOURCE = "cholec80"
 _INSIDE = "phase_annotations"
@@ -22,34 +23,47 @@ _END = "-phase.txt"
 def recognises(path: Path, head: bytes) -> bool:
     """Whether `path` is such a folder, or a file with such a header."""
     if path.is_dir():
-        return bool(level_folders(path, _INSIDE))
-    return re.match(rb"(\xef\xbb\xbf)?Frame\s+Phase\s", head) is not None
+        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and any(path.glob(f"*{_END}")))
+    return re.match(rb"(\xef\xbb\xbf)?frame[ \t,;]+phase\s", head, re.IGNORECASE) is not None
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
     """The records of every video in the folder, by name, or of the one file."""
-    if path.is_dir():
-        dataset = open_dataset(path, level_folders(path, _INSIDE))
-        files = sorted((dataset.levels[0] / _INSIDE).glob(f"*{_END}"))
+    if path.is_dir() and (levels := level_folders(path, _INSIDE)):
+        dataset = open_dataset(path, levels)
+        names = sorted(file.name for file in (levels[0] / _INSIDE).glob(f"*{_END}"))
+        files = [[level / _INSIDE / name for level in levels] for name in names]
     else:
-        root = path.absolute().parent.parent
-        dataset, files = open_dataset(root, [root]), [path]
-    for file in files:
-        places = [level / _INSIDE / file.name for level in dataset.levels] if path.is_dir() else [file]
+        root = path.absolute().parent if path.is_dir() else path.absolute().parent.parent
+        dataset = open_dataset(root, [root])
+        files = [[file] for file in sorted(path.glob(f"*{_END}"))] if path.is_dir() else [[path]]
+    for places in files:
         rows = [_phases(place, findings) for place in places]
-        if all(row is not None for row in rows):
-            known = [row for row in rows if row is not None]
-            video = file.name.removesuffix(_END).removesuffix(".txt")
-            yield from records_of(dataset, video, SOURCE, known, file, options, findings)
+        known = [row for row in rows if row is not None]
+        if len(known) == len(rows):
+            video = places[0].name.removesuffix(".gz").removesuffix(_END)
+            video = re.sub(r"\.(txt|csv|tsv)$", "", video, flags=re.IGNORECASE)
+            yield from records_of(dataset, video, SOURCE, known, places[0], options, findings)
 
 
 def _phases(file: Path, findings: Findings) -> list[str] | None:
     """The phase of every frame, or None where a row is not of its frame."""
-    phases: list[str] = []
-    for number, line in enumerate(read_text(file).splitlines()[1:], start=2):
-        row = line.split(maxsplit=1)
-        if len(row) != 2 or row[0] != str(len(phases)):
-            findings.fault(f"{file}:{number}", f"{line!r} is not frame {len(phases)} and its phase")
+    rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)[1:]]
+    for number, row in enumerate(rows):
+        if len(row) != 2 or row[0] != str(number):
+            findings.fault(f"{file}:{number + 2}", _why(rows, number))
             return None
-        phases.append(row[1].strip())
-    return phases
+    if rows and all(phase.isdecimal() for _, phase in rows):
+        findings.warn(f"{file}: its phases are numbers, and so are its labels", "rename them to what they stand for")
+    return [phase for _, phase in rows]
+
+
+def _why(rows: Sequence[Sequence[str]], number: int) -> str:
+    """What is wrong with a row that is not of its frame."""
+    written = repr(" ".join(rows[number])[:60])
+    numbers = [row[0] for row in rows[:3]]
+    if numbers == ["1", "2", "3"]:
+        return f"{written}: its rows count from 1; Cholec80's are frames from 0 (AutoLaparo's, from 1, are seconds)"
+    if number == 1 and len(numbers) > 2 and numbers[1].isdecimal() and numbers[2] == str(2 * int(numbers[1])):
+        return f"{written}: a row every {numbers[1]} frames does not tell where a phase begins; a row a frame does"
+    return f"{written} is not frame {number} and its phase"

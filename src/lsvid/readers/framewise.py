@@ -6,6 +6,7 @@ where one is given.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -14,6 +15,7 @@ from typing import Any
 
 from lsvid.annotations.spans import Annotation, Clip, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
+from lsvid.files.texts import TextError, decode, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath, level_names, level_paths, without_blanks
 from lsvid.readers.documents import ReadOptions
@@ -88,6 +90,10 @@ def records_of(
         findings.fault(str(place), f"its levels count different frames: {', '.join(map(str, sorted(lengths)))}")
         return
     (length,) = lengths
+    for names in rows:
+        if blank := [number for number, name in enumerate(names) if not name]:
+            findings.fault(str(place), f"frame {blank[0]} has no class name; so have {len(blank)} frames in all")
+            return
     pieces = dataset.pieces.get(video)
     if pieces is None:
         try:
@@ -101,7 +107,9 @@ def records_of(
     if expected != length:
         findings.fault(str(place), f"has {length} frames, but its clips had {expected} when it was written")
         return
-    paths = [_paths(dataset, folder, names, options) for folder, names in zip(dataset.levels, rows, strict=True)]
+    paths = [
+        _paths(dataset, folder, names, options, findings) for folder, names in zip(dataset.levels, rows, strict=True)
+    ]
     annotator = options.annotator(source)
     start = 0
     for piece in pieces:
@@ -129,7 +137,9 @@ def _deepest(paths: Sequence[LabelPath]) -> LabelPath:
     return next((path for path in reversed(paths) if path), ())
 
 
-def _paths(dataset: Dataset, folder: Path, names: Sequence[str], options: ReadOptions) -> dict[str, LabelPath]:
+def _paths(
+    dataset: Dataset, folder: Path, names: Sequence[str], options: ReadOptions, findings: Findings
+) -> dict[str, LabelPath]:
     """The label path of every class name that occurs; nothing for the background."""
     key = "" if folder == dataset.root else f"{folder.name}/"
     known = dict(dataset.classes.get(key, {}))
@@ -138,6 +148,11 @@ def _paths(dataset: Dataset, folder: Path, names: Sequence[str], options: ReadOp
         for level in range(options.tree.depth, 0, -1):  # a name on several levels means the upper one
             paths = level_paths(all_paths, level)
             known |= {name: path for path, name in without_blanks(level_names(paths)).items()}
+        if dataset.background in known and dataset.background in names:
+            findings.warn(
+                f"{dataset.root}: {dataset.background!r} is read as the label of this name",
+                "these files call frames without a label so, too: give the label another name where it should not be",
+            )
     return {name: known.get(name, () if name == dataset.background else (name,)) for name in set(names)}
 
 
@@ -149,9 +164,14 @@ def _manifest(root: Path) -> dict[str, Any]:
     return manifest if isinstance(manifest, dict) and "lsvid" in manifest else {}
 
 
-def read_text(path: Path) -> str:
-    """The text of a file. Raises ExportError."""
+def lines_of(path: Path) -> list[str]:
+    """The lines of a text file, without blanks at their ends and without blank lines at its end. Raises ExportError."""
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ExportError(f"cannot read {path}: {error}", "it should be a text file in UTF-8") from error
+        text = decode(read_bytes(path)).text
+    except OSError as error:
+        raise ExportError(
+            f"cannot read {path}: {error.strerror or error}", "check the path, and who may read it"
+        ) from error
+    except TextError as error:
+        raise ExportError(f"{path}: {error}", "save it again as UTF-8 text") from error
+    return [line.strip() for line in re.split(r"\r\n|\n|\r", text.rstrip())] if text.strip() else []

@@ -1,29 +1,50 @@
 """MS-TCN's folder: groundTruth/<video>.txt, a class name a line and frame; level_1/, level_2/ where there are levels.
 
-"background" labels nothing. Where a case was stitched from clips, lsvid's manifest.json takes it apart again; elsewhere
-<video> is the clip's name without its ending. A last line without a newline counts, as its frame is there.
+Also groundTruth/ itself, and a single such file. "background" labels nothing. Where a case was stitched from clips,
+lsvid's manifest.json takes it apart again; elsewhere <video> is the clip's name without its ending. A last line without
+a newline counts, as its frame is there; blank lines at the end are no frames, nor are blanks part of a name.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from lsvid.annotations.spans import Record
 from lsvid.findings import Findings
 from lsvid.readers.documents import ReadOptions
-from lsvid.readers.framewise import level_folders, open_dataset, read_text, records_of
+from lsvid.readers.framewise import level_folders, lines_of, open_dataset, records_of
 
 SOURCE = "mstcn"
 _INSIDE = "groundTruth"
+_ENOUGH = 12  # lines, for a file outside such a folder to be taken for one
+_WORD = re.compile(rb"[\w.'()&+-]+|[\x80-\xff\w.'()&+-]+")  # not a number, which has no name in it
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether `path` is such a folder."""
-    return path.is_dir() and bool(level_folders(path, _INSIDE))
+    """Whether `path` is such a folder, or a file with one word a line of which few are different."""
+    if path.is_dir():
+        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and any(path.glob("*.txt")))
+    if path.suffix.lower() != ".txt":
+        return False
+    lines = head.replace(b"\r", b"\n").strip().split(b"\n")
+    names = [line.strip() for line in lines if line.strip()][:-1]  # the last may be cut off
+    if path.absolute().parent.name == _INSIDE:
+        return bool(lines)
+    return len(names) >= _ENOUGH and len(set(names)) * 4 <= len(names) and all(_WORD.fullmatch(name) for name in names)
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of every video in the folder, by name."""
-    dataset = open_dataset(path, level_folders(path, _INSIDE))
-    for file in sorted((dataset.levels[0] / _INSIDE).glob("*.txt")):
-        rows = [read_text(level / _INSIDE / file.name).splitlines() for level in dataset.levels]
-        yield from records_of(dataset, file.stem, SOURCE, rows, file, options, findings)
+    """The records of every video in the folder, by name, or of the one file."""
+    root = path.absolute().parent
+    if path.is_file():
+        is_inside = root.name == _INSIDE
+        dataset, files = open_dataset(root.parent if is_inside else root, [root]), [[path]]
+    elif levels := level_folders(path, _INSIDE):
+        dataset = open_dataset(path, levels)
+        names = sorted(file.name for file in (levels[0] / _INSIDE).glob("*.txt"))
+        files = [[level / _INSIDE / name for level in levels] for name in names]
+    else:  # groundTruth itself
+        dataset, files = open_dataset(root, [root]), [[file] for file in sorted(path.glob("*.txt"))]
+    for places in files:
+        rows = [lines_of(place) for place in places]
+        yield from records_of(dataset, places[0].stem, SOURCE, rows, places[0], options, findings)
