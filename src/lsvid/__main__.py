@@ -1,6 +1,17 @@
 """`python -m lsvid` and the `lsvid` command."""
 
-from lsvid.cli import main
+import signal
+from typing import NoReturn
+
+
+def main() -> NoReturn:
+    """See lsvid.cli.main. Until its machinery is imported nothing has begun: Ctrl-C ends it without a traceback."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from lsvid.cli import main as run  # noqa: PLC0415 - see above
+
+    run()
+
 
 if __name__ == "__main__":
     main()

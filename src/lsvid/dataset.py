@@ -21,19 +21,20 @@ from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
 from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import Clip as ClipRecord
-from lsvid.annotations.spans import LocatedSpan, Status
+from lsvid.annotations.spans import LocatedSpan, Record, Status
 from lsvid.annotations.splits import SplitOptions
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError, SettingsError, check_choice
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import ReadOptions
-from lsvid.reading import Connection, ReadRequest, read_located
+from lsvid.reading import Connection, ReadRequest, rate_of, read_located, records_of
 from lsvid.video.clips import CaseRule
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
-from lsvid.video.timebase import FrameIndex, parse_rate
+from lsvid.video.timebase import FrameIndex
+from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
 LabelPath = tuple[str, ...]
 Picture = npt.NDArray[np.uint8]
-Manifest = dict[str, Any]
 PathLike = str | os.PathLike[str]
 
 
@@ -220,6 +220,8 @@ class Dataset:
     findings: Findings = field(default_factory=Findings, repr=False)
     changes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     skip_bad: bool = False
+    inputs: tuple[str, ...] = ()
+    project_url: str | None = None
 
     # --- What is there
 
@@ -273,6 +275,10 @@ class Dataset:
         ]
         head = "".join(f"<th>{name}</th>" for name in ("case", "clips", "frames", "seconds", "annotators", "spans"))
         return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
+
+    def records(self) -> Iterator[Record]:
+        """Everything as records of the span schema, also of clips without a readable file."""
+        return records_of(self.located)
 
     # --- As tables
 
@@ -363,8 +369,7 @@ class Dataset:
         return range(1, depth + 1) if level is None else [level]
 
     def _table(self, sample_fps: float | str | Fraction | None, layout: str, background: str | None) -> TableOptions:
-        if layout not in LAYOUTS:
-            raise SettingsError(f"layout {layout!r}: choose from {', '.join(LAYOUTS)}")
+        check_choice("layout", layout, LAYOUTS)
         return TableOptions(list(self.labels), layout == "wide", _rate(sample_fps), background)
 
     # --- Steps: each gives a new data set
@@ -405,7 +410,9 @@ class Dataset:
         findings = self.findings.copy()
         clips, changed = match_labels(self.located.clips, LabelMatcher(None, names, separator), findings)
         renamed = {**self.changes.get("label_map", {}), **changed}
-        return replace(self._next(clips, findings, {"label_map": renamed}), tree=None)
+        located = Stage(tuple(clips), self.located.lost)
+        changes = {**self.changes, "label_map": renamed}
+        return replace(self, located=located, findings=findings, changes=changes, tree=None)
 
     def tidy(
         self,
@@ -421,14 +428,7 @@ class Dataset:
         longest). join_gap_s: spans of one label at most so many seconds apart become one, also across the ends of
         clips.
         """
-        options = BoundaryOptions(_seconds(snap_s), overlap, priority, _seconds(join_gap_s))
-        findings = self.findings.copy()
-        clips, report = tidy(self.located.clips, options, self.labels, findings)
-        if options.join_gap_s is not None:
-            clips, report.joined = join(clips, options.join_gap_s)
-        raise_faults(findings, ", ".join(source.name for source in self.sources), skip_bad=self.skip_bad)
-        done = {**self.changes.get("boundaries", {}), **report.as_json(options)}
-        return self._next(clips, findings, {"boundaries": done} if done else {})
+        return tidied(self, BoundaryOptions(_seconds(snap_s), overlap, priority, _seconds(join_gap_s)))
 
     def merge(
         self,
@@ -439,13 +439,7 @@ class Dataset:
 
         order: with "priority" the annotators, the one whose word counts first before the others.
         """
-        findings = self.findings.copy()
-        clips, report = merge(self.located.clips, MergeOptions(how, tuple(order)), findings)
-        return self._next(clips, findings, {"merge": report})
-
-    def _next(self, clips: Iterable[AnnotatedClip], findings: Findings, changes: Mapping[str, Any]) -> "Dataset":
-        located = Stage(tuple(clips), self.located.lost)
-        return replace(self, located=located, findings=findings, changes={**self.changes, **changes})
+        return tidied(self, BoundaryOptions(), MergeOptions(how, tuple(order)))
 
     # --- Into files
 
@@ -463,7 +457,6 @@ class Dataset:
         unit: Literal["clip", "case"] | None = None,
         splits: SplitOptions | None = None,
         images: "bool | ImageRequest" = False,
-        command: Sequence[str] = (),
         workers: "Workers | None" = None,
         progress: Progress = unheard,
     ) -> Manifest:
@@ -477,43 +470,31 @@ class Dataset:
         >>> [file["name"] for file in manifest["files"]], manifest["counts"]["rows"]
         (['frames.parquet'], 110)
         """
-        from lsvid.files.results import output_folder  # noqa: PLC0415 - where it is asked for
-        from lsvid.video.pictures import PictureOptions  # noqa: PLC0415 - the same
-        from lsvid.writers.export import MANIFEST, TABLES, export_frames  # noqa: PLC0415 - the same
-        from lsvid.writers.images import ImageRequest  # noqa: PLC0415 - the same
+        from lsvid.writers.images import ImageRequest  # noqa: PLC0415 - where it is asked for
 
-        request = ImageRequest(PictureOptions()) if images is True else images or None
-        with output_folder(os.fspath(folder), MANIFEST, TABLES) as there:
-            return export_frames(
-                self.located,
-                there,
-                self.sources,
-                self._table(sample_fps, layout, background),
-                self.findings,
-                file_format=format,
-                split_by_case=split_by == "case",
-                include_unannotated=include_unannotated,
-                changes=self.changes,
-                level=level,
-                unit=unit,
-                splits=splits,
-                command=command,
-                images=request,
-                workers=workers,
-                on_clip=unheard if request else progress,
-                on_image=progress,
-            )
+        options = WriteOptions(
+            format=format,
+            layout=layout,
+            sample_fps=_rate(sample_fps),
+            background=background,
+            split_by=split_by,
+            include_unannotated=include_unannotated,
+            level=level,
+            unit=unit,
+            splits=splits or SplitOptions(),
+            images=ImageRequest() if images is True else images or None,
+        )
+        findings = self.findings.copy()
+        written = write_dataset(self, folder, options, findings, workers=workers, progress=progress)
+        _warn(findings, self.findings)
+        return written.manifest
 
     def report(self, folder: PathLike, *, project_url: str | None = None) -> dict[str, Any]:
         """Write the report into `folder`: times, agreement, figures, one HTML page; returns what was written."""
-        from lsvid.files.results import output_folder  # noqa: PLC0415 - where it is asked for
-        from lsvid.report import PAGE, TIMINGS, write_report  # noqa: PLC0415 - the same
-        from lsvid.report.data import ReportOptions  # noqa: PLC0415 - the same
-
-        names = [source.name for source in self.sources]
-        options = ReportOptions(list(self.labels), self.tree, project_url, names)
-        with output_folder(os.fspath(folder), TIMINGS, PAGE) as there:
-            return write_report(self.located, there, options, self.findings)
+        findings = self.findings.copy()
+        written = write_dataset_report(self, folder, findings, project_url=project_url)
+        _warn(findings, self.findings)
+        return written
 
     def contact_sheet(
         self, path: PathLike, *, short_side: int = 120, jobs: int | None = None, progress: Progress = unheard
@@ -521,13 +502,13 @@ class Dataset:
         """Write one HTML page with the first, middle and last picture of every span; returns the number of spans."""
         from lsvid.report.contact_sheet import write_contact_sheet  # noqa: PLC0415 - where it is asked for
 
-        return write_contact_sheet(
-            self.located.clips, Path(path), self.labels, self.findings, short_side=short_side, jobs=jobs,
-            on_progress=progress,
+        findings = self.findings.copy()
+        n_spans = write_contact_sheet(
+            self.located.clips, os.fspath(path), self.labels, findings, inputs=self.inputs, short_side=short_side,
+            jobs=jobs, on_progress=progress,
         )  # fmt: skip
-
-
-LAYOUTS = ("long", "wide")
+        _warn(findings, self.findings)
+        return n_spans
 
 
 def read(
@@ -560,7 +541,7 @@ def read(
     >>> lsvid.read("export.json", clips="clips")
     <Dataset: 2 clips of 1 case, 110 frames, 3 spans by 1 annotator>
     """
-    return _read_warning(
+    dataset = read_dataset(
         ReadRequest(
             exports=tuple(os.fspath(source) for source in sources),
             roots=_paths(clips),
@@ -571,9 +552,11 @@ def read(
             separator=label_separator,
             skip_bad=skip_bad,
         ),
-        workers,
-        progress,
+        workers=workers,
+        on_found=progress,
     )
+    _warn(dataset.findings)
+    return dataset
 
 
 def read_project(
@@ -600,7 +583,7 @@ def read_project(
     url, api_key: the server; None: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. clips: None: the project's storages.
     Raises ServerError, AuthError, NotFoundError; ExportError with all faults at once.
     """
-    return _read_warning(
+    dataset = read_dataset(
         ReadRequest(
             project=str(project),
             connection=Connection(url, api_key),
@@ -611,9 +594,11 @@ def read_project(
             renames=rename or {},
             skip_bad=skip_bad,
         ),
-        workers,
-        progress,
+        workers=workers,
+        on_found=progress,
     )
+    _warn(dataset.findings)
+    return dataset
 
 
 def open_clip(path: PathLike, case: str | None = None) -> Clip:
@@ -632,23 +617,75 @@ def open_clip(path: PathLike, case: str | None = None) -> Clip:
 def read_dataset(
     request: ReadRequest,
     *,
+    lenient: bool = False,
     workers: "Workers | None" = None,
     on_downloaded: Progress = unheard,
     on_found: Progress = unheard,
 ) -> Dataset:
-    """The data set that `request` names; `lsvid.read` in the form that the command line uses."""
+    """The data set that `request` names; `lsvid.read` in the form that the command line uses. See `read_located`."""
     findings = Findings()
-    found = read_located(request, findings, workers=workers, on_downloaded=on_downloaded, on_found=on_found)
+    found = read_located(
+        request, findings, lenient=lenient, workers=workers, on_downloaded=on_downloaded, on_found=on_found
+    )
     changes = {"label_map": dict(found.changed_labels)} if found.changed_labels else {}
-    return Dataset(found.located, found.tree, found.sources, findings, changes, request.skip_bad)
+    return Dataset(
+        found.located, found.tree, found.sources, findings, changes, request.skip_bad, request.inputs,
+        found.project_url,
+    )  # fmt: skip
 
 
-def _read_warning(request: ReadRequest, workers: "Workers | None", progress: Progress) -> Dataset:
-    dataset = read_dataset(request, workers=workers, on_found=progress)
-    noticed = dataset.findings.summary()
+def tidied(dataset: Dataset, boundaries: BoundaryOptions, merging: MergeOptions | None = None) -> Dataset:
+    """The data set with its boundaries tidied and its annotators merged, in this order: snapped, overlaps resolved,
+    merged, joined. Raises ExportError with every overlap where overlaps are errors.
+    """
+    findings, changes = dataset.findings.copy(), dict(dataset.changes)
+    clips, report = tidy(dataset.located.clips, boundaries, dataset.labels, findings)
+    if merging is not None:
+        clips, changes["merge"] = merge(clips, merging, findings)
+    if boundaries.join_gap_s is not None:
+        clips, report.joined = join(clips, boundaries.join_gap_s)
+    raise_faults(findings, ", ".join(source.name for source in dataset.sources), skip_bad=dataset.skip_bad)
+    if boundaries.asked_for:
+        changes["boundaries"] = {**changes.get("boundaries", {}), **report.as_json(boundaries)}
+    return replace(dataset, located=Stage(tuple(clips), dataset.located.lost), findings=findings, changes=changes)
+
+
+def write_dataset(
+    dataset: Dataset,
+    folder: PathLike,
+    options: WriteOptions,
+    findings: Findings,
+    *,
+    command: Sequence[str] = (),
+    workers: "Workers | None" = None,
+    progress: Progress = unheard,
+) -> Written:
+    """Write `dataset` into `folder`; `Dataset.write` in the form that the command line uses. See `writers.export`."""
+    request = WriteRequest(
+        dataset.located, dataset.labels, options, dataset.sources, dataset.changes, dataset.inputs, command
+    )
+    on_clip = unheard if options.images else progress
+    return write(request, os.fspath(folder), findings, workers=workers, on_clip=on_clip, on_image=progress)
+
+
+def write_dataset_report(
+    dataset: Dataset, folder: PathLike, findings: Findings, *, project_url: str | None = None
+) -> dict[str, Any]:
+    """Write the report of `dataset`; `Dataset.report` in the form that the command line uses. See `lsvid.report`."""
+    from lsvid.report import write_report  # noqa: PLC0415 - where it is asked for
+    from lsvid.report.data import ReportOptions  # noqa: PLC0415 - the same
+
+    names = [source.name for source in dataset.sources]
+    options = ReportOptions(list(dataset.labels), dataset.tree, project_url or dataset.project_url, names)
+    return write_report(dataset.located, os.fspath(folder), options, findings, inputs=dataset.inputs)
+
+
+def _warn(findings: Findings, known: Findings | None = None) -> None:
+    """Warn the caller of a public function, once, of what is new in `findings`."""
+    before = known.summary().splitlines() if known else []
+    noticed = [line for line in findings.summary().splitlines() if line not in before]
     if noticed:
-        warnings.warn(noticed, LsvidWarning, stacklevel=3)
-    return dataset
+        warnings.warn("\n".join(noticed), LsvidWarning, stacklevel=3)
 
 
 def _read_options(
@@ -661,7 +698,7 @@ def _read_options(
     rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
     rate = None if ls_fps is None else str(ls_fps)
     if rate is not None:
-        _rate(rate)
+        rate_of(rate, "ls_fps")
     try:
         return ReadOptions(rule=rule, ls_fps=rate, annotators=names or {}, **options)
     except TypeError as error:
@@ -683,12 +720,7 @@ def _paths(paths: PathLike | Sequence[PathLike] | None) -> tuple[str, ...]:
 
 
 def _rate(value: float | str | Fraction | None) -> Fraction | None:
-    if value is None:
-        return None
-    try:
-        return parse_rate(value)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
+    return None if value is None else rate_of(value, "sample_fps")
 
 
 def _seconds(value: float | str | Fraction | None) -> Fraction | None:

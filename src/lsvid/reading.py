@@ -3,11 +3,13 @@
 A `ReadRequest` says all of it, and `read_located` does it. The command line and `lsvid.read` both come through here.
 """
 
+import csv
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from lsvid.annotations.stages import (
     select,
 )
 from lsvid.errors import DataError, SettingsError
-from lsvid.files.results import sha256
+from lsvid.files.outputs import sha256
 from lsvid.files.storage import is_s3
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
@@ -35,6 +37,7 @@ from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.readers.prodigy_database import is_database
 from lsvid.video.lookup import ClipFinder
+from lsvid.video.timebase import parse_rate
 
 if TYPE_CHECKING:
     from lsvid.label_studio.client import Server
@@ -71,7 +74,8 @@ class ReadRequest:
     roots: folders and files to look for clips in; none: where the exports, or the project's storages, say they are.
     labels: a label file or tree: the order of labels, and the names of ids. options: how exports are read.
     selection: which annotations count; None: all of them. renames: old label -> new. separator: what joins a label and
-    its sub label in flat labels. skip_bad: leave bad data out and count it, instead of stopping.
+    its sub label in flat labels. skip_bad: leave bad data out and count it, instead of stopping. annotator_order: whose
+    word counts first, where annotators are merged by priority. files: further files that the request was made from.
     """
 
     exports: tuple[str, ...] = ()
@@ -84,6 +88,14 @@ class ReadRequest:
     renames: Mapping[str, str] = field(default_factory=dict)
     separator: str = DEFAULT_SEPARATOR
     skip_bad: bool = False
+    annotator_order: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The files and folders that are read, which no output may take the place of."""
+        labels = () if isinstance(self.labels, LabelTree) or self.labels is None else (str(self.labels),)
+        return tuple(name for name in (*self.exports, *labels, *self.files, *self.roots) if name != STDIN)
 
     def __post_init__(self) -> None:
         if bool(self.exports) == bool(self.project):
@@ -119,19 +131,23 @@ class Sources:
     def hashed(self) -> tuple[Source, ...]:
         """The exports with their hashes."""
         return tuple(
-            Source(name, None if path == STDIN else _sha256_of(Path(path)), path if name == path != STDIN else None)
+            Source(name, None if path == STDIN else _sha256_of(Path(path)))
             for name, path in zip(self.names, self.exports, strict=True)
         )
 
 
 @dataclass(frozen=True)
 class Read:
-    """What was read. changed_labels: old -> new of the labels that were renamed or matched, as texts."""
+    """What was read.
+
+    changed_labels: old -> new of the labels that were renamed or matched, as texts. project_url: where its tasks open.
+    """
 
     located: Stage[AnnotatedClip]
     tree: LabelTree | None
     sources: tuple[Source, ...]
     changed_labels: Mapping[str, str]
+    project_url: str | None = None
 
 
 @contextmanager
@@ -204,7 +220,29 @@ def read_located(
                 findings.warn(*warning)
         located = locate(found, findings, cut_overrun=options.cut_overrun)
         raise_faults(findings, sources.what, skip_bad=request.skip_bad)
-        return Read(located, sources.tree, sources.hashed(), changed)
+        project_url = sources.names[0] if request.project else None
+        return Read(located, sources.tree, sources.hashed(), changed, project_url)
+
+
+def read_map(path: str, columns: str) -> dict[str, str]:
+    """First column -> second, of a CSV file of two. `columns` says what they are. Raises SettingsError."""
+    try:
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
+    bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
+    if bad:
+        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
+    return {old.strip(): new.strip() for old, new in rows}
+
+
+def rate_of(value: float | str | Fraction, what: str) -> Fraction:
+    """`value` as frames a second. Raises SettingsError, which says `what` it is."""
+    try:
+        return parse_rate(value)
+    except ValueError as error:
+        raise SettingsError(f"{what}: {error}") from error
 
 
 def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:

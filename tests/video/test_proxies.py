@@ -195,7 +195,12 @@ def test_proxies_are_put_into_s3_and_not_made_again(
     assert first.exit_code == 0, first.stderr
     items = json.loads(first.stdout)["items"]
     assert [item["proxy"] for item in items] == [f"{bucket.uri}/proxies/op 1/{name}.mp4" for name in ("a ü#%", "b")]
-    assert bucket.keys() == ["clips/op 1/b.mkv", "proxies/op 1/a ü#%.mp4", "proxies/op 1/b.mp4"]
+    assert bucket.keys() == [
+        "clips/op 1/b.mkv",
+        "proxies/.proxies.json",
+        "proxies/op 1/a ü#%.mp4",
+        "proxies/op 1/b.mp4",
+    ]
     assert list((tmp_path / "tmp").iterdir()) == []
     for item in items:
         check_proxy(probe(item["path"]), probe(item["proxy"]), item["proxy"])
@@ -252,7 +257,7 @@ def test_older_and_newer_ffmpeg_are_told_in_their_own_words(videos: VideoFactory
         ((7, 1), "-fps_mode passthrough -enc_time_base demux"),
     ):
         job = proxies._Job(
-            str(videos.make()), str(tmp_path / "p.mp4"), ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), version)
+            str(videos.make()), str(tmp_path), "op1/p.mp4", ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), version)
         )
         with pytest.raises(ClipError, match=r"ffmpeg cannot make a proxy of .*: exit code 1"):
             make_proxy(job, lambda _done: None)
@@ -262,7 +267,7 @@ def test_older_and_newer_ffmpeg_are_told_in_their_own_words(videos: VideoFactory
 def test_a_full_disk_ends_the_run_with_a_clear_error(videos: VideoFactory, tmp_path: Path) -> None:
     _stub(tmp_path, 'echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1')
     job = proxies._Job(
-        str(videos.make()), str(tmp_path / "p.mp4"), ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), (7, 1))
+        str(videos.make()), str(tmp_path), "op1/p.mp4", ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), (7, 1))
     )
     with pytest.raises(DataError, match="the disk is full: cannot write") as caught:
         make_proxy(job, lambda _done: None)
@@ -273,13 +278,13 @@ def test_a_full_disk_ends_the_run_with_a_clear_error(videos: VideoFactory, tmp_p
 def test_both_ffmpegs_make_exact_proxies(videos: VideoFactory, tmp_path: Path) -> None:
     newer = imageio_ffmpeg.get_ffmpeg_exe()
     source = videos.make(gaps=VFR_GAPS, start_s=Fraction(3, 2), b_frames=2)
-    job = proxies._Job(str(source), str(tmp_path / "p.mp4"), ProxySettings(), Ffmpeg(newer, (99, 0)))
+    job = proxies._Job(str(source), str(tmp_path), "op1/p.mp4", ProxySettings(), Ffmpeg(newer, (99, 0)))
     assert make_proxy(job, lambda _done: None).made
-    check_proxy(probe(source), probe(tmp_path / "p.mp4"), "p.mp4")
+    check_proxy(probe(source), probe(tmp_path / "op1/p.mp4"), "p.mp4")
 
 
 def test_where_a_proxy_lies() -> None:
     clip = ClipFile("op1", "clip.01", "/x/op1/clip.01.mts")
-    assert proxies.proxy_path("/p", clip) == "/p/op1/clip.01.mp4"
-    assert proxies.proxy_path("s3://b/p q", clip) == "s3://b/p q/op1/clip.01.mp4"
-    assert proxies.proxy_path("s3://b", clip) == "s3://b/op1/clip.01.mp4"
+    assert proxies.proxy_paths("/p", [clip]) == ["/p/op1/clip.01.mp4"]
+    assert proxies.proxy_paths("s3://b/p q", [clip]) == ["s3://b/p q/op1/clip.01.mp4"]
+    assert proxies.proxy_paths("s3://b", [clip]) == ["s3://b/op1/clip.01.mp4"]

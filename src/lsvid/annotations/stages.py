@@ -176,14 +176,10 @@ class Case(Generic[ClipT]):
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that was read: what people call it, its SHA-256 (None of standard input), and its file, if it has one.
-
-    A downloaded project has no file of its own.
-    """
+    """One thing that was read: what people call it, and its SHA-256 (None of standard input)."""
 
     name: str
     sha256: str | None
-    path: str | None = None
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 import click
 
 from lsvid import __version__
-from lsvid.cli.output import Output
+from lsvid.cli import program
+from lsvid.cli.output import Output, ReaderGoneError, forget_stdout
 from lsvid.errors import LsvidError
 
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -75,26 +76,49 @@ class _LsvidGroup(click.Group):
         output = Output()
         try:
             result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
+            output.finish()
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "lsvid"
             output.error(error.format_message(), f"run '{command} --help'", error.exit_code)
         except click.ClickException as error:
             output.error(error.format_message(), "", error.exit_code)
-        except (click.Abort, KeyboardInterrupt):
-            output.error("interrupted", "run the same command again: it goes on where it stopped", 130)
+        except (click.Abort, KeyboardInterrupt) as error:
+            code = program.exit_code_of(error)
+            output.error("interrupted", "run the same command again: it goes on where it stopped", code)
         except LsvidError as error:
             if os.environ.get("LSVID_DEBUG") == "1":
                 raise
             output.error(error.message, error.hint, error.exit_code)
-        except BrokenPipeError:
-            # Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except ReaderGoneError:
+            forget_stdout()
             sys.exit(0)
-        else:
-            output.finish()
-            if standalone_mode:
-                sys.exit(result if isinstance(result, int) else 0)
-            return result
+        except (OSError, MemoryError, RuntimeError) as error:
+            if (known := _refused(error)) is None:
+                raise
+            output.error(*known, 1)
+        if standalone_mode:
+            sys.exit(result if isinstance(result, int) else 0)
+        return result
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with program.reader_may_go():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with program.reader_may_go():
+            return super().invoke(ctx)
+
+
+def _refused(error: Exception) -> tuple[str, str] | None:
+    """What to say where the machine gives no more, which no reader and no writer foresaw; None for a fault of ours."""
+    if isinstance(error, OSError):
+        where = error.filename or "a file"
+        return f"cannot use {where}: {error.strerror or error}", "check it, its folder and the disk"
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return "there is not enough memory", "free some, or work on fewer clips at a time"
+    return None
 
 
 @click.command(cls=_LsvidGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -115,6 +139,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
+    program.begin()
     gc.set_threshold(50_000, 10, 100)  # looking for cycles, of which there are few, takes 3 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

@@ -5,11 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from lsvid.cli.groups import command
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
 
-@click.command("check")
+@command("check")
 @click.argument("sources", nargs=-1, metavar="[DIR[=SERVER_DIR]|s3://...]...")
 @click.option("--project", metavar="ID|TITLE", help="Ask in this project, too; digits only are an id.")
 @click.option("--presign/--no-presign", default=True, show_default=True,
@@ -45,9 +46,9 @@ def check(
     for one in run_checks(options):
         found.append(one)
         if not output.json and (not output.quiet or one.status == "fail"):
-            click.echo(f"{click.style(one.status, fg=colours[one.status])}  {one.name}: {one.message}")
+            output.text(f"  {one.name}: {one.message}", one.status, fg=colours[one.status])
             if one.remedy and one.status != "pass":
-                click.echo(f"      {one.remedy}")
+                output.text(f"      {one.remedy}")
     output.document = {"version": 1, "command": "check", "checks": [_plain(asdict(one)) for one in found]}
     counts = Counter(one.status for one in found)
     failed = [one.exit_code for one in found if one.status == "fail"]

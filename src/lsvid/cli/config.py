@@ -1,6 +1,5 @@
 """`lsvid config`."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), default="frames", show_default=True,
               help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
               "spans of minutes. both: labels marked 'timeline: frames' on frames, the rest on the strip.")  # fmt: skip
-@click.option("-o", "--output", "file", metavar="FILE", help="File to write; default: standard output.")
+@click.option("-o", "--output", "file", metavar="FILE", help="File to write, also s3://…; default: standard output.")
 @output_options
 def config(output: Output, /, labels: str, timeline: "Timeline", file: str | None) -> None:
     """Print the labelling configuration (XML) that Label Studio gets for a label file.
@@ -36,13 +35,13 @@ def config(output: Output, /, labels: str, timeline: "Timeline", file: str | Non
     xml = labeling_config(tree, timeline)
     output.document = {"version": 1, "command": "config", "timeline": timeline, "labels": len(tree.paths())}
     if file:
-        from lsvid.files.results import whole_file
+        from lsvid.files.outputs import whole_file, write_text
 
-        with whole_file(Path(file)) as temporary:
-            temporary.write_text(xml, encoding="utf-8", newline="\n")
+        with whole_file(file, lambda start: start.startswith(b"<View"), [labels]) as temporary:
+            write_text(temporary, xml)
         output.document["file"] = file
         output.note(f"{len(tree.paths())} labels -> {file}")
     elif output.json:
         output.document["config"] = xml
     else:
-        click.echo(xml, nl=False)
+        output.data([xml.encode()])

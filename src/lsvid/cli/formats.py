@@ -1,12 +1,11 @@
 """`lsvid formats`."""
 
-import click
-
+from lsvid.cli.groups import command
 from lsvid.cli.output import Output, output_options
 from lsvid.writers import WRITERS
 
 
-@click.command("formats")
+@command("formats")
 @output_options
 def formats(output: Output, /) -> None:
     """List what 'export-frames --format' writes and what is read, with what each format holds and loses.
@@ -37,10 +36,10 @@ def formats(output: Output, /) -> None:
     if output.json:
         return
     for name, known in WRITERS.items():
-        click.echo(click.style(name, bold=True))
-        click.echo(f"  writes      {known.files}")
-        click.echo(f"  holds       {known.holds}")
-        click.echo(f"  loses       {known.loses}")
-        click.echo(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
-        click.echo(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
-    click.echo(f"\nRead by every command: {', '.join(readers)}.")
+        output.text("", name, bold=True)
+        output.text(f"  writes      {known.files}")
+        output.text(f"  holds       {known.holds}")
+        output.text(f"  loses       {known.loses}")
+        output.text(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
+        output.text(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
+    output.text(f"\nRead by every command: {', '.join(readers)}.")

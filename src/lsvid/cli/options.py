@@ -1,46 +1,82 @@
 """Options that several commands share."""
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, Decorator, Function, option, with_all
+
 if TYPE_CHECKING:
+    from lsvid.video.clips import CaseRule
     from lsvid.workers.processes import Workers
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+
+SERVER_OPTIONS: tuple[Decorator, ...] = (
+    option(SERVER, "--url", envvar="LABEL_STUDIO_URL", default="http://localhost:8080", show_default=True,
+           metavar="URL", help="Label Studio's address, or LABEL_STUDIO_URL."),
+    option(SERVER, "--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
+           help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
+)  # fmt: skip
+
+CASE_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--case", metavar="NAME", help="One case for all clips."),
+    option(READ, "--case-from", metavar="RULE", show_default="parent",
+           help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression with a group "
+           "'case', searched in the path."),
+)  # fmt: skip
 
 
-def server_options(command: Command) -> Command:
+def server_options(command: Function) -> Function:
     """--url and --api-key, as `url` and `api_key`."""
-    command = click.option(
-        "--api-key",
-        envvar="LABEL_STUDIO_API_KEY",
-        metavar="KEY",
-        help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written.",
-    )(command)
-    return click.option("--url", envvar="LABEL_STUDIO_URL", default="http://localhost:8080", show_default=True,
-                        metavar="URL", help="Label Studio's address, or LABEL_STUDIO_URL.")(command)  # fmt: skip
+    return with_all(command, SERVER_OPTIONS)
 
 
-def document_root_option(command: Command) -> Command:
-    """--document-root, as `document_root`."""
-    return click.option("--document-root", metavar="DIR",
-                        help="The folder below which the server serves files, as the server sees it. Default: what the "
-                        "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.")(command)  # fmt: skip
-
-
-def case_options(command: Command) -> Command:
+def case_options(command: Function) -> Function:
     """--case and --case-from, as `case` and `case_from`: how a clip's case is told."""
-    command = click.option("--case-from", metavar="RULE", show_default="parent",
-                           help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression "
-                           "with a group 'case', searched in the path.")(command)  # fmt: skip
-    return click.option("--case", metavar="NAME", help="One case for all clips.")(command)
+    return with_all(command, CASE_OPTIONS)
 
 
-def s3_options(command: Command) -> Command:
+def case_rule(case: str | None, case_from: str | None) -> "CaseRule | None":
+    """What --case and --case-from ask for; None where neither is given."""
+    from lsvid.video.clips import CaseRule
+
+    return CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
+
+
+def document_root_option(command: Function) -> Function:
+    """--document-root, as `document_root`."""
+    return with_all(
+        command,
+        [
+            option(
+                SERVER,
+                "--document-root",
+                metavar="DIR",
+                help="The folder below which the server serves files, as the server sees it. Default: what the "
+                "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.",
+            )
+        ],
+    )
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
+    """A click callback: seconds, exactly; at least 0."""
+    if value is None:
+        return None
+    try:
+        found = Fraction(value)
+    except (ValueError, ZeroDivisionError):
+        found = Fraction(-1)
+    if found < 0:
+        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
+    return found
+
+
+def s3_options(command: Function) -> Function:
     """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
 
     @functools.wraps(command)
@@ -58,24 +94,33 @@ def s3_options(command: Command) -> Command:
         return command(*arguments, **options)
 
     for add in (
-        click.option("--s3-secret-env", metavar="NAME",
+        option(STORAGE, "--s3-secret-env", metavar="NAME",
                      help="The environment variable that holds the secret of that key."),
-        click.option("--s3-key-env", metavar="NAME",
+        option(STORAGE, "--s3-key-env", metavar="NAME",
                      help="The environment variable that holds the access key, unless boto3 finds it by itself."),
-        click.option("--s3-region", metavar="REGION",
+        option(STORAGE, "--s3-region", metavar="REGION",
                      help="Region of the buckets, unless boto3 finds it by itself."),
-        click.option("--s3-endpoint", metavar="URL",
+        option(STORAGE, "--s3-endpoint", metavar="URL",
                      help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
 
 
-def scheduler_option(command: Command) -> Command:
+def scheduler_option(command: Function) -> Function:
     """--scheduler, as `scheduler`, which `open_workers` takes."""
-    return click.option("--scheduler", metavar="ADDRESS|FILE",
-                        help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
-                        "scheduler file. Needs lsvid[distributed].")(command)  # fmt: skip
+    return with_all(
+        command,
+        [
+            option(
+                GENERAL,
+                "--scheduler",
+                metavar="ADDRESS|FILE",
+                help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
+                "scheduler file. Needs lsvid[distributed].",
+            )
+        ],
+    )
 
 
 @contextmanager

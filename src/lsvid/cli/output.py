@@ -2,18 +2,33 @@
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn, TypeVar
 
 import click
 from click._termui_impl import ProgressBar
 
-from lsvid.errors import LsvidError
-from lsvid.findings import Findings
+from lsvid.errors import LsvidError, SettingsError
+from lsvid.findings import Findings, some
 
 _MAX_LINES = 20
+
+_NOT_FOR_TERMINALS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def plain(text: str) -> str:
+    """`text` without what a terminal would obey, or show otherwise than it is: as \\x1b, \\u202e."""
+    return _NOT_FOR_TERMINALS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong, and nothing is to be done."""
+
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,15 +45,15 @@ class Output:
     def note(self, text: str) -> None:
         """One line for a person."""
         if not self.quiet:
-            click.echo(text, err=True)
+            _say(plain(text))
 
     def warn(self, text: str, hint: str = "") -> None:
         """Something a person should look at, and what to do."""
         self.warnings.append(text)
         if not self.quiet:
-            click.echo(f"{_style('warning:', 'yellow')} {text}", err=True)
+            _say(f"{_style('warning:', 'yellow')} {plain(text)}")
             if hint:
-                click.echo(f"  {_style('hint:', 'cyan')} {hint}", err=True)
+                _say(f"  {_style('hint:', 'cyan')} {plain(hint)}")
 
     def findings(self, findings: Findings) -> None:
         """Warnings, and what was left out, counted by reason."""
@@ -46,25 +61,54 @@ class Output:
             self.warn(text, hint)
         for reason, count in findings.left_out_counts().items():
             places = [place for place, why in findings.left_out if why == reason]
-            self.warn(f"left out {count} {reason}: {_some(places)}")
+            self.warn(f"left out {count} {reason}: {some(places, separator='; ')}")
         if findings.cuts:
-            self.warn(f"cut {len(findings.cuts)} spans that reached past their clip: {_some(findings.cuts)}")
+            self.warn(
+                f"cut {len(findings.cuts)} spans that reached past their clip: {some(findings.cuts, separator='; ')}"
+            )
 
     def error(self, text: str, hint: str, exit_code: int) -> NoReturn:
         """The one message of a command that failed; ends the program."""
         if self.json:
             failed = {"error": text, "hint": hint, "exit_code": exit_code}
-            click.echo(json.dumps({**self.document, **failed, "warnings": self.warnings}, ensure_ascii=False))
-        click.echo(f"{_style('error:', 'red')} {_limited(text)}", err=True)
+            with suppress(LsvidError, ReaderGoneError):  # what went wrong before is what counts
+                self._json({**self.document, **failed, "warnings": self.warnings})
+        _say(f"{_style('error:', 'red')} {plain(_limited(text))}")
         if hint:
-            click.echo(f"{_style('hint:', 'cyan')} {hint}", err=True)
+            _say(f"{_style('hint:', 'cyan')} {plain(hint)}")
         sys.exit(exit_code)
 
     def finish(self) -> None:
         """With --json: the one document on standard output."""
         if self.json:
-            document = {**self.document, "exit_code": 0, "warnings": self.warnings}
-            click.echo(json.dumps(document, ensure_ascii=False))
+            self._json({**self.document, "exit_code": 0, "warnings": self.warnings})
+
+    def _json(self, document: dict[str, Any]) -> None:
+        self.data([json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace"), b"\n"])
+
+    def text(self, text: str, mark: str = "", **style: Any) -> None:
+        """A line for a person, or several, on standard output; `mark` goes before it, in the style of click's names."""
+        mark = click.style(mark, **style) if sys.stdout and sys.stdout.isatty() else mark
+        self.data([f"{mark}{plain(text)}\n".encode("utf-8", "backslashreplace")])
+
+    def data(self, chunks: Iterable[bytes]) -> None:
+        """Write what was asked for to standard output, which is UTF-8 whatever the locale.
+
+        Raises SettingsError where it is closed, DataError where it takes no more, ReaderGoneError.
+        """
+        if sys.stdout is None or sys.stdout.closed:
+            raise SettingsError("standard output is closed", "name a file with -o, or leave out '>&-'")
+        try:
+            sys.stdout.flush()
+            sys.stdout.buffer.writelines(chunks)
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            forget_stdout()
+            if isinstance(error, BrokenPipeError):
+                raise ReaderGoneError from error
+            from lsvid.files.folders import write_error  # only where something is wrong
+
+            raise write_error("standard output", error) from error
 
     @contextmanager
     def progress(self, label: str, total: int = 0) -> Iterator[Callable[..., None]]:
@@ -75,7 +119,7 @@ class Output:
 
             def step(done: int, total: int = 0, note: str = "") -> None:
                 bar.length = total or bar.length
-                bar.label = f"{label} {note}".rstrip()
+                bar.label = plain(f"{label} {note}".rstrip())
                 bar.update(done)
 
             yield step
@@ -88,8 +132,16 @@ def _limited(text: str) -> str:
     return "\n".join([*lines[:_MAX_LINES], f"  … and {len(lines) - _MAX_LINES} more (all of them with --json)"])
 
 
-def _some(places: list[str]) -> str:
-    return "; ".join(places[:3]) + ("; …" if len(places) > 3 else "")
+def _say(line: str) -> None:
+    """Put `line` on standard error, if anybody reads it: that nobody does breaks no command."""
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True)
+
+
+def forget_stdout() -> None:
+    """Let what is still to be written to standard output go nowhere: else it fails once more when the program ends."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _style(text: str, colour: str) -> str:
@@ -113,4 +165,4 @@ def output_options(command: Command) -> Command:
     return click.make_pass_decorator(Output)(command)  # type: ignore[return-value]
 
 
-__all__ = ["LsvidError", "Output", "output_options"]
+__all__ = ["LsvidError", "Output", "ReaderGoneError", "forget_stdout", "output_options", "plain"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lsvid.labeling.config import Timeline
 
 
-@click.command("setup-project")
+@command("setup-project")
 @click.argument("labels", metavar="LABELS", required=False)
 @click.option(
     "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."
@@ -128,7 +129,7 @@ def setup_project(
 
 def _tell(output: Output, report: "SetupReport", address: str | None, *, dry_run: bool) -> None:
     if dry_run and not output.json and report.diff:
-        click.echo(report.diff)
+        output.text(report.diff)
     if report.status == "updated":
         for line in report.changes.lines():
             output.note(f"  {line}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", "work")
 
 
-@click.command("status")
+@command("status")
 @click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
 @server_options
 @output_options
@@ -51,7 +52,7 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
         ],
     }  # fmt: skip
     if not output.json:
-        click.echo(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
+        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
     clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
     output.note(
         f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "

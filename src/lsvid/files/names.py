@@ -56,6 +56,19 @@ def path_parts(names: Iterable[str]) -> dict[str, str]:
     return parts
 
 
+def places(clips: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """The folder, or the file without its ending, of each clip (case, name), as 'case/name'; see `path_parts`."""
+    by_case: dict[str, list[str]] = {}
+    for case, name in clips:
+        by_case.setdefault(case, []).append(name)
+    cases = path_parts(by_case)
+    return {
+        (case, name): f"{cases[case]}/{part}"
+        for case, names in by_case.items()
+        for name, part in path_parts(names).items()
+    }
+
+
 def fold(name: str) -> str:
     """What two names have in common that some file systems take for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
@@ -72,7 +85,7 @@ def short(text: str, most_bytes: int) -> str:
 
 
 def readable(text: str) -> str:
-    r"""`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand as \\xff."""
+    """`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand in hexadecimal."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
+from lsvid.files.names import path_part
 from lsvid.files.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
@@ -122,8 +123,10 @@ def folder_uri(uri: str) -> str:
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
-def list_objects(folder: str, limit: int | None = None) -> Iterator[tuple[str, Stat]]:
+def list_objects(folder: str, limit: int | None = None, *, in_folders: bool = True) -> Iterator[tuple[str, Stat]]:
     """URI and Stat of every object below the folder `s3://BUCKET/PREFIX`, in the order of their keys.
+
+    Without `in_folders` those of the folder itself alone.
 
     Page after page: S3 gives 1,000 at a time. Placeholders of folders are left out. Raises AuthError, NotFoundError,
     ServerError.
@@ -132,12 +135,13 @@ def list_objects(folder: str, limit: int | None = None) -> Iterator[tuple[str, S
     doing = f"listing {folder}"
     with s3_errors(doing):
         pages = client().get_paginator("list_objects_v2").paginate(
-            Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit} if limit else {}
+            Bucket=bucket, Prefix=prefix, PaginationConfig={"MaxItems": limit} if limit else {},
+            **({} if in_folders else {"Delimiter": "/"}),
         )  # fmt: skip
         for page in pages:
             for entry in page.get("Contents", ()):
                 if not entry["Key"].endswith("/"):
-                    yield f"{SCHEME}{bucket}/{entry['Key']}", Stat(entry["Size"], entry["ETag"])
+                    yield f"{SCHEME}{bucket}/{entry['Key']}", Stat(entry["Size"], _signature(entry))
 
 
 def stat(path: str) -> Stat:
@@ -156,7 +160,12 @@ def stat(path: str) -> Stat:
             answer = client().get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
             answer["Body"].close()
             answer["ContentLength"] = int(answer["ContentRange"].rpartition("/")[2])
-        return Stat(answer["ContentLength"], answer["ETag"])
+        return Stat(answer["ContentLength"], _signature(answer))
+
+
+def _signature(answer: Mapping[str, Any]) -> str:
+    """Of an object: its ETag, or, from services that give none, when it was last changed."""
+    return str(answer.get("ETag") or answer.get("LastModified") or "")
 
 
 def exists(path: str) -> bool:
@@ -181,7 +190,7 @@ def local_file(path: str, folder: Path) -> Iterator[str]:
         return
     bucket, key = _object(path)
     with unfinished_folder(folder) as temporary:
-        copy = temporary / ("clip" + PurePosixPath(key).suffix)
+        copy = temporary / path_part("clip" + PurePosixPath(key).suffix)
         with s3_errors(f"reading {path}", path):
             client().download_file(bucket, key, str(copy))
         yield str(copy)
@@ -244,9 +253,11 @@ class S3File(io.RawIOBase):
         if block is None:
             first, last = number * BLOCK, min(self._known.size, (number + 1) * BLOCK) - 1
             with s3_errors(f"reading {self._uri}", self._uri):
+                tag = self._known.signature
                 answer = client().get_object(
-                    Bucket=self._bucket, Key=self._key, Range=f"bytes={first}-{last}", IfMatch=self._known.signature
-                )
+                    Bucket=self._bucket, Key=self._key, Range=f"bytes={first}-{last}",
+                    **({"IfMatch": tag} if tag and " " not in tag else {}),  # a time is no tag
+                )  # fmt: skip
                 block = answer["Body"].read()
             if len(block) != last - first + 1:
                 raise ServerError(
@@ -301,6 +312,15 @@ def read_bytes(uri: str) -> bytes | None:
     try:
         with s3_errors(f"reading {uri}", uri):
             return bytes(client().get_object(Bucket=bucket, Key=key)["Body"].read())
+    except ClipError:
+        return None
+
+
+def read_start(uri: str, length: int) -> bytes | None:
+    """The first bytes of an object, all of it where it is shorter; None where there is none. Raises ServerError."""
+    try:
+        with S3File(uri, stat(uri)) as file:
+            return file.read(length)
     except ClipError:
         return None
 

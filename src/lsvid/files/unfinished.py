@@ -1,55 +1,103 @@
 """Files that nobody is to see yet: named by who is writing them, so that what a killed process leaves can be told."""
 
+import hashlib
 import os
 import platform
 import re
 import shutil
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+_ELSEWHERE_S = 7 * 24 * 3600
+"""After so long without a change, what a process of another machine (or of a container) left is removed."""
 
 
 def unfinished(target: Path) -> Path:
     """Where this process is to write what becomes `target`: beside it, hidden, and no other process's."""
-    return target.with_name(f".{target.stem}.{platform.node()}-{os.getpid()}.part{target.suffix}")
+    return target.with_name(f".{_short(target.stem)}.{platform.node()}-{os.getpid()}.part{target.suffix}")
 
 
 @contextmanager
-def unfinished_folder(parent: Path | None = None) -> Iterator[Path]:
-    """A folder of this process's own in `parent` (by default where temporary files go), which is gone afterwards."""
+def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator[Path]:
+    """A folder of this process's own in `parent` (by default where temporary files go), which is gone afterwards.
+
+    What killed processes left there of the same name, `of`, is removed first.
+    """
     parent = parent or Path(tempfile.gettempdir())
-    remove_leftovers(parent, "lsvid")
-    prefix = f".lsvid.{platform.node()}-{os.getpid()}.part."
+    remove_leftovers(parent, of)
+    prefix = f".{_short(of)}.{platform.node()}-{os.getpid()}.part."
     with tempfile.TemporaryDirectory(dir=parent, prefix=prefix, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def remove_leftovers(folder: Path, of: str | None = None) -> None:
-    """Remove what processes of this machine that were killed have left unfinished in `folder`, of the file with the
-    stem `of`, or of all.
+    """Remove what processes that were killed have left unfinished in `folder`, of the file with the stem `of`, or of
+    all.
 
-    What processes of other machines are writing, or have left, stays: nobody here knows which.
+    Of other machines nobody here knows which processes run: what they have left goes when nothing in it has changed for
+    a week. What cannot be removed stays.
     """
-    stem = ".*" if of is None else re.escape(of)
-    pattern = re.compile(rf"\.{stem}\.{re.escape(platform.node())}-(\d+)\.part(?:\..+)?", re.DOTALL)
+    stem = ".*" if of is None else re.escape(_short(of))
+    pattern = re.compile(rf"\.{stem}\.(.+)-(\d+)\.part(?:\..+)?", re.DOTALL)
     for entry in list(os.scandir(folder)):
         match = pattern.fullmatch(entry.name)
-        if match is None or _is_running(int(match[1])):
+        if match is None or not _is_left(entry, match[1], int(match[2])):
             continue
+        with suppress(OSError):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _short(stem: str) -> str:
+    """`stem`, or what stands for it in a name that would be too long."""
+    name = os.fsencode(stem)
+    return stem if len(name) <= 100 else hashlib.sha256(name).hexdigest()[:32]
+
+
+def _is_left(entry: "os.DirEntry[str]", host: str, process_id: int) -> bool:
+    if host == platform.node():
+        return not is_running(process_id)
+    try:
+        changed = [entry.stat(follow_symlinks=False).st_mtime]
         if entry.is_dir(follow_symlinks=False):
-            shutil.rmtree(entry.path, ignore_errors=True)
-        else:
-            Path(entry.path).unlink(missing_ok=True)
+            changed += [inner.stat(follow_symlinks=False).st_mtime for inner in os.scandir(entry.path)]
+    except OSError:
+        return False
+    return time.time() - max(changed) > _ELSEWHERE_S
 
 
-def _is_running(process_id: int) -> bool:
-    if os.name == "nt":
-        return True  # there the question itself would end the process
+def is_running(process_id: int) -> bool:
+    """Whether a process of this machine has that id, and has not ended."""
+    if sys.platform == "win32":
+        import ctypes  # noqa: PLC0415 - only there
+
+        return runs_on_windows(process_id, ctypes.WinDLL("kernel32", use_last_error=True), ctypes.get_last_error)
     try:
         os.kill(process_id, 0)
+        state = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except PermissionError:
+    except OSError:  # somebody else's, or there is no /proc
         return True
-    return True
+    return state not in (b"Z", b"X")  # it has ended, and nobody has asked how
+
+
+_SYNCHRONIZE, _WAIT_TIMEOUT, _ACCESS_DENIED = 0x100000, 0x102, 5
+
+
+def runs_on_windows(process_id: int, kernel32: Any, last_error: Any) -> bool:  # noqa: ANN401 - of ctypes, which is untyped
+    """`is_running` there, where os.kill would end the process."""
+    handle = kernel32.OpenProcess(_SYNCHRONIZE, False, process_id)
+    if not handle:
+        return bool(last_error() == _ACCESS_DENIED)
+    try:
+        return bool(kernel32.WaitForSingleObject(handle, 0) == _WAIT_TIMEOUT)
+    finally:
+        kernel32.CloseHandle(handle)

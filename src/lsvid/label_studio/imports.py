@@ -21,7 +21,7 @@ from lsvid.label_studio.views import update_case_views
 from lsvid.labeling.changes import reads_rate, timeline_of
 from lsvid.video.clips import ClipFile, natural_key, number_clips
 from lsvid.video.index import VideoInfo, probe_all
-from lsvid.video.proxies import check_made_from, check_proxy, proxy_path
+from lsvid.video.proxies import check_made_from, check_proxy, proxy_paths
 from lsvid.video.timebase import format_rate
 from lsvid.workers.processes import Workers
 
@@ -158,7 +158,7 @@ def _played(
     if options.proxies is None:
         return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
     played = {}
-    paths = [proxy_path(options.proxies, clip) for clip in clips]
+    paths = proxy_paths(options.proxies, clips)
     for clip, path, result in zip(clips, paths, probe_all(paths, workers=options.workers), strict=True):
         try:
             if isinstance(result, ClipError):

@@ -1,7 +1,6 @@
 """What `lsvid report` writes: times, agreement, figures, and one HTML page that shows them."""
 
 import csv
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ from lsvid.analysis.comparison import Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.errors import DataError
-from lsvid.files.results import check_ours, whole_folder
+from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.report.data import ReportData, ReportOptions, report_data
@@ -26,16 +25,22 @@ _VERSION = 1
 
 
 def write_report(
-    located: Stage[AnnotatedClip], folder: Path, options: ReportOptions, findings: Findings
+    located: Stage[AnnotatedClip],
+    folder: str | Path,
+    options: ReportOptions,
+    findings: Findings,
+    *,
+    inputs: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """Write the report of the clips into `folder`; returns what was written: `files`, and the numbers of what is in it.
+    """Write the report of the clips into `folder` (or a prefix in S3); returns what was written.
+
+    That is `files`, and the numbers of what is in them.
 
     report.html; timings.csv and .json; with two annotators of one clip agreement.csv and .json and disagreements.csv;
     figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
     count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
-    `folder` holds files of these names that no report wrote.
+    `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
     """
-    check_ours(folder, TIMINGS, PAGE)
     for lost in located.lost:
         findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
     if not any(clip.works for clip in located.clips):
@@ -44,10 +49,11 @@ def write_report(
             "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
         )
     data = report_data(located, options)
-    with whole_folder(folder, TIMINGS) as (staging, publish):
+    with whole_folder(folder, TIMINGS, PAGE, inputs) as output:
+        staging = output.folder
         (staging / FIGURES).mkdir()
         files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
-        (staging / PAGE).write_text(page(data), encoding="utf-8")
+        write_text(staging / PAGE, page(data))
         _write_csv(staging / "timings.csv", (_flat(asdict(timing)) for timing in data.labels))
         files += [PAGE, "timings.csv"]
         if data.comparison:
@@ -58,7 +64,7 @@ def write_report(
             files += ["agreement.csv", "agreement.json", "disagreements.csv"]
         files.append(TIMINGS)
         _write_json(staging / TIMINGS, _timings_document(data, files))
-        publish(files)
+        output.publish(files)
     return {
         "files": files,
         "cases": len(data.cases),
@@ -149,11 +155,11 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
 
 def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
     rows = list(rows)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, list(columns or rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_text(path, as_json(document, indent=1))

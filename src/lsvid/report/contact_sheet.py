@@ -1,8 +1,8 @@
 """A contact sheet: the first, the middle and the last picture of every span on one page, to see whether labels fit."""
 
 import base64
-import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
@@ -11,7 +11,8 @@ import numpy as np
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import DataError, LsvidError
-from lsvid.files.results import whole_file
+from lsvid.files.outputs import whole_file
+from lsvid.files.unfinished import unfinished_folder
 from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
 from lsvid.labels.tree import join_path
@@ -21,10 +22,11 @@ from lsvid.workers.processes import Processes
 
 def write_contact_sheet(
     clips: Sequence[AnnotatedClip],
-    path: Path,
+    path: str | Path,
     labels: Sequence[tuple[str, ...]],
     findings: Findings,
     *,
+    inputs: Iterable[str] = (),
     short_side: int = 120,
     jobs: int | None = None,
     on_progress: Callable[[int, int], None] | None = None,
@@ -32,8 +34,9 @@ def write_contact_sheet(
     """Write one HTML page, whole in itself, with a row for each span of `clips`; returns the number of rows.
 
     Spans stand in the order of their clips, then by time. A picture that cannot be decoded is missing, and said so.
-    `on_progress` gets the pictures done since the last call, and the number of all. Raises DataError where there is
-    no span, or the disk is full.
+    `on_progress` gets the pictures done since the last call, and the number of all. `path` may be in S3. Raises
+    DataError where there is no span, or the disk is full; SettingsError where `path` is there and is no contact sheet,
+    or one of `inputs`.
     """
     shown = [clip for clip in clips if any(work.spans for work in clip.works)]
     if not shown:
@@ -48,7 +51,7 @@ def write_contact_sheet(
 
     colours = {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(dict.fromkeys(label[0] for label in labels))}
     rows = 0
-    with tempfile.TemporaryDirectory(prefix="lsvid-") as temporary, whole_file(path) as page:
+    with whole_file(path, _is_sheet, inputs) as page, unfinished_folder() as temporary:
         folders = [Path(temporary, str(position)) for position in range(len(shown))]
         wanted = [
             Wanted(str(clip.path), str(folder), np.array(numbers, dtype=np.int64))
@@ -60,7 +63,7 @@ def write_contact_sheet(
                 findings.warn(f"no pictures of clip {clip.id}: {result.message}", result.hint)
             elif result.missing:
                 findings.warn(f"clip {clip.id} is damaged: {len(result.missing)} of its pictures cannot be decoded")
-        with page.open("w", encoding="utf-8") as file:
+        with page.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             count = sum(len(work.spans) for clip in shown for work in clip.works)
             file.write(_head(count, len(shown), [join_path(label) for label in labels]))
             for clip, folder in zip(shown, folders, strict=True):
@@ -70,6 +73,14 @@ def write_contact_sheet(
                     rows += 1
             file.write(_FOOT)
     return rows
+
+
+def _is_sheet(start: bytes) -> bool:
+    """Whether a file begins as a contact sheet does."""
+    return (
+        re.match(rb'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>[\d,]+ spans of', start)
+        is not None
+    )
 
 
 def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work[LocatedSpan], LocatedSpan]]:

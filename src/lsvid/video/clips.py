@@ -15,6 +15,7 @@ import natsort
 
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.files import storage
+from lsvid.files.names import readable
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .3g2 .flv .vob .asf .dv".split()  # noqa: SIM905
@@ -230,7 +231,7 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
 
 def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
     path = file if isinstance(file, str) else resolved(file)  # a URI stands as it is
-    return ClipFile(case=rule.case_of(path), name=split_suffix(path_parts(path)[-1])[0], path=path)
+    return ClipFile(readable(rule.case_of(path)), readable(split_suffix(path_parts(path)[-1])[0]), path)
 
 
 class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):

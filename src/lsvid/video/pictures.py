@@ -1,24 +1,23 @@
 """Pictures of clips as image files, each whole or not at all; a clip is decoded once, while others encode."""
 
 import json
-import os
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.files import storage
-from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
+from lsvid.errors import ClipError, LsvidError, SettingsError
+from lsvid.files.folders import Folder, folder_at
+from lsvid.files.unfinished import unfinished
 from lsvid.video.decode import Decoder, Image, decode_carefully, is_near, segments_of, upright_image
-from lsvid.video.index import probe
+from lsvid.video.index import VideoInfo, probe
 from lsvid.video.timebase import pack_pts, unpack_pts
 from lsvid.workers.processes import Processes, Report, Workers
 
@@ -27,7 +26,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("jpg", "png", "webp")
 _DEFAULT_QUALITY = {"jpg": 95, "webp": 90}
-_STATE = ".pictures.json"
+_RECORD = ".pictures.json"
+_MOST_FRAMES = 100_000_000
 _PICTURE = re.compile(r"\d{6,}\.(?:jpg|png|webp)")
 
 
@@ -125,161 +125,133 @@ def write_clip(job: _Job, report: Report) -> Pictures:
 
     Raises ClipError, DataError, and ServerError.
     """
-    path, folder = job.wanted.path, job.wanted.folder
+    path, folder = job.wanted.path, folder_at(job.wanted.folder)
     info = probe(path)
-    names = {int(f): picture_name(int(f), info.index.n_frames, job.options.format) for f in job.wanted.frames}
-    state = json.dumps({"version": 1, "fingerprint": info.fingerprint} | asdict(job.options))
-    try:
-        with _in_s3(folder) if storage.is_s3(folder) else nullcontext(_Folder(Path(folder))) as place:
-            there = place.prepare(set(names.values()), state)
-            todo = [frame for frame in sorted(names) if names[frame] not in there]
-            report(len(there))
-            with ThreadPoolExecutor(job.threads) as pool:
-                writer = _Writer(place, names, job.options, pool, 2 * job.threads + 2)
-                try:
-                    segments = segments_of(info, todo)
-                    with closing(Decoder(path, job.threads)) as decoder:
-                        for segment, following in zip(segments, [*segments[1:], None], strict=False):
-                            sound = decoder.decode(segment, writer.take, go_on=is_near(info, segment, following))
-                            if sound is None:
-                                writer.forget()
-                                sound = decode_carefully(path, info, segment, writer.take)
-                            writer.keep(sound)
-                            report(len(there) + len(writer.written))
-                    writer.finish()
-                finally:
-                    writer.abandon()
-    except OSError as error:
-        raise DataError(
-            f"cannot write pictures into {folder}: {error.strerror or error}",
-            "free some space and run the same command again: it goes on where it stopped",
-        ) from error
+    record = _Record.of(info, job.wanted.frames, job.options)
+    names = dict(zip(map(int, job.wanted.frames), record.names, strict=True))
+    there = _prepare(folder, record)
+    todo = [frame for frame in sorted(names) if names[frame] not in there]
+    report(len(there))
+    with folder.workshop("pictures") as work, folder.putting() as put, ThreadPoolExecutor(job.threads) as pool:
+        writer = _Writer(work, put, names, job.options, pool, 2 * job.threads + 2)
+        try:
+            segments = segments_of(info, todo)
+            with closing(Decoder(path, job.threads)) as decoder:
+                for segment, following in zip(segments, [*segments[1:], None], strict=False):
+                    sound = decoder.decode(segment, writer.take, go_on=is_near(info, segment, following))
+                    if sound is None:
+                        writer.forget()
+                        sound = decode_carefully(path, info, segment, writer.take)
+                    writer.keep(sound)
+                    report(len(there) + len(writer.written))
+            writer.finish()
+        finally:
+            writer.abandon()
     return Pictures(len(writer.written), len(there), [frame for frame in todo if frame not in writer.written])
 
 
-# --- Where pictures go ------------------------------------------------------------------------------------------------
+# --- Which pictures are ours ------------------------------------------------------------------------------------------
 
 
-class _Place(Protocol):
-    """Where the pictures of a clip go, each whole or not at all. work: the folder for unfinished ones."""
+@dataclass(frozen=True)
+class _Record:
+    """What stands in a clip's folder beside its pictures: of which video they are, how they were made, and their names.
 
-    work: Path
+    It is written before them, so that a run that was killed leaves none that it does not list.
+    """
 
-    def prepare(self, wanted: set[str], state: str) -> set[str]:
-        """The names of the pictures wanted that are there, made by the same `state`; all others are removed."""
-        ...
+    made: dict[str, Any]
+    frames: list[tuple[int, int]]
+    """The numbers of the pictures as half-open ranges."""
 
-    def publish(self, unfinished: Path, name: str) -> None:
-        """Move a picture that is done to its place."""
-        ...
+    @classmethod
+    def of(cls, info: VideoInfo, frames: npt.NDArray[np.int64], options: PictureOptions) -> "_Record":
+        made = {"fingerprint": info.fingerprint, "n_frames": info.index.n_frames} | asdict(options)
+        return cls(json.loads(json.dumps(made)), stretches(map(int, frames)))
 
-    def finish(self) -> None:
-        """Wait until all published are there."""
-        ...
+    @classmethod
+    def read(cls, folder: Folder, present: Collection[str]) -> "_Record | None":
+        """The one in `folder`; None where there is none of ours."""
+        try:
+            found = json.loads(folder.read(_RECORD) or b"")
+            if found.pop("version") == 1:  # it removed whatever it had not written
+                numbers = sorted(int(name.partition(".")[0]) for name in present if name.endswith(found["format"]))
+                return cls(found | {"n_frames": 0}, stretches(numbers))
+            frames = [(int(start), int(stop)) for start, stop in found.pop("frames")]
+            if all(0 <= start < stop <= int(found["n_frames"]) <= _MOST_FRAMES for start, stop in frames):
+                return cls(found | {"format": str(found["format"])}, frames)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            pass
+        return None
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the pictures."""
+        n_frames, ending = self.made["n_frames"], self.made["format"]
+        return [picture_name(frame, n_frames, ending) for start, stop in self.frames for frame in range(start, stop)]
 
-class _Folder:
-    """A folder of this machine."""
-
-    def __init__(self, folder: Path) -> None:
-        self.work = folder
-
-    def prepare(self, wanted: set[str], state: str) -> set[str]:
-        self.work.mkdir(parents=True, exist_ok=True)
-        remove_leftovers(self.work)
-        file = self.work / _STATE
-        known = file.read_text(encoding="utf-8") if file.exists() else None
-        _remove_pictures(self.work, keep=wanted if known == state else set())
-        if known != state:
-            file.unlink(missing_ok=True)
-            temporary = unfinished(file)
-            temporary.write_text(state, encoding="utf-8")
-            temporary.replace(file)
-        return {entry.name for entry in os.scandir(self.work) if entry.name in wanted}
-
-    def publish(self, unfinished: Path, name: str) -> None:
-        unfinished.replace(self.work / name)
-
-    def finish(self) -> None:
-        pass
+    def as_json(self) -> bytes:
+        return json.dumps({"version": 2} | self.made | {"frames": self.frames}).encode()
 
 
-@contextmanager
-def _in_s3(uri: str) -> "Iterator[_Prefix]":
-    with unfinished_folder() as work, ThreadPoolExecutor(_UPLOADS) as pool:
-        yield _Prefix(storage.folder_uri(uri), work, pool)
+def _prepare(folder: Folder, record: _Record) -> set[str]:
+    """The names of the pictures of `record` that are there already, made in the same way; of others that an earlier
+    run made the folder is cleared. Raises SettingsError where a picture would take the place of somebody else's.
+    """
+    present = {name for name in folder.matching("[0-9]*") if _PICTURE.fullmatch(name)}
+    wanted, old = set(record.names), _Record.read(folder, present)
+    ours = set(old.names) if old else set()
+    if taken := (present & wanted) - ours:
+        raise SettingsError(
+            f"{folder.uri} holds {min(taken)}, which no earlier run wrote: it would be overwritten",
+            "choose another place to write to, or remove the file",
+        )
+    kept = ours & wanted if old and old.made == record.made else set()
+    folder.remove(sorted((ours - kept) & present))
+    if old != record:
+        folder.write(record.as_json(), _RECORD)
+    return kept & present
 
 
-_UPLOADS = 16
+def remove_unwanted(folder: Folder, wanted: Collection[str]) -> None:
+    """Remove the pictures that an earlier run left in `folder`/case/clip, but for the folders (case/clip) `wanted`."""
+    for name in folder.named(_RECORD, 2):
+        inner = name.rpartition("/")[0]
+        if inner in wanted:
+            continue
+        place = folder.inner(inner)
+        present = set(place.matching("[0-9]*"))
+        record = _Record.read(place, present)
+        if record is not None:
+            folder.remove(f"{inner}/{one}" for one in sorted(present & set(record.names)))
+            folder.remove([name])
 
 
-class _Prefix:
-    """A prefix in S3; pictures are uploaded while others are made."""
-
-    def __init__(self, uri: str, work: Path, pool: ThreadPoolExecutor) -> None:
-        self.work, self._uri, self._pool = work, uri, pool
-        self._uploads: deque[Future[None]] = deque()
-
-    def prepare(self, wanted: set[str], state: str) -> set[str]:
-        known = storage.read_bytes(self._uri + _STATE)
-        names = {uri.removeprefix(self._uri) for uri, _ in storage.list_objects(self._uri)}
-        pictures = {name for name in names if _PICTURE.fullmatch(name)}
-        there = pictures & wanted if known == state.encode() else set()
-        deque(self._pool.map(storage.remove, [self._uri + name for name in pictures - there]), maxlen=0)
-        if known != state.encode():
-            storage.write_bytes(state.encode(), self._uri + _STATE)
-        return there
-
-    def publish(self, unfinished: Path, name: str) -> None:
-        self._uploads.append(self._pool.submit(self._upload, unfinished, name))
-        if len(self._uploads) > 4 * _UPLOADS:
-            self._uploads.popleft().result()
-
-    def _upload(self, unfinished: Path, name: str) -> None:
-        storage.write_bytes(unfinished.read_bytes(), self._uri + name)
-        unfinished.unlink()
-
-    def finish(self) -> None:
-        while self._uploads:
-            self._uploads.popleft().result()
-
-
-def _remove_pictures(folder: Path, keep: Collection[str] = ()) -> None:
-    with suppress(FileNotFoundError):
-        for entry in list(os.scandir(folder)):
-            if _PICTURE.fullmatch(entry.name) and entry.name not in keep:
-                Path(entry.path).unlink(missing_ok=True)
-
-
-def remove_unwanted(folder: str, wanted: Collection[str]) -> None:
-    """Remove the pictures that an earlier run left in `folder`/case/clip, but for the folders `wanted`."""
-    if storage.is_s3(folder):
-        names = [uri.removeprefix(storage.folder_uri(folder)) for uri, _ in storage.list_objects(folder)]
-        ours = {name.rpartition("/")[0] for name in names if name.count("/") == 2 and name.endswith(f"/{_STATE}")}
-        for name in names:
-            inner, _, file = name.rpartition("/")
-            unwanted = inner in ours and f"{storage.folder_uri(folder)}{inner}" not in wanted
-            if unwanted and (file == _STATE or _PICTURE.fullmatch(file)):
-                storage.remove(storage.folder_uri(folder) + name)
-        return
-    for state in list(Path(folder).glob(f"*/*/{_STATE}")):
-        if state.parent not in {Path(one) for one in wanted}:
-            _remove_pictures(state.parent)
-            state.unlink()
-            with suppress(OSError):  # it holds what somebody else put there
-                state.parent.rmdir()
-
-
-# --- Writing ----------------------------------------------------------------------------------------------------------
+def stretches(frames: Iterable[int]) -> list[tuple[int, int]]:
+    """Runs of consecutive numbers in `frames`, ascending, as half-open ranges."""
+    runs: list[tuple[int, int]] = []
+    for frame in frames:
+        if runs and runs[-1][1] == frame:
+            runs[-1] = (runs[-1][0], frame + 1)
+        else:
+            runs.append((frame, frame + 1))
+    return runs
 
 
 class _Writer:
     """Encodes pictures in threads into files that nobody sees, until they are known to be sound."""
 
     def __init__(
-        self, place: _Place, names: Mapping[int, str], options: PictureOptions, pool: ThreadPoolExecutor, limit: int
+        self,
+        work: Path,
+        put: Callable[[Path, str], None],
+        names: Mapping[int, str],
+        options: PictureOptions,
+        pool: ThreadPoolExecutor,
+        limit: int,
     ) -> None:
-        self._place, self._names, self._options, self._pool, self._limit = place, names, options, pool, limit
+        self._work, self._put, self._names, self._options = work, put, names, options
+        self._pool, self._limit = pool, limit
         self._taken: dict[int, Future[None]] = {}
         self._kept: deque[tuple[int, Future[None]]] = deque()
         self.written: set[int] = set()
@@ -302,7 +274,6 @@ class _Writer:
         """Wait for all that are to be kept."""
         while self._kept:
             self._publish()
-        self._place.finish()
 
     def abandon(self) -> None:
         """Drop all that has not been published."""
@@ -321,12 +292,12 @@ class _Writer:
     def _publish(self) -> None:
         number, future = self._kept[0]
         future.result()
-        self._place.publish(self._unfinished(number), self._names[number])
+        self._put(self._unfinished(number), self._names[number])
         self._kept.popleft()
         self.written.add(number)
 
     def _unfinished(self, number: int) -> Path:
-        return unfinished(self._place.work / self._names[number])
+        return unfinished(self._work / self._names[number])
 
     def _write(self, number: int, frame: "VideoFrame") -> None:
         data = encode(resized(upright_image(frame), self._options), self._options)

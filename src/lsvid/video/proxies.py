@@ -1,20 +1,22 @@
 """Proxies: small copies of clips with the same pictures at the same times, which browsers play and seek fast."""
 
-import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.files import storage
-from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
+from lsvid.files.folders import folder_at
+from lsvid.files.names import places
+from lsvid.files.outputs import claim, release
+from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
 from lsvid.video.index import VideoInfo, probe
 from lsvid.workers.processes import Processes, Report, Workers
@@ -34,6 +36,9 @@ class ProxySettings:
     crf: int = 26
     audio: bool = False
 
+
+RECORD = ".proxies.json"
+"""In the folder of the proxies: their names, so that no other file is taken for one."""
 
 _NEW = (99, 0)
 
@@ -58,8 +63,11 @@ class Proxy:
 
 @dataclass(frozen=True)
 class _Job:
+    """source: the clip. folder, name: where its proxy goes; both may be in S3."""
+
     source: str
-    target: str
+    folder: str
+    name: str
     settings: ProxySettings
     ffmpeg: Ffmpeg | None
     """None: that of the machine which makes the proxy."""
@@ -76,11 +84,12 @@ def make_proxies(
 ) -> list[Proxy | LsvidError]:
     """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; an error stands in a failed one's place.
 
-    folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded.
+    folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded. Names that
+    cannot be names of files are changed, see `lsvid.files.names`. A record there, `.proxies.json`, lists the proxies.
     A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
     an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
-    `on_done` its position and what became of it. Raises SettingsError, ServerError, and DataError where the disk is
-    full.
+    `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
+    earlier run made; ServerError; and DataError where the disk is full.
     """
     inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
     if inside:
@@ -91,7 +100,13 @@ def make_proxies(
     workers = workers or Processes()
     ffmpeg = None if workers.elsewhere else find_ffmpeg()
     threads = workers.threads(len(clips), THREADS)
-    work = [_Job(clip.path, proxy_path(folder, clip), settings, ffmpeg, threads) for clip in clips]
+    output = folder_at(folder)
+    names = proxy_names(clips)
+    claim(output, RECORD, names, lambda name: bool(_description(output.where(name))))
+    work = [
+        _Job(clip.path, output.address, name, settings, ffmpeg, threads)
+        for clip, name in zip(clips, names, strict=True)
+    ]
     results: dict[int, Proxy | LsvidError] = {}
     for position, result in workers.run_each(
         make_proxy, work, on_progress, useful=THREADS, reads=_source, writes=_target_folder
@@ -101,6 +116,7 @@ def make_proxies(
         results[position] = result
         if on_done:
             on_done(position, result)
+    release(output, RECORD, (names[position] for position, one in results.items() if isinstance(one, LsvidError)))
     return [results[position] for position in range(len(clips))]
 
 
@@ -109,14 +125,19 @@ def _source(job: _Job) -> str:
 
 
 def _target_folder(job: _Job) -> str:
-    return os.path.dirname(job.target)  # noqa: PTH120 - it may lie in S3
+    return job.folder
 
 
-def proxy_path(folder: str, clip: ClipFile) -> str:
-    """Where the proxy of `clip` lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
-    if storage.is_s3(folder):
-        return f"{storage.folder_uri(folder)}{clip.case}/{clip.name}.mp4"
-    return str(Path(folder).resolve() / clip.case / f"{clip.name}.mp4")
+def proxy_names(clips: Sequence[ClipFile]) -> list[str]:
+    """The name of each clip's proxy in the folder of the proxies: 'case/name.mp4', where these can name files."""
+    found = places((clip.case, clip.name) for clip in clips)
+    return [f"{found[clip.case, clip.name]}.mp4" for clip in clips]
+
+
+def proxy_paths(folder: str, clips: Sequence[ClipFile]) -> list[str]:
+    """Where each clip's proxy lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
+    output = folder_at(folder)
+    return [output.where(name) for name in proxy_names(clips)]
 
 
 def lies_in(path: str, folder: str) -> bool:
@@ -168,37 +189,26 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     """
     original = probe(job.source)
     description = _describe(original, job.settings)
-    if storage.exists(job.target) and _description(job.target) == description:
+    folder = folder_at(job.folder)
+    target = folder.where(job.name)
+    if storage.exists(target) and _description(target) == description:
         with suppress(ClipError):
-            proxy = probe(job.target)
-            check_proxy(original, proxy, job.target)
-            return Proxy(job.target, proxy.size, proxy.fingerprint, made=False)
+            proxy = probe(target)
+            check_proxy(original, proxy, target)
+            return Proxy(target, proxy.size, proxy.fingerprint, made=False)
     comment = " ".join(f"{name}={value}" for name, value in description.items())
-    if not storage.is_s3(job.target):
-        return _make(job, Path(job.target), comment, original, report)
-    with unfinished_folder() as folder:
-        local = folder / "proxy.mp4"
-        made = _make(job, local, comment, original, report)
-        storage.upload(local, job.target)
-    return replace(made, path=job.target)
-
-
-def _make(job: _Job, target: Path, comment: str, original: VideoInfo, report: Report) -> Proxy:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SettingsError(f"cannot write to {target.parent}: {error.strerror}", "choose another -o") from error
-    remove_leftovers(target.parent, target.stem)
-    temporary = unfinished(target)
-    try:
-        with storage.local_file(job.source, target.parent) as source:  # ffmpeg is not to know of S3
-            _encode(job, source, temporary, comment, original, report)
-        proxy = probe(temporary, remember=False)
-        check_proxy(original, proxy, job.target)
-        temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return Proxy(str(target), proxy.size, proxy.fingerprint, made=True)
+    case, _, name = job.name.rpartition("/")
+    with folder.inner(case).workshop("a proxy") as work:
+        made = unfinished(work / name)
+        try:
+            with storage.local_file(job.source, work) as source:  # ffmpeg is not to know of S3
+                _encode(job, source, made, comment, original, report)
+            proxy = probe(made, remember=False)
+            check_proxy(original, proxy, target)
+            folder.put(made, job.name)
+        finally:
+            made.unlink(missing_ok=True)
+    return Proxy(target, proxy.size, proxy.fingerprint, made=True)
 
 
 def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
@@ -239,7 +249,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         said = errors.read().decode(errors="replace").strip().splitlines()
     if code != 0 and any("No space left on device" in line for line in said):
         raise DataError(
-            f"the disk is full: cannot write to {target.parent}",
+            f"the disk is full: cannot write to {job.folder}",
             "free some space and run the same command again: it goes on where it stopped",
         )
     if code != 0:

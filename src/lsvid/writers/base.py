@@ -17,8 +17,8 @@ from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
-from lsvid.files.names import path_parts
-from lsvid.findings import Findings
+from lsvid.files.names import places
+from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
@@ -154,6 +154,7 @@ def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, to
 class Export:
     """What a writer writes, and where.
 
+    folder: to write into, which is moved into place later. output: that place on this machine; None: in S3.
     format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
     incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
     level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
@@ -167,6 +168,7 @@ class Export:
     clips: Sequence[AnnotatedClip]
     table: TableOptions
     findings: Findings
+    output: Path | None = None
     unit: str = "clip"
     level: int | None = None
     split_by: str | None = None
@@ -219,14 +221,15 @@ class Export:
 
     def clip_paths(self) -> dict[str, str]:
         """`case/clip` of every clip as a path below a folder, by the clip's id; told where a name had to change."""
-        cases = self.cases()
-        folders = path_parts(cases)
-        paths: dict[str, str] = {}
-        for case, clips in cases.items():
-            names = path_parts(clip.clip.clip for clip in clips)
-            paths |= {clip.id: f"{folders[case]}/{names[clip.clip.clip]}" for clip in clips}
+        found = places((clip.clip.case, clip.clip.clip) for clip in self.clips)
+        paths = {clip.id: found[clip.clip.case, clip.clip.clip] for clip in self.clips}
         tell_changed(self.findings, "names that cannot be those of files", paths.items())
         return paths
+
+    def case_paths(self) -> dict[str, str]:
+        """The first part of `clip_paths`, by case."""
+        paths = self.clip_paths()
+        return {clip.clip.case: paths[clip.id].partition("/")[0] for clip in self.clips}
 
     def tell_videos(self, videos: Iterable[Video]) -> None:
         """Keep for the manifest which clips each video is made of."""
@@ -283,7 +286,7 @@ class Export:
             people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
             raise DataError(
                 f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
-                + _some([clip.id for clip in several]),
+                + some([clip.id for clip in several], separator="; "),
                 "choose one with --annotator, or make one with --merge; 'lsvid formats' says which hold several",
             )
 
@@ -307,7 +310,8 @@ class Export:
             tracks.append(track)
         if clashes:
             raise DataError(
-                f"--format {self.format} holds one label a frame on each level, but some have more: {_some(clashes)}",
+                f"--format {self.format} holds one label a frame on each level, but some have more: "
+                + some(clashes, separator="; "),
                 "--overlap priority settles which; 'lsvid formats' says which formats hold several",
             )
         return tracks
@@ -330,13 +334,13 @@ class Export:
 
     def write_text(self, name: str, lines: Iterable[str]) -> str:
         """Write `lines`, each ended by LF, into the file `name`; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", newline="\n") as file:
+        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
         return name
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         """Write a CSV file with a header; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", newline="") as file:
+        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
             table.writerow(header)
             table.writerows(rows)
@@ -349,7 +353,3 @@ _INCOMPLETE = (
 
 
 _NOT_TO_TRAIN_ON = "videos in which nothing is labelled, left out of training, which breaks at them"
-
-
-def _some(places: Sequence[str]) -> str:
-    return "; ".join(places[:3]) + (f"; and {len(places) - 3} more" if len(places) > 3 else "")

@@ -56,8 +56,8 @@ def _write_clip(export: Export, video: Video) -> str:
         eaf.add_linked_file(path, mimetype=media_type)
     else:
         path = str(Path(path).absolute())
-        relative = os.path.relpath(path, export.folder.absolute())
-        eaf.add_linked_file("file://" + quote(os.fsencode(path)), quote(os.fsencode(relative)), media_type)
+        relative = os.path.relpath(path, export.output) if export.output else None
+        eaf.add_linked_file("file://" + quote(os.fsencode(path)), relative and quote(os.fsencode(relative)), media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
         annotator = one_line(xml_text(work.annotator))

@@ -1,7 +1,8 @@
 """Located clips -> files, and the manifest that tells what they are made from."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +19,9 @@ from lsvid.annotations.stages import (
     Stage,
     raise_faults,
 )
-from lsvid.errors import DataError, SettingsError
-from lsvid.files.results import check_ours, sha256, whole_file, whole_folder
+from lsvid.errors import DataError, SettingsError, check_choice
+from lsvid.files.folders import folder_at
+from lsvid.files.outputs import as_json, sha256, whole_file, whole_folder, write_text
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.progress import Progress, unheard
@@ -34,104 +36,162 @@ if TYPE_CHECKING:
 CHANGES = ("label_map", "merge", "boundaries")
 """What may have been done to labels and spans, in the order in which the manifest tells it."""
 
+LAYOUTS = ("long", "wide")
+UNITS = ("clip", "case")
+
+Manifest = dict[str, Any]
+LabelPath = tuple[str, ...]
+
 MANIFEST, TABLES = "manifest.json", "frames*"
 """The manifest, and the files that are not to be overwritten without one."""
 
 
-def export_frames(
-    located: Stage[AnnotatedClip],
-    folder: Path,
-    sources: Sequence[Source],
-    options: TableOptions,
+@dataclass(frozen=True)
+class WriteOptions:
+    """How it is written.
+
+    format: one of WRITERS. layout: of a frame table, "long" or "wide". sample_fps: keep the first picture of every
+    1/sample_fps seconds. background: the label of frames that have none. split_by: "case" for a file a case.
+    include_unannotated: the clips that nobody has annotated, too. level: this level of the labels only. unit: what one
+    video is, "clip" or "case"; None: the format's own choice. images: the pictures of frames, too.
+    """
+
+    format: str = "csv"
+    layout: str = "long"
+    sample_fps: Fraction | None = None
+    background: str | None = None
+    split_by: str | None = None
+    include_unannotated: bool = False
+    level: int | None = None
+    unit: str | None = None
+    splits: SplitOptions = field(default_factory=SplitOptions)
+    images: "ImageRequest | None" = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where a value is none of those there are, or means nothing to the format."""
+        check_choice("format", self.format, list(WRITERS))
+        check_choice("layout", self.layout, LAYOUTS)
+        check_choice("split_by", self.split_by or "case", ("case",))
+        check_choice("unit", self.unit or "clip", UNITS)
+        _check_options(self)
+
+
+@dataclass(frozen=True)
+class WriteRequest:
+    """What is written.
+
+    labels: every label path, in order. sources: what the clips were read from. changes: what was done to labels and
+    spans, for the manifest. inputs: files and folders that no output may take the place of. command: the words that
+    asked for it, for the manifest.
+    """
+
+    located: Stage[AnnotatedClip]
+    labels: Sequence[LabelPath] = ()
+    options: WriteOptions = field(default_factory=WriteOptions)
+    sources: Sequence[Source] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[str] = ()
+    command: Sequence[str] = ()
+
+    @property
+    def table(self) -> TableOptions:
+        """The frame table that is wanted."""
+        options = self.options
+        return TableOptions(self.labels, options.layout == "wide", options.sample_fps, options.background)
+
+
+@dataclass(frozen=True)
+class Written:
+    """What was written, and where: `manifest` is that of the folder."""
+
+    folder: str
+    manifest: Manifest
+
+
+def write(
+    request: WriteRequest,
+    folder: str | Path,
     findings: Findings,
     *,
-    file_format: str = "csv",
-    split_by_case: bool = False,
-    include_unannotated: bool = False,
-    changes: Mapping[str, Any] | None = None,
-    level: int | None = None,
-    unit: str | None = None,
-    splits: SplitOptions | None = None,
-    command: Sequence[str] = (),
-    images: "ImageRequest | None" = None,
     workers: "Workers | None" = None,
     on_clip: Progress = unheard,
     on_image: Progress = unheard,
-) -> dict[str, Any]:
-    """Write the clips as `file_format` into `folder`, with `manifest.json`; returns the manifest.
+) -> Written:
+    """Write what `request` asks for into `folder` (or a prefix in S3), with `manifest.json`.
 
-    With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
-    workers: who makes the pictures of a format that consists of pictures; None: this machine.
-    unit: what the format is to take for one video, 'clip' or 'case', where that is not to be its own choice.
-    Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
-    all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
-    `folder` holds files that are not lsvid's, or an option means nothing to the format.
+    workers: who makes pictures; None: this machine. Clips that nobody annotated are left out, and reported, unless
+    asked for. The folder's files appear whole or not at all. Raises DataError where nothing is left to write, or it
+    holds what the format cannot; SettingsError where `folder` holds files that are not lsvid's.
     """
-    exported = _exported(located, findings, include_unannotated=include_unannotated)
-    chosen = WRITERS[file_format]
+    located, options = request.located, request.options
+    chosen = WRITERS[options.format]
+    exported = _exported(located, findings, include_unannotated=options.include_unannotated)
     there = {clip.id for clip in exported}
+    output = folder_at(folder)
     export = Export(
-        folder=folder,
-        format=file_format,
+        folder=Path(folder),
+        output=output.path,
+        format=options.format,
         clips=exported,
-        table=options,
+        table=request.table,
         findings=findings,
-        unit=unit or chosen.unit,
-        level=level,
-        split_by="case" if split_by_case else None,
+        unit=options.unit or chosen.unit,
+        level=options.level,
+        split_by=options.split_by,
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
-        workers=workers,
+        # What goes to S3 is put together in a folder of this machine, which no other sees.
+        workers=workers if output.path else None,
     )
     export.on_clip = on_clip
-    if images:
+    if options.images:
         from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
         export.pictures = partial(
-            ExportedImages, exported, folder=folder, request=images, findings=findings, on_progress=on_image
-        )
-    check_options(export, unit=unit, splits=splits)
+            ExportedImages, exported, output=output, places=export.clip_paths(), request=options.images,
+            findings=findings, workers=workers, on_progress=on_image,
+        )  # fmt: skip
     if not chosen.annotators:
         export.check_one_annotator()
-    export.folds = _folds(export, splits or SplitOptions())
-    check_ours(folder, MANIFEST, TABLES)
-    with whole_folder(folder, MANIFEST) as (staging, publish):
-        export.folder = staging
-        files = writer(file_format)(export)
+    export.folds = _folds(export, options.splits)
+    with whole_folder(folder, MANIFEST, TABLES, request.inputs) as staging:
+        export.folder = staging.folder
+        files = writer(options.format)(export)
         if export.folds:
             files.append(_write_splits(export))
-        manifest = _manifest(located.clips, exported, sources, options, findings, command)
-        manifest["format"] = {"name": file_format, "level": level, "unit": export.unit, **export.facts}
+        manifest = _manifest(request, exported, findings)
+        manifest["format"] = {"name": options.format, "level": options.level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
-        manifest |= {name: changes[name] for name in CHANGES if changes and name in changes}
+        manifest |= {name: request.changes[name] for name in CHANGES if name in request.changes}
         if export.made_pictures:
             manifest["images"] = export.made_pictures.manifest()
-        manifest["files"] = [{"name": name, "sha256": sha256(staging / name)} for name in files]
-        (staging / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        publish([*files, MANIFEST])
+        manifest["files"] = [{"name": name, "sha256": sha256(export.folder / name)} for name in files]
+        write_text(export.folder / MANIFEST, as_json(manifest))
+        staging.publish([*files, MANIFEST])
     if export.made_pictures:
         export.made_pictures.clear_up()
-    return manifest
+    return Written(str(folder), manifest)
 
 
-def check_options(export: Export, *, unit: str | None, splits: SplitOptions | None) -> None:
+def _check_options(options: WriteOptions) -> None:
     """Raise SettingsError where an option is given that means nothing to the format."""
     given = {
-        "layout": export.table.wide,
-        "sample_fps": export.table.sample_fps is not None,
-        "split_by": export.split_by is not None,
-        "background": export.table.background is not None,
-        "level": export.level is not None,
-        "unit": unit is not None,
-        "split": splits is not None and (splits.shares is not None or splits.folds is not None),
+        "layout": options.layout == "wide",
+        "sample_fps": options.sample_fps is not None,
+        "split_by": options.split_by is not None,
+        "background": options.background is not None,
+        "level": options.level is not None,
+        "unit": options.unit is not None,
+        "split": options.splits.shares is not None or options.splits.folds is not None,
     }
-    if export.pictures is not None and not WRITERS[export.format].is_table:
+    if options.images is not None and not WRITERS[options.format].is_table:
         tables = [name for name, known in WRITERS.items() if known.is_table]
-        raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
+        raise SettingsError(f"--images means nothing to --format {options.format}", f"it does to {', '.join(tables)}")
     for name, is_given in given.items():
-        if is_given and name not in WRITERS[export.format].options:
+        if is_given and name not in WRITERS[options.format].options:
             able = [other for other, known in WRITERS.items() if name in known.options]
             raise SettingsError(
-                f"--{name.replace('_', '-')} means nothing to --format {export.format}", f"it does to {', '.join(able)}"
+                f"--{name.replace('_', '-')} means nothing to --format {options.format}",
+                f"it does to {', '.join(able)}",
             )
 
 
@@ -188,30 +248,31 @@ def span_lines(
     return found
 
 
-def write_lines(lines: Iterable[bytes], path: Path) -> None:
-    """Write `lines` into `path`, whole or not at all."""
-    with whole_file(path) as temporary, temporary.open("wb") as file:
+def write_lines(lines: Iterable[bytes], path: str | Path, inputs: Iterable[str] = ()) -> None:
+    """Write `lines`, those of `span_lines`, into `path`, which may be in S3, whole or not at all; see `whole_file`."""
+    with whole_file(path, _is_spans, inputs) as temporary, temporary.open("wb") as file:
         file.writelines(lines)
 
 
-def _manifest(
-    clips: Sequence[AnnotatedClip],
-    exported: Sequence[AnnotatedClip],
-    sources: Sequence[Source],
-    options: TableOptions,
-    findings: Findings,
-    command: Sequence[str],
-) -> dict[str, Any]:
+def _is_spans(start: bytes) -> bool:
+    """Whether a file begins as those of `span_lines` do."""
+    is_tasks = b'"_view_id"' in start and b'"_input_hash"' not in start  # which Prodigy gives to its own
+    return start.startswith(b'{"record":') or (start.startswith(b"{") and is_tasks)
+
+
+def _manifest(request: WriteRequest, exported: Sequence[AnnotatedClip], findings: Findings) -> Manifest:
     exported_ids = {clip.id for clip in exported}
     return {
         "version": 1,
         "lsvid": __version__,
         "span_schema": SCHEMA_VERSION,
-        "command": list(command),
-        "exports": [{"name": source.name} | ({"sha256": source.sha256} if source.sha256 else {}) for source in sources],
-        "labels": [join_path(path) for path in options.labels],
+        "command": list(request.command),
+        "exports": [
+            {"name": source.name} | ({"sha256": source.sha256} if source.sha256 else {}) for source in request.sources
+        ],
+        "labels": [join_path(path) for path in request.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
-        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in clips],
+        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in request.located.clips],
         "counts": {
             "clips": len(exported),
             "annotations": sum(len(clip.works) for clip in exported),

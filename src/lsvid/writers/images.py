@@ -1,8 +1,7 @@
 """The pictures of an export: which frames get one, where it lies, and which could not be had."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,10 @@ import polars as pl
 from lsvid.annotations.frames import FrameTables
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import LsvidError, SettingsError
-from lsvid.findings import Findings
-from lsvid.video.pictures import PictureOptions, Wanted, picture_name, remove_unwanted, write_pictures
+from lsvid.files.folders import Folder
+from lsvid.findings import Findings, some
+from lsvid.progress import Progress, unheard
+from lsvid.video.pictures import PictureOptions, Wanted, picture_name, remove_unwanted, stretches, write_pictures
 from lsvid.workers.processes import Workers
 
 IMAGES = "images"
@@ -22,22 +23,16 @@ COLUMN = "image"
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row.
+    """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row."""
 
-    folder: where they go, of this machine or in S3; None: into the export's own. workers: who makes them; None: this
-    machine.
-    """
-
-    options: PictureOptions
+    options: PictureOptions = PictureOptions()  # noqa: RUF009 - frozen
     all_frames: bool = False
-    folder: str | None = None
-    workers: Workers | None = None
 
 
 class ExportedImages:
-    """The pictures of `clips`, written into `folder`/images/case/clip/, or where `request` says, when this
-    is made.
+    """The pictures of `clips`, written into images/case/clip/ of the folder `output` when this is made.
 
+    places: 'case/clip' for every clip's id, as names of folders.
     failed: clips none of whose pictures could be had, and why. Those that a damaged clip does not give are warned of
     in `findings`. `on_progress` gets the pictures done since the last call, and the number of all.
     Raises DataError where the disk is full, and SettingsError where a label has the column's name.
@@ -47,10 +42,12 @@ class ExportedImages:
         self,
         clips: Sequence[AnnotatedClip],
         tables: FrameTables,
-        folder: Path,
+        output: Folder,
+        places: Mapping[str, str],
         request: ImageRequest,
         findings: Findings,
-        on_progress: Callable[[int, int], None] | None = None,
+        workers: Workers | None = None,
+        on_progress: Progress = unheard,
     ) -> None:
         if COLUMN in tables.schema:
             raise SettingsError(
@@ -59,23 +56,23 @@ class ExportedImages:
             )
         self.schema = dict(tables.schema) | {COLUMN: pl.String()}
         self._request = request
-        self._folder = request.folder or str(folder.absolute() / IMAGES)
+        self._folder, self._places = output.inner(IMAGES), places
         self._clips = list(clips)
+        self._positions = {clip.id: position for position, clip in enumerate(self._clips)}
         self._frames = [_wanted_frames(tables.table([clip]), all_frames=request.all_frames) for clip in clips]
         total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
 
         def report(position: int, count: float) -> None:
             nonlocal shown
             done[position] = int(count)
-            if on_progress:
-                on_progress(max(sum(done) - shown, 0), total)
+            on_progress(max(sum(done) - shown, 0), total)
             shown = max(sum(done), shown)
 
         wanted = [
-            Wanted(str(clip.path), self._folder_of(clip), frames)
+            Wanted(str(clip.path), self._folder.inner(places[clip.id]).address, frames)
             for clip, frames in zip(self._clips, self._frames, strict=True)
         ]
-        results = write_pictures(wanted, request.options, request.workers, report)
+        results = write_pictures(wanted, request.options, workers, report)
         self.failed: dict[str, LsvidError] = {}
         self._missing: dict[str, list[int]] = {}
         self.written = self.kept = 0
@@ -93,23 +90,20 @@ class ExportedImages:
                     "copy the clip again from its source, if that is whole, and run the same command again",
                 )
 
-    def _folder_of(self, clip: AnnotatedClip) -> str:
-        return f"{self._folder}/{clip.clip.case}/{clip.clip.clip}"
-
     def with_column(self, clip: AnnotatedClip, table: pl.DataFrame) -> pl.DataFrame:
         """`table` with the column `image`: the picture's path from the export's folder; null where there is none."""
         assert clip.info is not None  # noqa: S101 - the caller's business
-        position = next(number for number, one in enumerate(self._clips) if one is clip)
+        position = self._positions[clip.id]
         n_frames, picture_format = clip.info.index.n_frames, self._request.options.format
         there = set(self._frames[position].tolist()) - set(self._missing[clip.id])
         frames, row = np.unique(table["frame"].to_numpy(), return_inverse=True)
-        start = f"{IMAGES}/{clip.clip.case}/{clip.clip.clip}/"
+        start = f"{IMAGES}/{self._places[clip.id]}/"
         paths = [start + picture_name(f, n_frames, picture_format) if f in there else None for f in frames.tolist()]
         return table.with_columns(pl.Series(COLUMN, paths, dtype=pl.String())[row.astype(np.uint32)])
 
     def clear_up(self) -> None:
         """Remove what an earlier run left of clips that are no longer exported."""
-        remove_unwanted(self._folder, {self._folder_of(clip) for clip in self._clips})
+        remove_unwanted(self._folder, {self._places[clip.id] for clip in self._clips})
 
     def manifest(self) -> dict[str, Any]:
         """What the manifest says of the pictures."""
@@ -119,7 +113,7 @@ class ExportedImages:
             **asdict(self._request.options),
             "count": self.written + self.kept,
             "missing": [
-                {"clip": clip_id, "frames": [[first, last + 1] for first, last in _stretches(missing)]}
+                {"clip": clip_id, "frames": [list(run) for run in stretches(missing)]}
                 for clip_id, missing in self._missing.items()
                 if missing
             ],
@@ -135,18 +129,6 @@ def _wanted_frames(table: pl.DataFrame, *, all_frames: bool) -> npt.NDArray[np.i
     return table["frame"].unique().sort().to_numpy().astype(np.int64)
 
 
-def _stretches(frames: Sequence[int]) -> list[tuple[int, int]]:
-    """Runs of consecutive numbers in `frames`, ascending, as (first, last)."""
-    runs: list[tuple[int, int]] = []
-    for frame in frames:
-        if runs and runs[-1][1] == frame - 1:
-            runs[-1] = (runs[-1][0], frame)
-        else:
-            runs.append((frame, frame))
-    return runs
-
-
 def _stretches_text(frames: Sequence[int]) -> str:
-    runs = _stretches(frames)
-    said = [str(first) if first == last else f"{first} to {last}" for first, last in runs[:5]]
-    return ", ".join(said) + (f" and {len(runs) - 5} more stretches" if len(runs) > 5 else "")
+    runs = [str(start) if stop == start + 1 else f"{start} to {stop - 1}" for start, stop in stretches(frames)]
+    return some(runs, 5)

@@ -29,7 +29,8 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
 
     files = {f"frames{suffix}": list(export.clips)}
     if export.split_by == "case":
-        files = {f"frames_{case}{suffix}": clips for case, clips in export.cases().items()}
+        names = export.case_paths()
+        files = {f"frames_{names[case]}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():
 
         def source(*_: object, clips: Iterable[AnnotatedClip] = clips) -> Iterator[pl.DataFrame]:

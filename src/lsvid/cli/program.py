@@ -1,0 +1,106 @@
+"""What concerns the program as a whole: its signals, its standard streams, its encoding."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+_IMPATIENT = 3
+"""So many signals end the program without cleaning up; the next run does that."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal asked the program to end: what is unfinished is cleaned up on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def begin() -> None:
+    """Make the process fit for what follows; to be called before anything else."""
+    catch_signals()
+    _speak_utf8()
+    _open_streams()
+
+
+def catch_signals() -> None:
+    """Let the signals that ask a program to end raise Interrupted; one that is ignored (by nohup, say) stays so."""
+    seen = 0
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal seen
+        seen += 1
+        if seen >= _IMPATIENT:
+            os._exit(128 + number)
+        if seen == 1:
+            raise Interrupted(number)
+
+    def unraisable(args: "sys.UnraisableHookArgs") -> None:
+        nonlocal seen
+        if isinstance(args.exc_value, Interrupted):  # it struck where Python drops errors: once more
+            seen = 0
+            signal.raise_signal(args.exc_value.number)
+        else:
+            sys.__unraisablehook__(args)
+
+    for name in _SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, interrupt)
+    sys.unraisablehook = unraisable
+
+
+def exit_code_of(error: BaseException) -> int:
+    """128 and the number of the signal that `error`, or its cause, tells of."""
+    cause = error if isinstance(error, Interrupted) else error.__cause__
+    return 128 + (cause.number if isinstance(cause, Interrupted) else signal.SIGINT)
+
+
+def _speak_utf8() -> None:
+    """Begin anew in Python's UTF-8 mode where the locale knows ASCII only: names of files are to be as they are."""
+    if sys.getfilesystemencoding().lower() in ("utf-8", "utf8") or os.environ.get("PYTHONUTF8") == "1":
+        return
+    with suppress(OSError):
+        os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
+
+
+def _open_streams() -> None:
+    """Let standard streams that are closed lead nowhere: else the next file that is opened takes their number.
+
+    Standard output stays None for Python, so that who asks for data there is told.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+            if name != "stdout":
+                setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+@contextmanager
+def reader_may_go() -> Iterator[None]:
+    """Tells a reader of standard output who has gone from other pipes that break; click takes all for the one."""
+    from lsvid.cli.output import ReaderGoneError
+
+    try:
+        yield
+    except BrokenPipeError as error:
+        if _stdout_is_broken():
+            raise ReaderGoneError from error
+        raise RuntimeError("a pipe to another process broke") from error
+
+
+def _stdout_is_broken() -> bool:
+    try:
+        import select
+
+        poll = select.poll()
+        poll.register(1, 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    except (ImportError, AttributeError, OSError):  # Windows
+        return True

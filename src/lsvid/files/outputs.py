@@ -1,0 +1,251 @@
+"""Outputs: they appear whole or not at all, and take no file's place that is somebody else's.
+
+The one rule, here and in S3: what no manifest of ours names is neither overwritten nor removed. A folder holds its
+manifest, a JSON document whose `files` names the others. Before the first file is moved into place, the manifest says
+what an earlier run left and what this one will leave, with the state "unfinished"; the finished manifest goes last. So
+a run that was killed at any moment leaves nothing that the next one does not know for its own.
+
+A single file is replaced where it is empty or of the same kind; a device, a pipe or an open descriptor is written to.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from lsvid import __version__
+from lsvid.errors import SettingsError
+from lsvid.files import storage
+from lsvid.files.folders import Folder, folder_at, writing
+from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
+
+UNFINISHED = "unfinished"
+"""The `state` in the manifest of a folder into which files are being moved, or were when the run was killed."""
+
+Target = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Staging:
+    """Where to write what becomes an output folder. folder: to write into. output: where it goes.
+
+    publish: moves the named files into place, the manifest among them.
+    """
+
+    folder: Path
+    output: Folder
+    publish: Callable[[Sequence[str]], None]
+
+
+@contextmanager
+def whole_folder(target: Target, manifest: str, expected: str = "", inputs: Iterable[Target] = ()) -> Iterator[Staging]:
+    """A folder to write into, which becomes the folder or the prefix in S3 `target` when its `publish` is called.
+
+    What an earlier run left there, by its `manifest`, and this one did not write again is removed. Raises
+    SettingsError where a file is there that no earlier run wrote (at once where its name is like `expected`, else
+    before anything is touched), and where an output would take the place of one of `inputs`; DataError where the disk
+    is full; ServerError.
+    """
+    folder = folder_at(target)
+    old = _listed(folder, manifest)
+    taken = [name for name in folder.matching(expected) if name not in old]
+    _check_free(taken, folder, manifest, expected=True)
+    _check_inputs(folder, old, inputs)
+
+    with folder.scratch() as staging:
+
+        def publish(names: Sequence[str]) -> None:
+            new = set(names) - {manifest}
+            _check_free(folder.there(new - old), folder, manifest)
+            _check_inputs(folder, new, inputs)
+            folder.write(_journal(new | old), manifest)
+            for name in names:
+                if name != manifest:
+                    folder.put(staging / name, name)
+            folder.remove(sorted(old - new))
+            folder.put(staging / manifest, manifest)
+
+        yield Staging(staging, folder, publish)
+
+
+def _journal(names: Iterable[str], state: str | None = UNFINISHED) -> bytes:
+    document = {"lsvid": __version__, **({"state": state} if state else {}), "files": sorted(names)}
+    return (json.dumps(document, indent=1) + "\n").encode()
+
+
+def _check_free(taken: Collection[str], folder: Folder, manifest: str, *, expected: bool = False) -> None:
+    if not taken:
+        return
+    which = "which no earlier run wrote"
+    if folder.path is None:
+        which = f"which no {manifest} of an earlier run names"
+    elif expected and not folder.there([manifest]):
+        which = f"but no {manifest} of an earlier run"
+    raise SettingsError(
+        f"{folder.uri} holds {min(taken)}, {which}: it would be overwritten",
+        "choose another place to write to, or remove the file",
+    )
+
+
+def _check_inputs(folder: Folder, names: Iterable[str], inputs: Iterable[Target]) -> None:
+    places = [Path(os.path.realpath(folder.where(name))) for name in names] if folder.path else []
+    for one in inputs:
+        real = Path(os.path.realpath(one))
+        if any(place.is_relative_to(real) for place in places):
+            raise SettingsError(
+                f"{one} is read, and would be overwritten: it lies in {folder.uri}", "choose another place to write to"
+            )
+
+
+def claim(folder: Folder, record: str, names: Collection[str], is_ours: Callable[[str], bool]) -> set[str]:
+    """The names that `record` lists from now on: what it listed, and `names`, which are about to be written.
+
+    is_ours: tells it of a file that is there, where there is no record. Raises SettingsError where one is not.
+    """
+    old = _listed(folder, record)
+    taken = folder.there(set(names) - old)
+    if not folder.there([record]):
+        taken = {name for name in taken if not is_ours(name)}
+    _check_free(taken, folder, record)
+    folder.write(_journal(old | set(names), None), record)
+    return old | set(names)
+
+
+def release(folder: Folder, record: str, names: Iterable[str]) -> None:
+    """Take from `record` those of `names` that were not written after all, and are not there."""
+    listed_now, names = _listed(folder, record), set(names)
+    if gone := names - folder.there(names):
+        folder.write(_journal(listed_now - gone, None), record)
+
+
+def _listed(folder: Folder, manifest: str) -> set[str]:
+    """The names that the manifest of an earlier run lists. Raises SettingsError where it is somebody else's."""
+    content = folder.read(manifest)
+    if content is None:
+        _check_free(folder.there([manifest]), folder, manifest)
+        return set()
+    names = listed(content)
+    if names is None:
+        raise SettingsError(
+            f"{folder.uri} holds a {manifest} that no earlier run wrote: it would be overwritten",
+            "choose another place to write to, or remove the file",
+        )
+    return {name for name in names if name != manifest}
+
+
+def listed(manifest: bytes) -> set[str] | None:
+    """The names of the files that a manifest of ours lists; None where it is none."""
+    try:
+        document = json.loads(manifest)
+        _ = document["lsvid"]
+        names = {PurePosixPath(file["name"] if isinstance(file, dict) else file) for file in document["files"]}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    return {str(name) for name in names if name.name and not name.is_absolute() and ".." not in name.parts}
+
+
+# --- Single files -----------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def whole_file(target: Target, is_ours: Callable[[bytes], bool], inputs: Iterable[Target] = ()) -> Iterator[Path]:
+    """A file to write into; at the end it takes the place of `target`, or vanishes if anything goes wrong.
+
+    target: a path, or `s3://BUCKET/KEY`. A device, a pipe and an open descriptor (/dev/stdout) get what was written;
+    of a link, the file that it leads to is replaced. is_ours: whether a file that begins with these bytes is of the
+    kind that is written here. Raises SettingsError where another file is there, or one of `inputs`, and where nothing
+    can be written; DataError where the disk is full; ServerError.
+    """
+    name = os.fspath(target)
+    for one in inputs:
+        if _is_same(name, os.fspath(one)):
+            raise SettingsError(f"{name} is read, and would be overwritten", "choose another file to write to")
+    if storage.is_s3(name):
+        _check_ours(name, storage.read_start(name, _LOOKED_AT), is_ours)
+        with unfinished_folder() as folder, writing("the folder for temporary files"):
+            yield folder / "out"
+            storage.upload(folder / "out", name)
+        return
+    with writing(name):
+        stream = _stream(name)
+        if stream is not None:
+            with stream, unfinished_folder() as folder:
+                yield folder / "out"
+                with (folder / "out").open("rb") as file:
+                    shutil.copyfileobj(file, stream)
+            return
+        path = Path(os.path.realpath(name))
+        if os.path.lexists(path):
+            with path.open("rb") as file:
+                _check_ours(name, file.read(_LOOKED_AT), is_ours)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        remove_leftovers(path.parent, path.stem)
+        temporary = unfinished(path)
+        try:
+            yield temporary
+            os.replace(temporary, path)  # noqa: PTH105 - tests count it
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+_LOOKED_AT = 4096
+
+
+def _check_ours(name: str, start: bytes | None, is_ours: Callable[[bytes], bool]) -> None:
+    if start and not is_ours(start):
+        raise SettingsError(
+            f"{name} is there, and is nothing that this command writes: it would be overwritten",
+            "choose another file to write to, or remove it",
+        )
+
+
+def _is_same(a: str, b: str) -> bool:
+    if storage.is_s3(a) or storage.is_s3(b):
+        return a == b
+    try:
+        return Path(a).samefile(b)
+    except (OSError, ValueError):
+        return False
+
+
+def _stream(name: str) -> IO[bytes] | None:
+    """Where to write to where `name` is no file: an open descriptor, a pipe, a character device. Raises OSError."""
+    known = {"/dev/stdout": 1, "/dev/stderr": 2}
+    match = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", name)
+    number = int(match[1]) if match else known.get(name)
+    if number is not None and os.name == "posix":
+        return os.fdopen(os.dup(number), "wb")
+    try:
+        mode = os.stat(name).st_mode  # noqa: PTH116 - as it was given
+    except FileNotFoundError:
+        return None
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISFIFO(mode) or stat.S_ISCHR(mode):
+        return open(name, "wb")  # noqa: PTH123 - the caller closes it
+    raise SettingsError(
+        f"{name} is a {'folder' if stat.S_ISDIR(mode) else 'device'}, not a file", "name a file to write to"
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` into `path` in UTF-8, lines ended by LF; what cannot be encoded is escaped."""
+    path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
+
+
+def as_json(document: Any, indent: int = 2) -> str:  # noqa: ANN401 - whatever JSON takes
+    """`document` as JSON, ended by LF."""
+    return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
