@@ -1,7 +1,7 @@
 """Makers of clips that are found and located, without video files: what writers get."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,11 +16,13 @@ from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span,
 from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Work, gather, label_order, locate
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path, split_path
+from lsvid.progress import unheard
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import FrameIndex
-from lsvid.writers.export import Sources, export_frames
+from lsvid.writers.export import WriteOptions, WriteRequest, write
+from lsvid.writers.formats import FormatOptions
 
 Labelled = tuple[str, int, int]
 """A label as `join_path` writes it ('Dissection / Blunt'), and its frames [start, stop)."""
@@ -97,13 +99,15 @@ def export(
     background: str | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Findings]:
-    """(manifest, findings) of writing `clips` into `folder`."""
+    """(manifest, findings) of writing `clips` into `folder`; `options`: of FormatOptions, or of WriteOptions."""
     findings = Findings()
-    table = TableOptions(list(labels) or label_order(clips, None), sample_fps=sample_fps, background=background)
-    manifest = export_frames(
-        Stage(tuple(clips)), folder, Sources([]), table, findings, file_format=file_format, **options
-    )
-    return manifest, findings
+    names = {each.name for each in fields(FormatOptions)} & options.keys()
+    asked = FormatOptions(**{name: options.pop(name) for name in names})
+    on_clip = options.pop("on_clip", unheard)
+    options |= {"format": file_format, "sample_fps": sample_fps, "background": background, "of_format": asked}
+    paths = list(labels) or label_order(clips, None)
+    request = WriteRequest(Stage(tuple(clips)), paths, WriteOptions(**options))
+    return write(request, folder, findings, on_clip=on_clip).manifest, findings
 
 
 def frame_table(clips: list[AnnotatedClip], labels: Sequence[tuple[str, ...]] = ()) -> pl.DataFrame:

@@ -36,7 +36,8 @@ _EXAMPLES = doctest.DocTestFinder(exclude_empty=True).find(door, "door", globs={
 @pytest.mark.parametrize("example", [one for one in _EXAMPLES if one.examples], ids=lambda one: one.name)
 def test_the_examples_of_the_docstrings(here: Path, example: doctest.DocTest) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
-    runner.run(example, out=(told := []).append)
+    told: list[str] = []
+    runner.run(example, out=told.append)
     assert not told, "".join(told)
 
 

@@ -22,7 +22,6 @@ from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_la
 from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Record, Status
-from lsvid.annotations.splits import SplitOptions
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError, check_choice
 from lsvid.findings import Findings
@@ -35,6 +34,7 @@ from lsvid.video.decode import pictures
 from lsvid.video.index import probe
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
+from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -220,7 +220,8 @@ class Dataset:
     findings: Findings = field(default_factory=Findings, repr=False)
     changes: Mapping[str, Any] = field(default_factory=dict, repr=False)
     skip_bad: bool = False
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[str, ...] = field(default=(), repr=False)
+    roots: tuple[str, ...] = field(default=(), repr=False)
     project_url: str | None = None
 
     # --- What is there
@@ -451,20 +452,17 @@ class Dataset:
         layout: Literal["long", "wide"] = "long",
         sample_fps: float | str | Fraction | None = None,
         background: str | None = None,
-        split_by: Literal["case"] | None = None,
         include_unannotated: bool = False,
-        level: int | None = None,
-        unit: Literal["clip", "case"] | None = None,
-        splits: SplitOptions | None = None,
+        format_options: FormatOptions | None = None,
         images: "bool | ImageRequest" = False,
         workers: "Workers | None" = None,
         progress: Progress = unheard,
     ) -> Manifest:
         """Write the labels into `folder`, here or in S3, in a format of `lsvid formats`; returns the manifest.
 
-        images: the picture of every labelled frame, too. The folder's files appear whole or not at all. Raises
-        DataError where nothing is left to write; SettingsError where the folder holds somebody else's files, or an
-        option means nothing to the format.
+        format_options: what else the format is asked for. images: the picture of every labelled frame, too. The
+        folder's files appear whole or not at all. Raises DataError where nothing is left to write; SettingsError where
+        the folder holds somebody else's files, or an option means nothing to the format.
 
         >>> manifest = lsvid.read("export.json", clips="clips").write("frames", format="parquet")
         >>> [file["name"] for file in manifest["files"]], manifest["counts"]["rows"]
@@ -477,12 +475,9 @@ class Dataset:
             layout=layout,
             sample_fps=_rate(sample_fps),
             background=background,
-            split_by=split_by,
             include_unannotated=include_unannotated,
-            level=level,
-            unit=unit,
-            splits=splits or SplitOptions(),
             images=ImageRequest() if images is True else images or None,
+            of_format=format_options or FormatOptions(),
         )
         findings = self.findings.copy()
         written = write_dataset(self, folder, options, findings, workers=workers, progress=progress)
@@ -629,7 +624,7 @@ def read_dataset(
     )
     changes = {"label_map": dict(found.changed_labels)} if found.changed_labels else {}
     return Dataset(
-        found.located, found.tree, found.sources, findings, changes, request.skip_bad, request.inputs,
+        found.located, found.tree, found.sources, findings, changes, request.skip_bad, request.inputs, found.roots,
         found.project_url,
     )  # fmt: skip
 

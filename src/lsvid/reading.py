@@ -140,13 +140,15 @@ class Sources:
 class Read:
     """What was read.
 
-    changed_labels: old -> new of the labels that were renamed or matched, as texts. project_url: where its tasks open.
+    changed_labels: old -> new of the labels that were renamed or matched, as texts. roots: where clips were
+    looked for. project_url: where its tasks open.
     """
 
     located: Stage[AnnotatedClip]
     tree: LabelTree | None
     sources: tuple[Source, ...]
     changed_labels: Mapping[str, str]
+    roots: tuple[str, ...] = ()
     project_url: str | None = None
 
 
@@ -221,7 +223,7 @@ def read_located(
         located = locate(found, findings, cut_overrun=options.cut_overrun)
         raise_faults(findings, sources.what, skip_bad=request.skip_bad)
         project_url = sources.names[0] if request.project else None
-        return Read(located, sources.tree, sources.hashed(), changed, project_url)
+        return Read(located, sources.tree, sources.hashed(), changed, sources.roots, project_url)
 
 
 def read_map(path: str, columns: str) -> dict[str, str]:

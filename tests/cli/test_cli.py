@@ -1,5 +1,6 @@
 """What all commands share: help, exit codes, one place for errors, and that `--help` is quick."""
 
+import errno
 import json
 import os
 import pickle
@@ -16,6 +17,7 @@ import lsvid.errors
 from lsvid import __version__
 from lsvid.cli import COMMANDS, cli
 from lsvid.cli.output import Output, output_options
+from lsvid.cli.program import reader_has_gone
 from lsvid.errors import LabelFileError, LsvidError, ServerError
 from lsvid.findings import Findings
 
@@ -137,7 +139,7 @@ def test_a_fault_of_ours_keeps_its_traceback(
 
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
-    labels.write_text("\n".join(f"Task {n}" for n in range(2000)))
+    labels.write_text("\n".join(f"Task {n}" for n in range(9000)))  # more than a pipe holds
     writer = subprocess.Popen(
         [sys.executable, "-m", "lsvid", "config", str(labels)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -148,6 +150,30 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     assert writer.stderr.read() == b""
     assert writer.wait() == 0
     writer.stderr.close()
+
+
+def test_how_each_system_says_that_the_reader_has_gone() -> None:
+    gone, invalid = BrokenPipeError(errno.EPIPE, "Broken pipe"), OSError(errno.EINVAL, "Invalid argument")
+    assert [reader_has_gone(error, on_windows=False) for error in (gone, invalid)] == [True, False]
+    assert [reader_has_gone(error, on_windows=True) for error in (gone, invalid)] == [True, True]
+    assert not reader_has_gone(OSError(errno.EINVAL, "Invalid argument", "a file"), on_windows=True)
+    assert not reader_has_gone(OSError(errno.ENOSPC, "No space left on device"), on_windows=True)
+
+
+@pytest.mark.parametrize("habit", ["cp1252", "ascii", "utf-8"])
+def test_files_and_pipes_get_utf8_whatever_the_systems_habit(tmp_path: Path, habit: str) -> None:
+    labels = tmp_path / "labels.txt"
+    labels.write_text("Węzeł 結び目\n", encoding="utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": habit}
+    for arguments in (["config", str(labels)], ["config", str(labels), "--json"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "lsvid", *arguments], capture_output=True, check=True, env=environment
+        )
+        assert "Węzeł 結び目" in done.stdout.decode("utf-8")
+    missing = subprocess.run(
+        [sys.executable, "-m", "lsvid", "config", "結び目.txt"], capture_output=True, check=False, env=environment
+    )
+    assert "結び目.txt" in missing.stderr.decode("utf-8")
 
 
 def test_every_error_survives_pickling_and_has_an_exit_code() -> None:

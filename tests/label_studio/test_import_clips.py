@@ -390,3 +390,6 @@ def test_paths_of_a_server_on_windows(tmp_path: Path) -> None:
     assert local_files_url(path, "C:\\media") == "/data/local-files/?d=clips/op1/a%20b.mp4"
     with pytest.raises(SettingsError, match="does not lie below the server's document root"):
         local_files_url(path, "D:\\media")
+    share = path_on_server(str(tmp_path / "op1" / "a.mp4"), [StorageFolder("\\\\nas\\or\\clips", str(tmp_path))])
+    assert share == "\\\\nas\\or\\clips\\op1\\a.mp4"
+    assert local_files_url(share, "\\\\nas\\or") == "/data/local-files/?d=clips/op1/a.mp4"

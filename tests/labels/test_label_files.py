@@ -1,9 +1,13 @@
 """Label files: what they give, and every fault with its place and words."""
 
+import contextlib
+import os
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lsvid.errors import LabelFileError
 from lsvid.labels.files import EDITOR_KEYS, parse_labels_text, read_labels
@@ -173,12 +177,21 @@ def test_the_message_counts_and_lists_and_says_how() -> None:
     [
         (b"", "{} has no labels", "one label a line"),
         (b"# only a comment\n\n", "{} has no labels", "one label a line"),
-        (b"A\nN\xe4hen\n", "{}:2: not UTF-8 text (byte 0xe4)", "save it again as UTF-8"),
-        ("A\nB".encode("utf-16"), "{} is not UTF-8 text but UTF-16", "save it again as UTF-8"),
+        (b"A\nN\xe4hen\n", "{}:2: not UTF-8 text (byte 0xe4); as Windows-1252 it would read 'Nähen'",
+         "save it again as UTF-8"),
+        (b"\xff\xfeA", "{} is not whole UTF-16 text: truncated data", "save it again as UTF-8"),
         (b"PK\x03\x04\0\0\0", "{} is not a text file", "not in a document"),
         (b"<View>\n</View>", "{} is a labelling configuration, not a label file", "one label a line"),
+        (b"1 D0X\n2 B0A\n3 B0B\n", "{}:1: '1 D0X' and the rest look like class numbers and names", "leave the numbers"),
+        (b"1. Suturing\n1.1 Knot\n2. Clipping", "{}:1: '1. Suturing' and the rest look like a numbered outline",
+         "leave the numbers"),
+        (b"Suturing > Knot\nSuturing > Running\n",
+         "{}:1: 'Suturing > Knot' looks like a label and its sub label on one line", "'Suturing' on a line of its own"),
+        (b"A\n--B # first\n", "{}:2: '--B # first' looks like a label with a comment behind it", "a YAML file"),
+        (b"id,key,category\n0,take,retrieve\n",
+         "{} looks like a table, but no column is known (it has: id, key, category)", "the column name"),
     ],
-)
+)  # fmt: skip
 def test_files_that_are_no_label_files(data: bytes, message: str, hint: str, tmp_path: Path) -> None:
     file = tmp_path / "labels.txt"
     file.write_bytes(data)
@@ -186,6 +199,91 @@ def test_files_that_are_no_label_files(data: bytes, message: str, hint: str, tmp
         read_labels(file)
     assert caught.value.message == message.format(file)
     assert hint in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- Suturing\n  - Knot\n    - Square\n  - Running\n- Washout\n",
+        "# Labels\n\n* Suturing\n\t* Knot\n\t\t* Square\n\t* Running\n* Washout\n",
+        "\u2022 Suturing\n  \u2022 Knot\n    \u2022 Square\n  \u2022 Running\n\u2022 Washout\n",
+    ],
+)
+def test_markdown_bullets(text: str) -> None:
+    assert paths(text, "labels.md") == [
+        ("Suturing",), ("Suturing", "Knot"), ("Suturing", "Knot", "Square"), ("Suturing", "Running"), ("Washout",),
+    ]  # fmt: skip
+    assert any("begins with 1 dash" in fault for fault in faults_of("Suturing\n- Knot\n- Running\n"))
+
+
+def test_class_numbers_only_say_the_order() -> None:
+    assert paths("0 background\n1 cut_tomato\n2 3-way valve\n", "mapping.txt") == [
+        ("background",), ("cut_tomato",), ("3-way valve",),
+    ]  # fmt: skip
+    assert paths("2 hands\n4 hands\n") == [("2 hands",), ("4 hands",)]
+    assert paths("1 hand\n2 hands\n") == [("1 hand",), ("2 hands",)]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_tables_of_labels(separator: str, end: str) -> None:
+    def table(*rows: str) -> str:
+        return end.join(row.replace(",", separator) for row in rows) + end
+
+    levels = table("level_1,level_2,Colour", "Suturing,,#102030", "Suturing,Knot,", ",Running,", "Clipping,,")
+    expected = LabelTree((Label("Suturing", (Label("Knot"), Label("Running")), color="#102030"), Label("Clipping")))
+    assert parse_labels_text(levels, "labels.csv") == expected
+    assert parse_labels_text(table("level_1,level_2", "A,B", "A,C"), "a.txt").paths() == [
+        ("A",),
+        ("A", "B"),
+        ("A", "C"),
+    ]
+    flat = parse_labels_text(table("id,label,multiple", "0,Cut,no", "s,Sew,no"), "labels.tsv")
+    assert flat == LabelTree((Label("Cut"), Label("Sew", id="s")))
+    assert paths("Suturing, open\nClipping, closed\n") == [("Suturing, open",), ("Clipping, closed",)]
+
+
+def test_faults_of_a_table() -> None:
+    assert faults_of("level_1,level_2\nA,B\nA,B\n,,\nC,,x\n,,\n", "a.csv") == ["a.csv:3: 'A / B' is there already"]
+    assert faults_of("level_1,level_2\n,B\n", "a.csv") == ["a.csv:2: no label above 'B'"]
+    assert faults_of("name,hotkey,multiple\nA,u,maybe\n", "a.csv")[0].startswith("a.csv:2: multiple must be true or")
+    assert message_of("video,label,start_s\na.mp4,Cut,1\n", "a.csv") == (
+        "a.csv looks like a table, with columns that mean nothing here: video, start_s (it has: video, label, start_s)"
+    )
+
+
+def test_characters_that_nobody_sees_are_dropped() -> None:
+    assert paths("\ufeffCut\n\u200b--\u2060Sh\u00adarp\n") == [("Cut",), ("Cut", "Sharp")]
+    assert faults_of("Cut\nCut\u200b\n") == ['labels.txt:2: "Cut" is there already (line 1)']
+    persian, nurse = "\u0645\u06cc\u200c\u0628\u0631\u062f", "\U0001f469\u200d\u2695\ufe0f"
+    assert paths(f"{persian}\n{nurse}\n") == [(persian,), (nurse,)]
+
+
+def test_hard_blanks_are_blanks() -> None:
+    assert paths("A\n\u00a0 B\n  C\n") == [("A",), ("A", "B"), ("A", "C")]
+
+
+def test_a_sentence_is_no_label() -> None:
+    (fault,) = faults_of("word " * 60)
+    assert "is 299 characters long; a label is a few words" in fault
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_with_a_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "labels.txt").write_bytes("Nähen\r\n--Knoten\r\n".encode(encoding))
+    assert read_labels(tmp_path / "labels.txt").paths() == [("Nähen",), ("Nähen", "Knoten")]
+
+
+def test_a_pipe_that_nobody_writes_into_is_no_hang(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "labels.txt")
+    with pytest.raises(LabelFileError, match="is a pipe"):
+        read_labels(tmp_path / "labels.txt")
+
+
+@given(st.text(max_size=200), st.sampled_from(["labels.txt", "labels.csv", "labels.yaml", "labels.json", "labels.md"]))
+def test_any_text_is_a_tree_or_a_label_file_error(text: str, name: str) -> None:
+    with contextlib.suppress(LabelFileError):
+        assert parse_labels_text(text, name).paths()
 
 
 def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:

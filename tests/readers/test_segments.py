@@ -60,3 +60,10 @@ def test_faults_name_their_line(tmp_path: Path, row: str, fault: str) -> None:
     findings = Findings()
     list(read_export(str(file), ReadOptions(), findings))
     assert findings.faults == [(f"{file}:2", fault)]
+
+
+def test_a_table_made_on_windows(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("video,label,start_s,end_s\nC:\\Videos\\op1\\a.mp4,Knot,1,2\n\\\\nas\\or\\op2\\b.mp4,Knot,1,2\n")
+    spans = [r for r in read_export(str(file), ReadOptions(), Findings()) if isinstance(r, Span)]
+    assert [(s.case, s.clip) for s in spans] == [("op1", "a"), ("op2", "b")]

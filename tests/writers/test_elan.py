@@ -3,7 +3,7 @@
 import xml.etree.ElementTree as ET
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from exports import LABELS, Labelled, clip, export, index, overlapping, placed, read_back, vfr_index
 from lsvid.video.timebase import FrameIndex
+from lsvid.writers.elan import media_addresses
 
 
 class Mark(NamedTuple):
@@ -102,3 +103,17 @@ def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
     first = (tmp_path / "out/op1_a.eaf").read_bytes()
     export(tmp_path / "out", clips, "elan")
     assert (tmp_path / "out/op1_a.eaf").read_bytes() == first
+
+
+def test_addresses_of_media_on_windows() -> None:
+    folder = PureWindowsPath(r"C:\work\out")
+    assert media_addresses(PureWindowsPath(r"C:\work\op 1\a.mp4"), folder) == (
+        "file:///C:/work/op%201/a.mp4", "../op%201/a.mp4",
+    )  # fmt: skip
+    assert media_addresses(PureWindowsPath(r"D:\op1\a.mp4"), folder) == ("file:///D:/op1/a.mp4", None)
+    assert media_addresses(PureWindowsPath(r"\\server\share\op1\a.mp4"), folder) == (
+        "file://server/share/op1/a.mp4", None,
+    )  # fmt: skip
+    assert media_addresses(PurePosixPath("/v/ö/a.mp4"), PurePosixPath("/out")) == (
+        "file:///v/%C3%B6/a.mp4", "../v/%C3%B6/a.mp4",
+    )  # fmt: skip

@@ -14,7 +14,7 @@ from lsvid.cli import cli
 from lsvid.errors import DataError
 from lsvid.readers import FILE_READERS, READERS
 from lsvid.video.index import probe
-from lsvid.writers import WRITERS
+from lsvid.writers import WRITERS, all_formats, format_of
 
 TESTS = Path(__file__).parent.parent
 
@@ -24,7 +24,7 @@ def test_a_format_is_one_file_one_line_and_one_test_file(name: str) -> None:
     module = importlib.import_module(f"lsvid.writers.{name}")
     assert callable(module.write)
     assert module.__doc__
-    if not WRITERS[name].is_table:
+    if not format_of(name).is_table:
         assert (TESTS / "writers" / f"test_{name}.py").exists()
 
 
@@ -37,7 +37,7 @@ def test_the_registry_tells_the_truth_about_overlaps_and_annotators(
     times = probe(path).index
     overlap = placed(clip("video01/a", [("A", 0, 20), ("B", 10, 30)], times, str(path)))
     several = placed(clip("video01/a", {"x": [("A", 0, 20)], "y": [("B", 10, 30)]}, times, str(path)))
-    for clips, able in ((overlap, WRITERS[name].overlaps), (several, WRITERS[name].annotators)):
+    for clips, able in ((overlap, format_of(name).overlaps), (several, format_of(name).annotators)):
         if able:
             manifest, _ = export(tmp_path / "out", clips, name, labels)
             assert manifest["format"]["name"] == name
@@ -50,7 +50,7 @@ def test_the_registry_tells_the_truth_about_overlaps_and_annotators(
 def test_formats_lists_what_is_written_and_read() -> None:
     result = CliRunner().invoke(cli, ["formats"])
     assert result.exit_code == 0
-    for name, known in WRITERS.items():
+    for name, known in all_formats().items():
         assert f"{name}\n  writes      {known.files}\n  holds       {known.holds}" in result.stdout
     assert all(reader.name in result.stdout for reader in READERS)
     assert all(reader.name in result.stdout for reader in FILE_READERS)

@@ -16,14 +16,14 @@ import hostile
 from exports import export
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.findings import Findings
-from lsvid.writers import WRITERS
+from lsvid.writers import WRITERS, format_of
 
 NO_PICTURES = [name for name in WRITERS if name != "huggingface"]
 
 
 def written(folder: Path, name: str) -> tuple[dict[str, list[AnnotatedClip]], list[Path], Findings]:
     """The clips that were written, the files there, and what was found."""
-    clips = hostile.clips(overlapping=WRITERS[name].overlaps)
+    clips = hostile.clips(overlapping=format_of(name).overlaps)
     manifest, findings = export(folder / "in/out", clips, name, hostile.labels(), include_unannotated=True)
     files = [folder / "in/out" / file["name"] for file in manifest["files"]]
     assert sorted(path for path in folder.rglob("*") if path.is_file()) == sorted(

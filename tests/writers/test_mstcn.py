@@ -161,7 +161,7 @@ def test_what_an_earlier_export_wrote_and_this_one_does_not_is_removed(tmp_path:
 def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     clips = placed(clip("op1/a", [("A", 0, 5)]))
     with pytest.raises(SettingsError, match="--split-by means nothing to --format mstcn"):
-        export(tmp_path / "out", clips, "mstcn", split_by_case=True)
+        export(tmp_path / "out", clips, "mstcn", split_by="case")
     with pytest.raises(SettingsError, match="--level 2: the labels have 1 levels"):
         export(tmp_path / "out", clips, "mstcn", level=2)
 

@@ -139,6 +139,16 @@ def test_case_and_name_that_the_path_does_not_tell_come_back(tmp_path: Path) -> 
     assert [(one.case, one.clip) for one in read(path)] == [("op7", "first")] * 2
 
 
+def test_a_path_of_windows_tells_case_and_name() -> None:
+    record = Clip(case="op7", clip="first", media="C:\\Videos\\op7\\first.mp4")
+    done = Annotation(
+        case="op7", clip="first", annotator="a", status=Status.ACCEPTED, source="lsvid", annotation_id="1"
+    )
+    (line,) = prodigy.lines([record, done], " - ", Findings())
+    task = json.loads(line)
+    assert (task["text"], task["meta"]) == ("first", {"file": "first.mp4"})
+
+
 def test_chunks_come_back(tmp_path: Path) -> None:
     spans = [{"start": 0.25, "end": 1.5, "label": "Cut", "id": "x"}]
     chunk: dict[str, Any] = {

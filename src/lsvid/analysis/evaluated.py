@@ -1,7 +1,7 @@
 """What an evaluation found: it prints as a paper's table, and has every number by its name."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -224,7 +224,7 @@ class Evaluation:
             )
         lines.append(self.how)
         for name in self.options.as_:
-            lines += published_lines(name, self.results["relaxed"], columns)
+            lines += published_lines(name, self.results["relaxed"])
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -239,7 +239,7 @@ def tolerance(relaxed_s: Fraction, fps: Fraction) -> int:
     return math.floor(relaxed_s * fps)
 
 
-def published_lines(name: str, relaxed: Mapping[str, Any], columns: Sequence[str]) -> list[str]:
+def published_lines(name: str, relaxed: Mapping[str, Any]) -> list[str]:
     """What a published script would print, and that it has faults."""
     if name == "cholec80":
         found = relaxed["consistent_cholec80"]

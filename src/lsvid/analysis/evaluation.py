@@ -7,8 +7,9 @@ lsvid.analysis.relaxed, lsvid.analysis.agreement (edit, F1@k), lsvid.analysis.de
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -40,32 +41,58 @@ from lsvid.analysis.cells import (
 )
 from lsvid.analysis.detections import detections
 from lsvid.analysis.evaluated import Evaluation, EvaluationOptions, tolerance
-from lsvid.analysis.pairing import Frames, Pairs, pair_arrays
+from lsvid.analysis.pairing import Frames, Pairs, pair_arrays, pair_clips
 from lsvid.analysis.published import VARIANTS, cholec80_rule, published
 from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
+from lsvid.analysis.timings import LabelPath
+from lsvid.annotations.spans import LocatedSpan, Status
+from lsvid.annotations.stages import AnnotatedClip, Stage, Work
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 
 
+class HasClips(Protocol):
+    """What was read: an `lsvid.Dataset`."""
+
+    @property
+    def located(self) -> Stage[AnnotatedClip]: ...
+
+
+Side = Mapping[str, Frames] | Stage[AnnotatedClip] | HasClips
+"""Arrays by case, or clips whose annotations have been read and located."""
+
+DEFAULT_FPS = 1
+"""Pictures a second that are compared where the sides are annotations: what surgical phases are evaluated at."""
+
+
 def evaluate(
-    truth: Mapping[str, Frames],
-    predictions: Mapping[str, Frames],
+    truth: Side,
+    predictions: Side,
     *,
-    labels: Sequence[str] | None = None,
+    labels: Sequence[str] | Sequence[LabelPath] | None = None,
     fps: float | str | Fraction | None = None,
+    level: int = 1,
     relaxed_s: float | str | Fraction = 10,
     strategy: str = "B",
     unlabelled: str | None = None,
     as_: str | Iterable[str] = (),
     common: bool = False,
     scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
+    sources: Sequence[str] = (),
+    findings: Findings | None = None,
 ) -> Evaluation:
     """How well `predictions` find the `truth`: an Evaluation, which prints as a paper's table.
 
     Either side: by case, a whole number for each frame, shape (T,), -1 for no label; or, where several labels may be
     there at once, 0 and 1, shape (T, K). labels: their names. fps: frames a second, of both. scored: by case, each
-    prediction that has a score, as (start_s, end_s, label, score), for mAP. The others as in EvaluationOptions.
-    common: leave out, and count, what only one side has, instead of stopping.
+    prediction that has a score, as (start_s, end_s, label, score), for mAP.
+
+    Or both sides: annotated clips. Of the predictions those count that are predictions, or else what was accepted.
+    labels: every label path, in order; None: those of the truth. level: which names of the paths count, from 1.
+    fps: how many pictures a second are compared, as the frame table samples them (None: 1).
+
+    relaxed_s, strategy, unlabelled, as_: as in EvaluationOptions. common: leave out, and count, what only one side has,
+    instead of stopping. sources: where both came from, for people.
 
     >>> found = evaluate({"op1": [0, 0, 0, 1, 1, 1]}, {"op1": [0, 0, 1, 1, 1, 1]}, labels=["cut", "sew"], fps=1)
     >>> round(found.as_dict()["accuracy"]["mean"], 1)
@@ -76,14 +103,47 @@ def evaluate(
     Raises PairingError with all that does not fit together, SettingsError for a setting that cannot be.
     """
     options = evaluation_options(relaxed_s=relaxed_s, strategy=strategy, unlabelled=unlabelled, as_=as_)
-    if fps is None:
-        raise SettingsError("arrays do not tell how many frames a second they have", "say it: fps=1")
+    findings = Findings() if findings is None else findings
+    if isinstance(truth, Mapping) and isinstance(predictions, Mapping):
+        if fps is None:
+            raise SettingsError("arrays do not tell how many frames a second they have", "say it: fps=1")
+        names = None if labels is None else [str(label) for label in labels]
+        pairs = pair_arrays(truth, predictions, names, _rate(fps), findings, common=common, scored=scored)
+        return evaluate_pairs(pairs, options, findings, sources=sources)
+    if isinstance(truth, Mapping) or isinstance(predictions, Mapping):
+        raise SettingsError("one side is arrays and the other is not", "give both as arrays, or both as annotations")
+    paths = None if labels is None else [(label,) if isinstance(label, str) else tuple(label) for label in labels]
+    rate = _rate(DEFAULT_FPS if fps is None else fps)
+    said = predictions_of(_clips(predictions))
+    pairs = pair_clips(_clips(truth), said, paths, rate, findings, level=level, common=common)
+    return evaluate_pairs(pairs, options, findings, sources=sources, level=level)
+
+
+def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
+    return side if isinstance(side, Stage) else side.located
+
+
+def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:
+    """The clips with only what is a prediction; where nothing is, with all they have."""
+    if not any(_is_prediction(work) for clip in located.clips for work in clip.works):
+        return located
+    return replace(
+        located,
+        clips=tuple(
+            replace(clip, works=tuple(work for work in clip.works if _is_prediction(work))) for clip in located.clips
+        ),
+    )
+
+
+def _is_prediction(work: Work[LocatedSpan]) -> bool:
+    return work.annotation.status is Status.PREDICTION
+
+
+def _rate(fps: float | str | Fraction) -> Fraction:
     rate = _exact(fps, "fps")
     if rate <= 0:
         raise SettingsError(f"fps {fps}: choose more than 0")
-    findings = Findings()
-    pairs = pair_arrays(truth, predictions, labels, rate, findings, common=common, scored=scored)
-    return evaluate_pairs(pairs, options, findings)
+    return rate
 
 
 def evaluation_options(
@@ -145,10 +205,10 @@ def evaluate_pairs(
     results["relaxed"] |= _published(pairs, options, relax_frames, unlabelled)
     if pairs.found:
         results["detections"] = detections(pairs.truth, pairs.found, len(pairs.labels))
-    warnings = [*_warnings(pairs, results, unlabelled), *(text for text, _ in findings.warnings)]
-    warnings += [f"left out {count} {reason}" for reason, count in findings.left_out_counts().items()]
-    for text in warnings:
+    for text in _warnings(pairs, results, unlabelled):
         findings.warn(text)
+    warnings = [text for text, _ in findings.warnings]
+    warnings += [f"left out {count} {reason}" for reason, count in findings.left_out_counts().items()]
     return Evaluation(pairs, options, unlabelled, results, tuple(warnings), tuple(sources), level)
 
 

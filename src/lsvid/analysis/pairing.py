@@ -12,12 +12,12 @@ import numpy.typing as npt
 
 from lsvid.analysis.agreement import MISSING, NOTHING, IntArray, Runs, runs_of_frames
 from lsvid.analysis.detections import Detection
-from lsvid.analysis.timings import LabelPath, case_time_s, case_times, labels_at
-from lsvid.annotations.spans import Span
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.analysis.timings import LabelPath, case_time_s, labels_at
+from lsvid.annotations.spans import LocatedSpan
+from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Work
 from lsvid.errors import PairingError, SettingsError
 from lsvid.findings import Findings
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import sample_frames
 
 Frames = npt.ArrayLike
@@ -26,6 +26,9 @@ labels may be there at once.
 """
 
 LabelSet = frozenset[int]
+
+_MISSING_CLIP = Runs(np.ones(1, np.int64), np.full((2, 1), MISSING))
+"""A clip that cannot be read: nothing is joined across it."""
 
 MAX_UNEQUAL_FRAMES = 1
 """By so many frames a prediction may be longer or shorter than its truth: rounding. Both are cut to the shorter."""
@@ -36,18 +39,22 @@ class Pairs:
     """Truth and predictions of every case, frame for frame.
 
     cases: by name, runs with codes of shape (2, n_runs), the truth first; MISSING where nobody looked, NOTHING where
-    there is no label, then a code for each label (or set of labels at once). labels: their names, in order.
+    there is no label, then a code for each label (or set of labels at once). paths: of the labels, in order.
     members[label, code]: whether the code contains the label. fps: frames a second. truth, found: the truth's runs and
     the predictions that have a score, in seconds of the case.
     """
 
     cases: Mapping[str, Runs]
-    labels: Sequence[str]
+    paths: Sequence[LabelPath]
     members: npt.NDArray[np.bool_]
     fps: Fraction
     truth: Sequence[Detection] = ()
     found: Sequence[Detection] = ()
-    colours: Sequence[str] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """Their names."""
+        return [join_path(path) for path in self.paths]
 
     @property
     def several_at_once(self) -> bool:
@@ -115,15 +122,15 @@ def pair_arrays(
             cases[case] = _runs([array[:length] for array in pair], codes)
     _stop(faults)
     members = codes.members()
-    pairs = Pairs(cases, tuple(labels), members, fps)
+    paths = [(label,) for label in labels]
     if not found:
-        return pairs
+        return Pairs(cases, paths, members, fps)
     spans = [
         Detection(case, label, float(start / fps), float(stop / fps))
         for case, runs in cases.items()
         for label, start, stop in _label_runs(runs.lengths, members[:, np.maximum(runs.codes[0], NOTHING)])
     ]
-    return Pairs(cases, tuple(labels), members, fps, spans, found)
+    return Pairs(cases, paths, members, fps, spans, found)
 
 
 def _checked(side: Mapping[str, Frames], name: str, faults: list[str]) -> dict[str, IntArray]:
@@ -209,8 +216,8 @@ def _scored(
 
 
 def pair_clips(
-    truth: Sequence[AnnotatedClip],
-    predictions: Sequence[AnnotatedClip],
+    truth: Stage[AnnotatedClip],
+    predictions: Stage[AnnotatedClip],
     labels: Sequence[LabelPath] | None,
     fps: Fraction,
     findings: Findings,
@@ -225,56 +232,55 @@ def pair_clips(
     Raises PairingError with all that does not fit.
     """
     faults: list[str] = []
-    true_works = _works(truth, "truth", faults)
-    said_works = _works(predictions, "predictions", faults)
-    true_cases, said_cases = (_worked_cases(clips) for clips in (truth, predictions))
+    true_works = _works(truth.clips, "truth", faults)
+    said_works = _works(predictions.clips, "predictions", faults)
+    true_cases, said_cases = (_worked_cases(side.clips) for side in (truth, predictions))
     names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
     paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
     rank = {path: number for number, path in enumerate(paths)}
-    frames_there = {clip.id: clip.info.index.n_frames for clip in predictions if clip.info is not None}
+    frames_there = {clip.id: clip.index.n_frames for clip in predictions.clips}
     codes = _Codes(len(paths))
     cases: dict[str, Runs] = {}
     true_spans: list[Detection] = []
     found: list[Detection] = []
-    for case in case_times(truth):
-        if case.case not in names:
+    for case in truth.cases:
+        if case.name not in names:
             continue
         stretches = []
-        for clip in case.clips:
-            if clip.info is None:
+        for clip in Stage(case.clips, case.lost).in_order:
+            if isinstance(clip, GatheredClip):
+                stretches.append(_MISSING_CLIP)
                 continue
-            there = frames_there.get(clip.id, clip.info.index.n_frames)
-            if there != clip.info.index.n_frames:
-                faults.append(f"clip {clip.id}: {clip.info.index.n_frames} frames on one side, {there} on the other")
-            said = said_works.get(clip.id)
-            if said is None and clip.id in true_works:
+            true, said = true_works.get(clip.id), said_works.get(clip.id)
+            there = frames_there.get(clip.id, clip.index.n_frames)
+            if there != clip.index.n_frames:
+                faults.append(f"clip {clip.id}: {clip.index.n_frames} frames on one side, {there} on the other")
+            if true is not None and said is None:
                 if not common:
                     faults.append(f"clip {clip.id}: annotated, but not predicted")
                 findings.leave_out(f"clip {clip.id}", "annotated clips without predictions")
-            if clip.id not in true_works and said is not None:
+            if true is None and said is not None:
                 findings.leave_out(f"clip {clip.id}", "predicted clips that nobody has annotated")
-            stretches.append(_clip_runs(clip, (true_works.get(clip.id), said), rank, level, fps, codes))
-        cases[case.case] = Runs(
+            both = true is not None and (said is not None or not common)
+            stretches.append(_clip_runs(clip, true if both else None, said, rank, level, fps, codes))
+        cases[case.name] = Runs(
             np.concatenate([one.lengths for one in stretches]), np.concatenate([one.codes for one in stretches], axis=1)
         )
-        both = [
-            clip for clip in case.clips if clip.info is not None and clip.id in true_works and clip.id in said_works
-        ]
-        true_spans += _joined(case.case, both, true_works, rank, level)
-        found += _joined(case.case, both, said_works, rank, level, scored=True)
+        compared = [clip for clip in case.clips if clip.id in true_works and clip.id in said_works]
+        true_spans += _joined(case.name, compared, true_works, rank, level)
+        found += _joined(case.name, compared, said_works, rank, level, scored=True)
     _stop(faults)
-    texts = [LABEL_SEPARATOR.join(path) for path in paths]
-    return Pairs(cases, texts, codes.members(), fps, true_spans if found else (), found)
+    return Pairs(cases, paths, codes.members(), fps, true_spans if found else (), found)
 
 
-def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Work]:
+def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Work[LocatedSpan]]:
     """The one annotation of each clip that has any."""
     works = {}
     for clip in clips:
         if len(clip.works) > 1:
             who = ", ".join(work.annotator for work in clip.works)
             faults.append(f"clip {clip.id}: {side} by {len(clip.works)} ({who}): choose one, or merge them")
-        if clip.works and clip.info is not None:
+        if clip.works:
             works[clip.id] = clip.works[0]
     return works
 
@@ -284,8 +290,8 @@ def _worked_cases(clips: Iterable[AnnotatedClip]) -> list[str]:
 
 
 def _labels(
-    true_works: Mapping[str, Work],
-    said_works: Mapping[str, Work],
+    true_works: Mapping[str, Work[LocatedSpan]],
+    said_works: Mapping[str, Work[LocatedSpan]],
     labels: Sequence[LabelPath] | None,
     level: int,
     faults: list[str],
@@ -302,7 +308,7 @@ def _labels(
         for path in labels_at(sorted(found), level):
             if path in known:
                 continue
-            text = LABEL_SEPARATOR.join(path)
+            text = join_path(path)
             if common and name == "predictions":
                 findings.warn(f"label {text} is predicted, but is none of the truth's labels: it is right nowhere")
             else:
@@ -314,35 +320,34 @@ def _labels(
 
 def _clip_runs(
     clip: AnnotatedClip,
-    works: tuple[Work | None, Work | None],
+    true: Work[LocatedSpan] | None,
+    said: Work[LocatedSpan] | None,
     rank: Mapping[LabelPath, int],
     level: int,
     fps: Fraction,
     codes: _Codes,
 ) -> Runs:
-    """The runs of one clip's sampled pictures."""
-    assert clip.info is not None  # noqa: S101 - the caller has looked
-    sampled = sample_frames(clip.info.index, fps)
-    true, said = works
+    """The runs of one clip's sampled pictures; MISSING without a truth."""
+    sampled = sample_frames(clip.index, fps)
     if true is None:
         return Runs(np.array([len(sampled)]), np.full((2, 1), MISSING))
-    spans = [[] if work is None else work.spans for work in (true, said)]
-    ends = [end for side in spans for span in side for end in _frames(span)]
-    borders = np.unique(np.array([0, clip.info.index.n_frames, *ends], dtype=np.int64))
+    spans = [true.spans, said.spans if said is not None else ()]
+    ends = [end for side in spans for span in side for end in (span.start_frame, span.stop_frame)]
+    borders = np.unique(np.array([0, clip.index.n_frames, *ends], dtype=np.int64))
     rows = [_codes_between(borders, side, rank, level, codes) for side in spans]
     counts = np.diff(np.searchsorted(sampled, borders))
     return Runs(counts[counts > 0], np.array(rows)[:, counts > 0])
 
 
 def _codes_between(
-    borders: IntArray, spans: Sequence[Span], rank: Mapping[LabelPath, int], level: int, codes: _Codes
+    borders: IntArray, spans: Sequence[LocatedSpan], rank: Mapping[LabelPath, int], level: int, codes: _Codes
 ) -> IntArray:
     """The code between each border and the next."""
     changes: list[list[tuple[int, int]]] = [[] for _ in borders]
     for span in spans:
         if len(span.label) >= level:
             label = rank.get(span.label[:level], -2)  # -2: a label that nobody knows, right nowhere
-            first, last = np.searchsorted(borders, _frames(span))
+            first, last = np.searchsorted(borders, (span.start_frame, span.stop_frame))
             changes[first].append((label, 1))
             changes[last].append((label, -1))
     active: dict[int, int] = {}
@@ -357,22 +362,26 @@ def _codes_between(
 
 
 def _joined(
-    case: str, clips: Sequence[AnnotatedClip], works: Mapping[str, Work], rank: Mapping[LabelPath, int], level: int, *,
+    case: str,
+    clips: Sequence[AnnotatedClip],
+    works: Mapping[str, Work[LocatedSpan]],
+    rank: Mapping[LabelPath, int],
+    level: int,
+    *,
     scored: bool = False,
-) -> list[Detection]:  # fmt: skip
+) -> list[Detection]:
     """The spans of a case, in its seconds. What a clip's end cut in two is one again: its score the mean by time.
 
     scored: only those with a score, each by itself; else those of one label that overlap or touch are one.
     """
     pieces: dict[int, list[list[float]]] = {}
     for clip in clips:
-        assert clip.info is not None  # noqa: S101 - the caller has looked
-        n_frames = clip.info.index.n_frames
+        n_frames = clip.index.n_frames
         for span in works[clip.id].spans:
             label = rank.get(span.label[:level]) if len(span.label) >= level else None
             if label is None or (scored and span.score is None):
                 continue
-            start, stop = _frames(span)
+            start, stop = span.start_frame, span.stop_frame
             begin, end = (float(case_time_s(clip, frame)) for frame in (start, stop))
             pieces.setdefault(label, []).append([begin, end, span.score or 0.0, float(start == 0), stop == n_frames])
     found = []
@@ -389,10 +398,6 @@ def _joined(
                 joined.append([begin, end, score, at_start, at_end])
         found += [Detection(case, label, begin, end, score) for begin, end, score, *_ in joined]
     return found
-
-
-def _frames(span: Span) -> tuple[int, int]:
-    return span.start_frame or 0, span.stop_frame or 0
 
 
 # --- Both -------------------------------------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
     "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
+    "evaluate": ("lsvid.cli.evaluate:evaluate", "Compare predictions with the truth: the numbers of a paper's table."),
     "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }

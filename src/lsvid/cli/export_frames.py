@@ -24,7 +24,7 @@ def write_options(command: Function) -> Function:
     return group(
         "options",
         _write_options,
-        option(WRITTEN, "--format", "file_format", type=click.Choice(list(WRITERS)), default="csv", show_default=True,
+        option(WRITTEN, "--format", "file_format", type=click.Choice(WRITERS), default="csv", show_default=True,
                help="'lsvid formats' tells what each holds."),
         option(WRITTEN, "--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
                help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label."),
@@ -76,6 +76,7 @@ def _write_options(
     from lsvid.annotations.splits import SplitOptions, parse_shares
     from lsvid.reading import rate_of
     from lsvid.writers.export import WriteOptions
+    from lsvid.writers.formats import FormatOptions
 
     if shares is not None and folds is not None:
         raise click.UsageError("--split and --folds: one of the two")
@@ -84,17 +85,16 @@ def _write_options(
         for name, value in given.items():
             if value:
                 raise click.UsageError(f"--{name} is about pictures: it needs --images")
+    is_split = shares is not None or folds is not None
+    splits = SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed) if is_split else None
     return WriteOptions(
         format=file_format,
         layout=layout,
         sample_fps=None if sample_fps is None else rate_of(sample_fps, "--sample-fps"),
         background=background,
-        split_by=split_by,
         include_unannotated=include_unannotated,
-        level=level,
-        unit=unit,
-        splits=SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed),
         images=_images(image_format, quality, size, short_side, all_frames=all_frames) if images else None,
+        of_format=FormatOptions(split_by, level, unit, splits),
     )
 
 

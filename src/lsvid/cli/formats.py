@@ -2,7 +2,6 @@
 
 from lsvid.cli.groups import command
 from lsvid.cli.output import Output, output_options
-from lsvid.writers import WRITERS
 
 
 @command("formats")
@@ -16,8 +15,9 @@ def formats(output: Output, /) -> None:
       lsvid formats --json
     """
     from lsvid.readers import names
+    from lsvid.writers import all_formats
 
-    readers = names()
+    readers, written = names(), all_formats()
     output.document = {
         "write": {
             name: {
@@ -28,18 +28,21 @@ def formats(output: Output, /) -> None:
                 "several_annotators": known.annotators,
                 "unit": known.unit,
                 "options": sorted(known.options),
+                "flavours": known.flavours,
             }
-            for name, known in WRITERS.items()
+            for name, known in written.items()
         },
         "read": readers,
     }
     if output.json:
         return
-    for name, known in WRITERS.items():
+    for name, known in written.items():
         output.text("", name, bold=True)
         output.text(f"  writes      {known.files}")
         output.text(f"  holds       {known.holds}")
         output.text(f"  loses       {known.loses}")
         output.text(f"  overlaps    {'yes' if known.overlaps else 'no: --overlap priority settles them'}")
         output.text(f"  annotators  {'several' if known.annotators else 'one: --annotator, or --merge'}")
+        for flavour, meaning in known.flavours.items():
+            output.text(f"  --flavour   {flavour}: {meaning}")
     output.text(f"\nRead by every command: {', '.join(readers)}.")

@@ -1,5 +1,7 @@
 """What concerns the program as a whole: its signals, its standard streams, its encoding."""
 
+import errno
+import io
 import os
 import signal
 import sys
@@ -25,6 +27,7 @@ def begin() -> None:
     catch_signals()
     _speak_utf8()
     _open_streams()
+    _write_utf8()
 
 
 def catch_signals() -> None:
@@ -68,6 +71,16 @@ def _speak_utf8() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
 
 
+def _write_utf8() -> None:
+    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
+
+    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
 def _open_streams() -> None:
     """Let standard streams that are closed lead nowhere: else the next file that is opened takes their number.
 
@@ -89,10 +102,17 @@ def reader_may_go() -> Iterator[None]:
 
     try:
         yield
-    except BrokenPipeError as error:
+    except OSError as error:
+        if not reader_has_gone(error):
+            raise
         if _stdout_is_broken():
             raise ReaderGoneError from error
         raise RuntimeError("a pipe to another process broke") from error
+
+
+def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
+    """Whether a write failed since whoever read it has gone; Windows has another number for it."""
+    return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
 
 
 def _stdout_is_broken() -> bool:

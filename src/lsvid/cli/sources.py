@@ -1,5 +1,6 @@
 """The options of every command that reads annotations, from a project or from export files."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from lsvid.dataset import Dataset
     from lsvid.reading import ReadRequest
     from lsvid.workers.processes import Workers
+
+Reading = Callable[..., "ReadRequest"]
 
 STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
@@ -41,7 +44,6 @@ def flat_label_options(command: Function) -> Function:
 
 
 _SOURCE_OPTIONS: tuple[Decorator, ...] = (
-    click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]..."),
     option(READ, "--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
     option(READ, "--clips", "roots", multiple=True, metavar="DIR",
            help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the project's storage."),
@@ -69,7 +71,17 @@ _SOURCE_OPTIONS: tuple[Decorator, ...] = (
 
 def source_options(command: Function) -> Function:
     """EXPORT_FILE… or --project, --clips, --labels, and which annotations count, as a ReadRequest `request`."""
-    return s3_options(group("request", _read_request, *_SOURCE_OPTIONS)(command))
+    exports = click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")
+    return s3_options(group("request", _read_request, exports, *_SOURCE_OPTIONS)(command))
+
+
+def reading_options(command: Function) -> Function:
+    """Those of `source_options` without EXPORT_FILE…, as `reading`: (exports, further values) -> ReadRequest."""
+
+    def make(**values: Any) -> "Reading":
+        return lambda exports, **others: _read_request(exports=exports, **(values | others))
+
+    return s3_options(group("reading", make, *_SOURCE_OPTIONS)(command))
 
 
 def _read_request(

@@ -252,7 +252,8 @@ def parse_storage(text: str) -> StorageFolder:
 
 def as_pure_path(path: str) -> PurePath:
     """`path` in the flavour of the machine it is of: servers may run on Windows, and lsvid elsewhere."""
-    return PureWindowsPath(path) if re.match(r"[A-Za-z]:[\\/]", path) else PurePosixPath(path)
+    is_windows = re.match(r"[A-Za-z]:[\\/]|\\\\[^\\]", path)  # C:\clips, \\server\share
+    return PureWindowsPath(path) if is_windows else PurePosixPath(path)
 
 
 def document_root(server: Server, project_id: int, given: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Label files: what annotators mark, as a tree. Text, YAML or JSON in, `LabelTree` out; all of a file's faults at once.
+"""Label files: what annotators mark, as a tree. Text, CSV, YAML or JSON in, `LabelTree` out; all faults at once.
 
 A text file has one label a line. '--' in front (and as many blanks after it as you like) puts a label one level down;
 indentation does the same; a file uses one of the two. Blank lines and lines that begin with '#' are ignored.
@@ -10,11 +10,14 @@ indentation does the same; a file uses one of the two. Blank lines and lines tha
     --Knot
     ----Square
 
+Markdown bullets, class numbers in front ("0 cut"), and tables (lsvid.labels.tables) are read as what they are.
+
 YAML and JSON hold a list (or `labels:` with a list) of labels. A label is a text, or `Name: [its sub labels]`, or a
 mapping with `name` and, where wanted, `children` and the fields of `Label`. Names that a text file cannot hold, such as
 one that begins with a dash or with '#', go in quotes there.
 
-Blanks at the ends of a name are dropped, and a run of blanks inside it is one blank.
+Blanks at the ends of a name are dropped, and a run of blanks inside it is one blank; characters that nobody sees, such
+as zero-width blanks, are dropped. A file is UTF-8, or UTF-16 with its byte order mark.
 """
 
 import difflib
@@ -22,28 +25,39 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lsvid.errors import LabelFileError
+from lsvid.files.texts import TextError, decode
+from lsvid.labels.lines import nodes_of_lines
+from lsvid.labels.nodes import Faults, Node
+from lsvid.labels.tables import is_table, nodes_of_table
 from lsvid.labels.tree import LABEL_SEPARATOR, Label, LabelTree
 
 EDITOR_KEYS = frozenset("uhvboemkwpr") | {"shift+r", "shift+f", "shift+1", "shift+2"}
 """Keys that a label cannot have: the editor's own (Label Studio 1.23.2, Hotkeys/defaults.js), and the filter box's."""
 
 _FIELDS = ("name", "children", "id", "color", "hotkey", "hint", "multiple", "timeline")
+_LONGEST_NAME = 120
 _MAX_DEPTH = 16  # a YAML file can hold itself (anchors), and an editor's tree that deep is of no use
 
-_LONG_DASHES = ("\u2013", "\u2014")  # en and em dash: what word processors make of "--"
+_INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF])
+"""Characters that nobody sees and that tell nothing of a name: soft hyphens, zero-width blanks, marks of direction.
+(The joiners U+200C and U+200D do: in Persian, and in emoji.)"""
 
 _TEXT_HINT = "one label a line; '--' in front for each level down; a line that begins with '#' is a comment"
 _TREE_HINT = "a list of labels, each a name or a mapping: {name: Suturing, children: [Knot, Running], hotkey: s}"
 
 
 def read_labels(path: str | Path) -> LabelTree:
-    """The labels in a file: YAML (.yaml, .yml), JSON (.json), else text. Raises LabelFileError with all its faults."""
+    """The labels in a file: YAML (.yaml, .yml), JSON (.json), else text or a table.
+
+    Raises LabelFileError with all its faults.
+    """
     path = Path(path)
+    if path.is_fifo() and path.parts[:2] != ("/", "dev"):  # nobody may ever write into it (a shell's <(…) is in /dev)
+        raise LabelFileError(f"{path} is a pipe", "give the path of a label file")
     try:
         data = path.read_bytes()
     except FileNotFoundError as error:
@@ -60,14 +74,15 @@ def parse_labels_text(text: str, name: str) -> LabelTree:
 
     Raises LabelFileError with all the faults.
     """
+    text = text.translate(_INVISIBLE)
     kind = Path(name).suffix.lower()
     is_text = kind not in {".yaml", ".yml", ".json"}
     hint = _TEXT_HINT if is_text else _TREE_HINT
-    faults = _Faults(name)
+    faults = Faults(name)
     if is_text:
         if kind == ".xml" or re.match(r"\s*<(\?xml|View)\b", text):
             raise LabelFileError(f"{name} is a labelling configuration, not a label file", _TEXT_HINT)
-        nodes = _nodes_of_lines(text, faults)
+        nodes = nodes_of_table(text, faults) if is_table(text, kind) else nodes_of_lines(text, faults)
     else:
         nodes = _nodes_of_document(_load_json(text, name) if kind == ".json" else _load_yaml(text, name), faults)
     if not nodes and not faults.found:
@@ -80,110 +95,16 @@ def parse_labels_text(text: str, name: str) -> LabelTree:
 
 
 def _decode(data: bytes, name: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise LabelFileError(f"{name} is not UTF-8 text but UTF-16", "save it again as UTF-8")
-    if b"\0" in data:
-        raise LabelFileError(
-            f"{name} is not a text file", "labels go in a plain text, YAML or JSON file, not in a document"
-        )
     try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise LabelFileError(
-            f"{name}:{line}: not UTF-8 text (byte 0x{data[error.start]:02x})", "save it again as UTF-8"
-        ) from error
-
-
-@dataclass
-class _Node:
-    """A label as it stands in a file, not yet checked. `order` sorts faults; `place` is what a person is told."""
-
-    name: str
-    place: str
-    order: int
-    fields: dict[str, Any] = field(default_factory=dict)
-    children: list["_Node"] = field(default_factory=list)
-
-
-class _Faults:
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.found: list[tuple[int, str]] = []
-
-    def add(self, node: _Node, what: str) -> None:
-        self.found.append((node.order, f"{node.place}: {what}"))
-
-    def in_order(self) -> list[str]:
-        return [text for _, text in sorted(self.found, key=lambda fault: fault[0])]
-
-
-# Text
-
-
-def _nodes_of_lines(text: str, faults: _Faults) -> list[_Node]:
-    root = _Node("", faults.file, 0)
-    open_nodes = [root]  # the label that each level would be added to
-    depth_of = _LineDepth(faults)
-    for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1):
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        node = _Node("", f"{faults.file}:{number}", number)
-        depth = depth_of(line.rstrip(), node)
-        deepest = len(open_nodes) - 1
-        if depth > deepest:
-            above = "the first label" if deepest == 0 else f"level {deepest}"
-            faults.add(node, f"jumps to level {depth + 1} right after {above}" if deepest else
-                       "the first label cannot be a sub label")  # fmt: skip
-            depth = deepest
-        del open_nodes[depth + 1 :]
-        open_nodes[-1].children.append(node)
-        open_nodes.append(node)
-    return root.children
-
-
-class _LineDepth:
-    """How deep a line lies, 0 for the top. Sets the node's name; holds what the lines so far have in common."""
-
-    def __init__(self, faults: _Faults) -> None:
-        self.faults = faults
-        self.style: tuple[str, int] | None = None  # "dashes" or "indentation", and the line that began with it
-        self.indent = ""  # of the first indented line: one level
-
-    def __call__(self, line: str, node: _Node) -> int:
-        match = re.match(r"(\s*)(-*)\s*(.*)", line)
-        assert match is not None  # noqa: S101 - it matches everything
-        blanks, dashes, node.name = match.groups()
-        if node.name.startswith(_LONG_DASHES):
-            self.faults.add(node, f"begins with a typographic dash ({node.name[0]}); a level is two plain ones ('--')")
-        if blanks and dashes:
-            self.faults.add(node, "has both indentation and dashes; use one of them")
-            return len(dashes) // 2
-        if dashes:
-            if len(dashes) % 2:
-                self.faults.add(node, f"begins with {_count(len(dashes), 'dash', 'dashes')}; a level is two ('--')")
-            self._use("dashes", node)
-            return (len(dashes) + 1) // 2
-        if blanks:
-            self._use("indentation", node)
-            return self._indented(blanks, node)
-        return 0
-
-    def _use(self, style: str, node: _Node) -> None:
-        if self.style is None:
-            self.style = (style, node.order)
-        elif self.style[0] != style:
-            first = f"the file began with {self.style[0]} (line {self.style[1]})"
-            self.faults.add(node, f"uses {style}, but {first}; use one of them")
-
-    def _indented(self, blanks: str, node: _Node) -> int:
-        self.indent = self.indent or blanks
-        if set(blanks) != set(self.indent):
-            self.faults.add(node, "is indented with tabs here and with blanks there; use one of them")
-        elif len(blanks) % len(self.indent):
-            by = _count(len(self.indent), "tab" if "\t" in self.indent else "blank")
-            self.faults.add(node, f"is indented by {len(blanks)}; a level is {by} in this file")
-        return max(1, len(blanks) // len(self.indent))
+        return decode(data).text
+    except TextError as error:
+        place = re.sub(r"^line (\d+)", r"\1", str(error))
+        if b"\0" in data[:4096]:
+            raise LabelFileError(
+                f"{name} is not a text file", "labels go in a plain text, CSV, YAML or JSON file, not in a document"
+            ) from error
+        separator = ":" if place != str(error) else " is "
+        raise LabelFileError(f"{name}{separator}{place}", "save it again as UTF-8") from error
 
 
 # YAML and JSON
@@ -222,8 +143,8 @@ def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         raise LabelFileError(f"{place}: not valid YAML: {', '.join(reasons)}", _TREE_HINT) from error
 
 
-def _nodes_of_document(document: Any, faults: _Faults) -> list[_Node]:  # noqa: ANN401 - a document
-    root = _Node("", f"{faults.file}: labels", 0)
+def _nodes_of_document(document: Any, faults: Faults) -> list[Node]:  # noqa: ANN401 - a document
+    root = Node("", f"{faults.file}: labels", 0)
     if isinstance(document, dict) and "labels" in document:
         for key in document:
             if key != "labels":
@@ -238,11 +159,11 @@ def _nodes_of_document(document: Any, faults: _Faults) -> list[_Node]:  # noqa: 
 
 
 class _DocumentReader:
-    def __init__(self, faults: _Faults) -> None:
+    def __init__(self, faults: Faults) -> None:
         self.faults = faults
         self.count = 0
 
-    def add_children(self, parent: _Node, items: Any, depth: int) -> None:  # noqa: ANN401 - a document
+    def add_children(self, parent: Node, items: Any, depth: int) -> None:  # noqa: ANN401 - a document
         """Add the labels in `items` to `parent`, whose place is that of the list."""
         if items is None:
             return
@@ -255,14 +176,14 @@ class _DocumentReader:
         for number, item in enumerate(items):
             self.count += 1
             place = f"{parent.place}[{number}]"
-            node = _Node(place, place, self.count)  # its place stands for a name that is at fault
+            node = Node(place, place, self.count)  # its place stands for a name that is at fault
             sub_labels = self._read(node, item)
-            list_node = _Node("", f"{node.place}.children", node.order)
+            list_node = Node("", f"{node.place}.children", node.order)
             self.add_children(list_node, sub_labels, depth + 1)
             node.children = list_node.children
             parent.children.append(node)
 
-    def _read(self, node: _Node, item: Any) -> Any:  # noqa: ANN401 - a document
+    def _read(self, node: Node, item: Any) -> Any:  # noqa: ANN401 - a document
         """Fill `node` from `item`; returns what stands for its sub labels."""
         if not isinstance(item, dict):
             self._set_name(node, item, "a label")
@@ -281,7 +202,7 @@ class _DocumentReader:
             self._set_name(node, item["name"], "name")
         else:
             self.faults.add(node, "has no name")
-        readers: dict[str, Callable[[_Node, Any, str], Any]] = {
+        readers: dict[str, Callable[[Node, Any, str], Any]] = {
             "id": self._text, "color": self._text, "hint": self._text, "timeline": self._text,
             "hotkey": self._hotkey_text, "multiple": self._flag,
         }  # fmt: skip
@@ -289,12 +210,12 @@ class _DocumentReader:
         node.fields = {key: value for key, value in values.items() if value is not None}
         return item.get("children")
 
-    def _set_name(self, node: _Node, value: Any, what: str) -> None:  # noqa: ANN401 - a document
+    def _set_name(self, node: Node, value: Any, what: str) -> None:  # noqa: ANN401 - a document
         text = self._text(node, value, what)
         if text is not None:
             node.name = text
 
-    def _text(self, node: _Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
+    def _text(self, node: Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
         if isinstance(value, str):
             return value
         if value is None:
@@ -307,11 +228,11 @@ class _DocumentReader:
             self.faults.add(node, f'{what} must be text, not {_shown(value)}; put it in quotes: "{written}"')
         return None
 
-    def _hotkey_text(self, node: _Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
+    def _hotkey_text(self, node: Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
         is_digit = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 9
         return str(value) if is_digit else self._text(node, value, what)
 
-    def _flag(self, node: _Node, value: Any, what: str) -> bool:  # noqa: ANN401 - a document
+    def _flag(self, node: Node, value: Any, what: str) -> bool:  # noqa: ANN401 - a document
         if not isinstance(value, bool):
             self.faults.add(node, f"{what} must be true or false, not {_shown(value)}")
         return value is True
@@ -336,9 +257,9 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a document
 # What any label file must fulfil
 
 
-def _check(nodes: list[_Node], faults: _Faults) -> None:
-    hotkeys: dict[str, _Node] = {}
-    ids: dict[str, _Node] = {}
+def _check(nodes: list[Node], faults: Faults) -> None:
+    hotkeys: dict[str, Node] = {}
+    ids: dict[str, Node] = {}
     for node, depth in _with_depth(nodes):
         node.name = _clean(node.name)
         for what in _name_faults(node.name):
@@ -353,7 +274,7 @@ def _check(nodes: list[_Node], faults: _Faults) -> None:
         _check_siblings(siblings, faults)
 
 
-def _with_depth(nodes: list[_Node], depth: int = 0) -> Iterator[tuple[_Node, int]]:
+def _with_depth(nodes: list[Node], depth: int = 0) -> Iterator[tuple[Node, int]]:
     for node in nodes:
         yield node, depth
         yield from _with_depth(node.children, depth + 1)
@@ -368,13 +289,15 @@ def _name_faults(name: str) -> Iterator[str]:
         yield "the label is empty"
     if any(unicodedata.category(char) in {"Cc", "Cs"} or char in "\ufffe\uffff" for char in name):
         yield f"{name!a} has a control character"
+    if len(name) > _LONGEST_NAME:
+        yield f'"{name[:40]}…" is {len(name)} characters long; a label is a few words'
     if LABEL_SEPARATOR in name:
         yield f'"{name}" has "{LABEL_SEPARATOR}" in it, which joins levels in tables; write "/" without blanks'
     if interpolated := re.search(r"\$[\w[\].{}]+", name, re.ASCII):
         yield f'"{name}": Label Studio would put task data in place of "{interpolated[0]}"; write it without "$"'
 
 
-def _field_faults(node: _Node, depth: int) -> Iterator[str]:
+def _field_faults(node: Node, depth: int) -> Iterator[str]:
     fields = node.fields
     for key in ("id", "hint", "color", "hotkey", "timeline"):
         if key in fields:
@@ -411,7 +334,7 @@ def _hotkey_faults(fields: dict[str, Any]) -> Iterator[str]:
             yield f'hotkey "{hotkey}" is one of Label Studio\'s own; use another'
 
 
-def _check_unique(node: _Node, key: str, seen: dict[str, _Node], faults: _Faults) -> None:
+def _check_unique(node: Node, key: str, seen: dict[str, Node], faults: Faults) -> None:
     value = node.fields[key]
     if value in seen:
         faults.add(node, f'{key} "{value}" is used twice: also by "{seen[value].name}" ({_within(seen[value])})')
@@ -419,8 +342,8 @@ def _check_unique(node: _Node, key: str, seen: dict[str, _Node], faults: _Faults
         seen[value] = node
 
 
-def _check_siblings(siblings: list[_Node], faults: _Faults) -> None:
-    names: dict[str, _Node] = {}
+def _check_siblings(siblings: list[Node], faults: Faults) -> None:
+    names: dict[str, Node] = {}
     for node in siblings:
         if node.name and node.name in names:
             faults.add(node, f'"{node.name}" is there already ({_within(names[node.name])})')
@@ -431,14 +354,10 @@ def _check_siblings(siblings: list[_Node], faults: _Faults) -> None:
             faults.add(node, f'id "{other.name}" is the name of another label ({_within(other)})')
 
 
-def _within(node: _Node) -> str:
+def _within(node: Node) -> str:
     """The node's place without the file's name."""
     return f"line {node.order}" if node.place.endswith(f":{node.order}") else node.place.rpartition(": ")[2]
 
 
-def _label(node: _Node) -> Label:
+def _label(node: Node) -> Label:
     return Label(node.name, tuple(_label(child) for child in node.children), **node.fields)
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -9,7 +9,7 @@ case, annotator (or rater), region. `label` is the path from the root, names joi
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from lsvid.annotations.spans import Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
@@ -17,6 +17,7 @@ from lsvid.errors import ClipError, ExportError
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
+from lsvid.video.clips import file_name, split_suffix
 from lsvid.video.lookup import media_path
 
 SOURCE = "segments"
@@ -96,7 +97,7 @@ def _place(
     if not media:
         findings.fault(where, "no clip is named")
         return None
-    case, clip = row.get("case", ""), PurePosixPath(media_path(media)).stem if "." in media else media
+    case, clip = row.get("case", ""), split_suffix(file_name(media_path(media)))[0] if "." in media else media
     clip = row.get("clip") or clip
     if not case or options.rule is not None:
         try:

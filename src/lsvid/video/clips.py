@@ -36,6 +36,11 @@ def path_parts(path: str) -> list[str]:
     return [part for part in path.split("/") if part not in ("", ".")]
 
 
+def file_name(path: str) -> str:
+    """The name in the path of a file, of this machine or another, or in an `s3://` URI; empty where there is none."""
+    return path_parts(path)[-1] if path_parts(path) else ""
+
+
 def split_suffix(name: str) -> tuple[str, str]:
     """A file's name without its ending, and the ending ('.mp4'), which may be empty."""
     stem, dot, suffix = name.rpartition(".")

@@ -227,7 +227,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
         "-map", "0:V:0",
-        "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)'",
+        "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base,
         "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",

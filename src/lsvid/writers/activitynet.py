@@ -27,6 +27,14 @@ from fractions import Fraction
 from lsvid.annotations.splits import Fold
 from lsvid.errors import DataError
 from lsvid.writers.base import Export, LabelPath, Video
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "activitynet.json, classes.txt (with --folds: one JSON a split)",
+    holds="segments in seconds, overlapping or not, rate, frames and subset (ActionFormer, OpenTAD, HACS)",
+    loses="frames of clips of variable rate; levels, unless joined in the name",
+    options=options("level", "unit", "splits"),
+)
 
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
 

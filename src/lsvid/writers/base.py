@@ -22,6 +22,7 @@ from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
+from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -157,7 +158,7 @@ class Export:
     folder: to write into, which is moved into place later. output: that place on this machine; None: in S3.
     format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
     incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
-    level: the one level of the label tree that is wanted. folds: the splits, each with its cases.
+    options: what else is asked for. folds: the splits, each with its cases.
     pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
     workers: who makes pictures, where a format consists of them; None: this machine.
     counts, facts: filled by the writer for the manifest.
@@ -170,8 +171,7 @@ class Export:
     findings: Findings
     output: Path | None = None
     unit: str = "clip"
-    level: int | None = None
-    split_by: str | None = None
+    options: FormatOptions = field(default_factory=FormatOptions)
     folds: Sequence[Fold] = ()
     incomplete: frozenset[str] = frozenset()
     on_clip: Callable[[int], None] = lambda _done: None
@@ -180,6 +180,11 @@ class Export:
     workers: "Workers | None" = None
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def level(self) -> int | None:
+        """The one level of the label tree that is wanted, from 1."""
+        return self.options.level
 
     def cases(self) -> dict[str, list[AnnotatedClip]]:
         """The clips of every case."""

@@ -26,7 +26,17 @@ import numpy as np
 
 from lsvid.labels.naming import without_blanks
 from lsvid.writers.base import Export, Level, Video
+from lsvid.writers.formats import Format, options
 from lsvid.writers.mstcn import BACKGROUND, class_names, tell_unlabelled
+
+FORMAT = Format(
+    "phase_annotations/*-phase.txt, tool_annotations/*-tool.txt; a folder per level",
+    holds="one label a frame and level, of a case, at native rate; 0/1 for every label once a second",
+    loses="times, several labels at once (but for the 0/1 files), where regions of one label meet",
+    overlaps=False,
+    options=options("background", "level", "unit", "splits"),
+    unit="case",
+)
 
 RATE = 25
 

@@ -14,11 +14,13 @@ Two properties, lsvid.case and lsvid.clip, name the clip, so that it is found ag
 """
 
 import mimetypes
+import ntpath
 import os
+import posixpath
 import re
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from urllib.parse import quote
 
 from lsvid.annotations.spans import LocatedSpan
@@ -27,6 +29,14 @@ from lsvid.labels.naming import one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
+from lsvid.writers.formats import Format
+
+FORMAT = Format(
+    "one .eaf a clip",
+    holds="every span on a tier for each level and annotator, in whole milliseconds; the clip as linked media",
+    loses="scores; frames of clips of over 500 a second",
+    annotators=True,
+)
 
 DATE = "1970-01-01T00:00:00+00:00"
 """The same for all, so that the same annotations give the same file."""
@@ -37,6 +47,21 @@ def write(export: Export) -> list[str]:
     names = {name: xml_text(name) for path in export.table.labels for name in path}
     tell_changed(export.findings, "labels with characters that XML cannot hold", names.items())
     return [_write_clip(export, video) for video in export.videos()]
+
+
+def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
+    """The address of the file at `path`, and the one relative to `folder`.
+
+    None where there is no folder on this machine, or it is on another drive of Windows.
+    """
+    if folder is None:
+        return path.as_uri(), None
+    flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
+    try:
+        relative = flavour.relpath(path, folder)
+    except ValueError:
+        return path.as_uri(), None
+    return path.as_uri(), quote(os.fsencode(relative.replace("\\", "/") if flavour is ntpath else relative))
 
 
 def _write_clip(export: Export, video: Video) -> str:
@@ -55,9 +80,8 @@ def _write_clip(export: Export, video: Video) -> str:
     if storage.is_s3(path):
         eaf.add_linked_file(path, mimetype=media_type)
     else:
-        path = str(Path(path).absolute())
-        relative = os.path.relpath(path, export.output) if export.output else None
-        eaf.add_linked_file("file://" + quote(os.fsencode(path)), relative and quote(os.fsencode(relative)), media_type)
+        address, relative = media_addresses(Path(path).absolute(), export.output)
+        eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     for work in clip.works:
         annotator = one_line(xml_text(work.annotator))

@@ -26,8 +26,9 @@ from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
-from lsvid.writers import WRITERS, span_writer, writer
+from lsvid.writers import WRITERS, all_formats, format_of, span_writer, writer
 from lsvid.writers.base import Export
+from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
@@ -37,7 +38,6 @@ CHANGES = ("label_map", "merge", "boundaries")
 """What may have been done to labels and spans, in the order in which the manifest tells it."""
 
 LAYOUTS = ("long", "wide")
-UNITS = ("clip", "case")
 
 Manifest = dict[str, Any]
 LabelPath = tuple[str, ...]
@@ -51,28 +51,22 @@ class WriteOptions:
     """How it is written.
 
     format: one of WRITERS. layout: of a frame table, "long" or "wide". sample_fps: keep the first picture of every
-    1/sample_fps seconds. background: the label of frames that have none. split_by: "case" for a file a case.
-    include_unannotated: the clips that nobody has annotated, too. level: this level of the labels only. unit: what one
-    video is, "clip" or "case"; None: the format's own choice. images: the pictures of frames, too.
+    1/sample_fps seconds. background: the label of frames that have none. include_unannotated: the clips that nobody has
+    annotated, too. images: the pictures of frames, too. of_format: what else the format is asked for.
     """
 
     format: str = "csv"
     layout: str = "long"
     sample_fps: Fraction | None = None
     background: str | None = None
-    split_by: str | None = None
     include_unannotated: bool = False
-    level: int | None = None
-    unit: str | None = None
-    splits: SplitOptions = field(default_factory=SplitOptions)
     images: "ImageRequest | None" = None
+    of_format: FormatOptions = field(default_factory=FormatOptions)
 
     def __post_init__(self) -> None:
         """Raise SettingsError where a value is none of those there are, or means nothing to the format."""
-        check_choice("format", self.format, list(WRITERS))
+        check_choice("format", self.format, WRITERS)
         check_choice("layout", self.layout, LAYOUTS)
-        check_choice("split_by", self.split_by or "case", ("case",))
-        check_choice("unit", self.unit or "clip", UNITS)
         _check_options(self)
 
 
@@ -123,8 +117,8 @@ def write(
     asked for. The folder's files appear whole or not at all. Raises DataError where nothing is left to write, or it
     holds what the format cannot; SettingsError where `folder` holds files that are not lsvid's.
     """
-    located, options = request.located, request.options
-    chosen = WRITERS[options.format]
+    located, options, asked = request.located, request.options, request.options.of_format
+    chosen = format_of(options.format)
     exported = _exported(located, findings, include_unannotated=options.include_unannotated)
     there = {clip.id for clip in exported}
     output = folder_at(folder)
@@ -135,9 +129,8 @@ def write(
         clips=exported,
         table=request.table,
         findings=findings,
-        unit=options.unit or chosen.unit,
-        level=options.level,
-        split_by=options.split_by,
+        unit=asked.unit or chosen.unit,
+        options=asked,
         incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
         # What goes to S3 is put together in a folder of this machine, which no other sees.
         workers=workers if output.path else None,
@@ -152,14 +145,14 @@ def write(
         )  # fmt: skip
     if not chosen.annotators:
         export.check_one_annotator()
-    export.folds = _folds(export, options.splits)
+    export.folds = _folds(export, asked.splits or SplitOptions())
     with whole_folder(folder, MANIFEST, TABLES, request.inputs) as staging:
         export.folder = staging.folder
         files = writer(options.format)(export)
         if export.folds:
             files.append(_write_splits(export))
         manifest = _manifest(request, exported, findings)
-        manifest["format"] = {"name": options.format, "level": options.level, "unit": export.unit, **export.facts}
+        manifest["format"] = {"name": options.format, "level": export.level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
         manifest |= {name: request.changes[name] for name in CHANGES if name in request.changes}
         if export.made_pictures:
@@ -174,25 +167,30 @@ def write(
 
 def _check_options(options: WriteOptions) -> None:
     """Raise SettingsError where an option is given that means nothing to the format."""
+    chosen = format_of(options.format)
     given = {
         "layout": options.layout == "wide",
         "sample_fps": options.sample_fps is not None,
-        "split_by": options.split_by is not None,
         "background": options.background is not None,
-        "level": options.level is not None,
-        "unit": options.unit is not None,
-        "split": options.splits.shares is not None or options.splits.folds is not None,
     }
-    if options.images is not None and not WRITERS[options.format].is_table:
-        tables = [name for name, known in WRITERS.items() if known.is_table]
+    asked = [name for name, is_given in given.items() if is_given] + options.of_format.given()
+    if options.images is not None and not chosen.is_table:
+        tables = [name for name, known in all_formats().items() if known.is_table]
         raise SettingsError(f"--images means nothing to --format {options.format}", f"it does to {', '.join(tables)}")
-    for name, is_given in given.items():
-        if is_given and name not in WRITERS[options.format].options:
-            able = [other for other, known in WRITERS.items() if name in known.options]
-            raise SettingsError(
-                f"--{name.replace('_', '-')} means nothing to --format {options.format}",
-                f"it does to {', '.join(able)}",
-            )
+    for name in asked:
+        if name not in chosen.options:
+            able = [other for other, known in all_formats().items() if name in known.options]
+            flag = {"splits": "split"}.get(name, name.replace("_", "-"))
+            raise SettingsError(f"--{flag} means nothing to --format {options.format}", f"it does to {', '.join(able)}")
+    if chosen.flavours and options.of_format.flavour not in chosen.flavours:
+        known = ", ".join(chosen.flavours)
+        said = options.of_format.flavour
+        raise SettingsError(
+            f"--format {options.format} needs to know whose reader it is for"
+            if said is None
+            else f"--flavour {said}: --format {options.format} knows {known}",
+            f"say so: --flavour, one of {known}",
+        )
 
 
 def _folds(export: Export, splits: SplitOptions) -> list[Fold]:

@@ -16,6 +16,14 @@ Labels are written as texts: the loader (fiftyone/utils/data/parsers.py) takes a
 import json
 
 from lsvid.writers.base import Export
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "labels.json, data.json",
+    holds="segments in frames, from 1, both ends included; where the clips are",
+    loses="times; levels, unless joined in the name",
+    options=options("level"),
+)
 
 
 def write(export: Export) -> list[str]:

@@ -27,6 +27,14 @@ from lsvid.errors import LsvidError, SettingsError
 from lsvid.labels.naming import distinct, tell_changed
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.writers.base import Export, Video
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "train/<case>/<clip>/<frame>.jpg, train/metadata.parquet (validation/, test/ too with --split)",
+    holds="the pictures themselves, with all their labels, for datasets.load_dataset('imagefolder')",
+    loses="regions; levels, unless joined in the name",
+    options=options("sample_fps", "background", "level", "splits"),
+)
 
 PARTS = {"train": "train", "val": "validation", "test": "test"}
 

@@ -24,6 +24,14 @@ from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 from lsvid.writers.base import Export, LabelPath, Video
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "classes.txt, rawframes.txt, videos.txt, activitynet.json (one of each a part, with splits)",
+    holds="segments in frames, labels that occur in a clip, segments in seconds (MMAction2)",
+    loses="levels, unless joined in the name; labels of single frames",
+    options=options("level", "splits"),
+)
 
 
 def write(export: Export) -> list[str]:

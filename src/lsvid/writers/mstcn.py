@@ -22,6 +22,16 @@ from collections.abc import Mapping, Sequence
 from lsvid.errors import DataError
 from lsvid.labels.naming import tell_changed, without_blanks
 from lsvid.writers.base import Export, Level
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "groundTruth/*.txt, mapping.txt, splits/*.bundle; a folder per level",
+    holds="one label a frame and level, of a case (MS-TCN, ASFormer, DiffAct)",
+    loses="times, several labels at once, where one region ends and the next of its label begins",
+    overlaps=False,
+    options=options("sample_fps", "background", "level", "unit", "splits"),
+    unit="case",
+)
 
 BACKGROUND = "background"
 

@@ -8,7 +8,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Sta
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.readers.prodigy import SOURCE
-from lsvid.video.clips import CaseRule
+from lsvid.video.clips import CaseRule, file_name, split_suffix
 from lsvid.video.lookup import media_path
 from lsvid.video.timebase import SECONDS_TOLERANCE
 
@@ -68,11 +67,11 @@ def _task(
 ) -> dict[str, Any]:
     kind, _, part = annotation.part.partition(" ")
     offset_s, chunk_end_s = (float(text) for text in part.split("-")) if kind == "chunk" else (0.0, 0.0)
-    name = PurePosixPath(media_path(clip.media))
+    name = file_name(media_path(clip.media))
     task: dict[str, Any] = {
         "video": clip.media,
-        "text": name.stem,
-        "meta": {"file": name.name, **_own_names(clip)},
+        "text": split_suffix(name)[0],
+        "meta": {"file": name, **_own_names(clip)},
         "path": clip.media,
         "_view_id": "blocks" if kind == "region" else "audio_manual",
         "audio_spans": [],
@@ -116,7 +115,7 @@ def _own_names(clip: Clip) -> dict[str, str]:
         case = None
     if case != clip.case:
         names["case"] = clip.case
-    if PurePosixPath(path).stem != clip.clip:
+    if split_suffix(file_name(path))[0] != clip.clip:
         names["clip"] = clip.clip
     return names
 

@@ -11,6 +11,15 @@ from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.labels.tree import join_path
 from lsvid.writers.base import Export
+from lsvid.writers.formats import Format, options
+
+FORMAT = Format(
+    "segments.csv, clips.csv",
+    holds="every span in frames and seconds, of its clip and of its case; durations; clips with nothing in them",
+    loses="scores, status, the source's own values (export-spans keeps them)",
+    annotators=True,
+    options=options("splits"),
+)
 
 CLIP_COLUMNS = (
     "case", "clip", "annotator", "path", "frames", "rate", "first_pts_s", "length_s", "case_frame", "case_time_s",

@@ -5,7 +5,15 @@ As WebVTT, but for the comma in times, and that '-->' in a label is written '→
 
 from lsvid.writers.base import Export
 from lsvid.writers.cues import cues
+from lsvid.writers.formats import Format, options
 from lsvid.writers.segments import clock
+
+FORMAT = Format(
+    "<case>/<clip>.srt",
+    holds="every span as a subtitle, to the millisecond; for players",
+    loses="frames, levels, unless joined in the text",
+    options=options("level"),
+)
 
 
 def write(export: Export) -> list[str]:

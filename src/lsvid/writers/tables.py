@@ -28,7 +28,7 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
             export.on_clip(len(some))
 
     files = {f"frames{suffix}": list(export.clips)}
-    if export.split_by == "case":
+    if export.options.split_by == "case":
         names = export.case_paths()
         files = {f"frames_{names[case]}{suffix}": clips for case, clips in export.cases().items()}
     for name, clips in files.items():

@@ -7,7 +7,15 @@ sorted by start; they may overlap. '&', '<' and '>' are escaped, as the standard
 
 from lsvid.writers.base import Export
 from lsvid.writers.cues import cues
+from lsvid.writers.formats import Format, options
 from lsvid.writers.segments import clock
+
+FORMAT = Format(
+    "<case>/<clip>.vtt",
+    holds="every span as a cue, to the millisecond; for players",
+    loses="frames, levels, unless joined in the text",
+    options=options("level"),
+)
 
 
 def write(export: Export) -> list[str]:

@@ -1,0 +1,163 @@
+"""`lsvid evaluate`."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from lsvid.cli.groups import WRITTEN, command, option
+from lsvid.cli.output import Output, output_options
+from lsvid.cli.sources import Reading, boundary_options, note_changes, read, reading_options
+
+if TYPE_CHECKING:
+    from lsvid.annotations.boundaries import BoundaryOptions
+
+COMPARED = "What is compared"
+
+
+@command("evaluate")
+@click.argument("files", nargs=-1, required=True, metavar="TRUTH PREDICTIONS")
+@reading_options
+@option(
+    WRITTEN,
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    help="Folder to write into, or s3://BUCKET/PREFIX.",
+)
+@option(
+    COMPARED,
+    "--model",
+    "models",
+    multiple=True,
+    metavar="NAME",
+    help="Only predictions by this model (or person); repeatable. --annotator chooses the truth.",
+)
+@option(
+    COMPARED,
+    "--level",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Level of the labels that is compared.",
+)
+@option(
+    COMPARED,
+    "--sample-fps",
+    default="1",
+    show_default=True,
+    metavar="S",
+    help="Pictures a second that are compared, as in export-frames; the clips' rate for all.",
+)
+@option(
+    COMPARED,
+    "--relaxed",
+    "relaxed_s",
+    default="10",
+    show_default=True,
+    metavar="S",
+    help="Seconds that a boundary may be early or late, in the relaxed numbers.",
+)
+@option(
+    COMPARED,
+    "--strategy",
+    default="B",
+    show_default=True,
+    type=click.Choice(["A", "B", "zero"]),
+    help="What a label that a case lacks is worth, in the first table; the files have all three.",
+)
+@option(
+    COMPARED,
+    "--unlabelled",
+    type=click.Choice(["ignore", "background"]),
+    help="What frames without a truth are. Default: ignore; background where labels overlap.",
+)
+@option(
+    COMPARED,
+    "--as",
+    "as_",
+    multiple=True,
+    metavar="SCRIPT",
+    help="Also the numbers of a published script, its faults included: tmrnet, tmrnet-fixed, surgformer, "
+    "tmrnet-m2cai, svrcnet-m2cai, cholec80; repeatable.",
+)
+@option(
+    COMPARED,
+    "--common-only",
+    "common",
+    is_flag=True,
+    help="Leave out, and count, cases, clips and labels that only one side has, instead of stopping.",
+)
+@boundary_options
+@output_options
+def evaluate(
+    output: Output,
+    /,
+    files: tuple[str, ...],
+    reading: Reading,
+    boundaries: "BoundaryOptions",
+    folder: str,
+    models: tuple[str, ...],
+    level: int,
+    sample_fps: str,
+    relaxed_s: str,
+    strategy: str,
+    unlabelled: str | None,
+    as_: tuple[str, ...],
+    common: bool,
+) -> None:
+    """Compare PREDICTIONS with TRUTH: both anything that lsvid reads, of the same clips.
+
+    Prints the numbers of a paper's table, unrelaxed and relaxed, and writes evaluation.html (one page that needs
+    nothing else), evaluation.json (every number), labels.csv, cases.csv and confusion.csv.
+
+    \b
+    Of PREDICTIONS those count that are predictions; where the file holds none, what was accepted. With --project the
+    truth is the project's, and PREDICTIONS the only file.
+
+    \b
+    Examples:
+      lsvid evaluate truth.jsonl predicted.jsonl --clips /data/clips --labels labels.txt -o evaluation/
+      lsvid evaluate --project Surgery predicted.jsonl -o evaluation/
+      lsvid evaluate truth.jsonl predicted.jsonl --as tmrnet -o evaluation/
+    """
+    from lsvid.analysis.evaluation import evaluate as compare
+    from lsvid.dataset import tidied
+    from lsvid.errors import PairingError
+    from lsvid.findings import Findings
+    from lsvid.report.evaluation import PAGE, write_evaluation
+
+    truth_request = reading(files[:-1])
+    if len(truth_request.exports) != (0 if truth_request.project else 1):
+        raise click.UsageError("name TRUTH and PREDICTIONS; with --project PREDICTIONS only")
+    truth = tidied(read(output, truth_request), boundaries)
+    said = reading(files[-1:], project=None, roots=truth.roots, annotators=models, statuses=("accepted", "prediction"))
+    predictions = tidied(read(output, said), boundaries)
+    findings = Findings()
+    for side in (truth, predictions):
+        output.findings(side.findings)
+        note_changes(output, side.changes)
+    try:
+        found = compare(
+            truth.located,
+            predictions.located,
+            labels=truth.labels,
+            fps=sample_fps,
+            level=level,
+            relaxed_s=relaxed_s,
+            strategy=strategy,
+            unlabelled=unlabelled,
+            as_=as_,
+            common=common,
+            sources=[source.name for source in (*truth.sources, *predictions.sources)],
+            findings=findings,
+        )
+    except PairingError as error:
+        hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
+        raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
+    written = write_evaluation(found, folder, truth.tree, inputs=(*truth.inputs, *predictions.inputs))
+    output.findings(findings)
+    output.document = {"folder": folder, "files": written, **found.as_dict()}
+    output.note(str(found))
+    output.note(f"-> {folder.rstrip('/')}/{PAGE}")

@@ -1,0 +1,137 @@
+"""A text file of labels: one a line, levels by '--' or by indentation.
+
+What other programs and people write alike is taken for what it is: Markdown's bullets, and class numbers from 0 in
+front of the names (MS-TCN's mapping.txt: "0 cut"), which only say the order. What could be either (numbers from 1,
+"Suturing > Knot", a comment behind a name) is refused, saying what it looks like.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from lsvid.errors import LabelFileError
+from lsvid.labels.nodes import Faults, Node, count
+
+_LONG_DASHES = ("\u2013", "\u2014")  # en and em dash: what word processors make of "--"
+
+_BULLET = re.compile(r"(\s*)[-*+\u2022](?:\s+|$)(.*)")
+_NUMBERED = re.compile(r"(\d{1,6})(?:\s+|\s*[:;,)]\s*|\.\s+)(\S.*)")
+_OUTLINE = re.compile(r"\s*\d+(\.\d+)*[.)]?\s+\S")
+_ARROW = re.compile(r"\s+(?:>|->|=>|\u2192|::)\s+")
+
+_Line = tuple[int, str]
+
+
+def lines_of(text: str) -> list[_Line]:
+    """(number from 1, line) of those that are neither blank nor comments."""
+    lines = [(number, line.rstrip()) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)]
+    return [(number, line) for number, line in lines if line and not line.lstrip().startswith("#")]
+
+
+def _as_labels(lines: Sequence[_Line], file: str) -> Iterator[_Line]:
+    """The same lines without what is not of the labels: bullets, class numbers. Raises LabelFileError."""
+    bullets = [_BULLET.fullmatch(line) for _, line in lines]
+    if lines and all(bullets):
+        lines = [(number, f"{m[1]}{m[2]}") for (number, _), m in zip(lines, bullets, strict=True) if m is not None]
+        return iter(lines)
+    numbered = [_NUMBERED.fullmatch(line) for _, line in lines]
+    numbers = [int(m[1]) for m in numbered if m is not None]
+    if len(numbers) == len(lines) > 1 and numbers == list(range(len(lines))):
+        return iter([(number, m[2]) for (number, _), m in zip(lines, numbered, strict=True) if m is not None])
+    _refuse_numbers(lines, numbers, file)
+    _refuse_arrows(lines, file)
+    for number, line in lines:
+        if re.search(r"\S\s+#\s", line):
+            raise LabelFileError(
+                f"{file}:{number}: {line.strip()!r} looks like a label with a comment behind it",
+                "a comment stands on a line of its own; a name with '#' in it goes into a YAML file, in quotes",
+            )
+    return iter(lines)
+
+
+def _refuse_numbers(lines: Sequence[_Line], numbers: Sequence[int], file: str) -> None:
+    kind = ""
+    if len(lines) > 2 and numbers == list(range(1, len(lines) + 1)):
+        kind = "class numbers and names"
+    elif len(lines) > 2 and all(_OUTLINE.match(line) for _, line in lines) and any("." in line for _, line in lines):
+        kind = "a numbered outline"
+    if kind:
+        raise LabelFileError(
+            f"{file}:{lines[0][0]}: {lines[0][1]!r} and the rest look like {kind}",
+            "leave the numbers out ('--' in front for each level down); where they belong to the names, write a YAML "
+            "file, with the names in quotes",
+        )
+
+
+def _refuse_arrows(lines: Sequence[_Line], file: str) -> None:
+    heads = [_ARROW.split(line.strip(), maxsplit=1)[0] for _, line in lines]
+    for (number, line), head in zip(lines, heads, strict=True):
+        if head != line.strip() and heads.count(head) > 1:
+            raise LabelFileError(
+                f"{file}:{number}: {line.strip()!r} looks like a label and its sub label on one line",
+                f"write {head!r} on a line of its own, and its sub labels below it, each with '--' in front",
+            )
+
+
+def nodes_of_lines(text: str, faults: Faults) -> list[Node]:
+    """The labels in `text`, one a line; raises LabelFileError where the lines are of another kind altogether."""
+    root = Node("", faults.file, 0)
+    open_nodes = [root]  # the label that each level would be added to
+    depth_of = _LineDepth(faults)
+    for number, line in _as_labels(lines_of(text), faults.file):
+        node = Node("", f"{faults.file}:{number}", number)
+        depth = depth_of(line.rstrip(), node)
+        deepest = len(open_nodes) - 1
+        if depth > deepest:
+            above = "the first label" if deepest == 0 else f"level {deepest}"
+            faults.add(node, f"jumps to level {depth + 1} right after {above}" if deepest else
+                       "the first label cannot be a sub label")  # fmt: skip
+            depth = deepest
+        del open_nodes[depth + 1 :]
+        open_nodes[-1].children.append(node)
+        open_nodes.append(node)
+    return root.children
+
+
+class _LineDepth:
+    """How deep a line lies, 0 for the top. Sets the node's name; holds what the lines so far have in common."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self.style: tuple[str, int] | None = None  # "dashes" or "indentation", and the line that began with it
+        self.indent = ""  # of the first indented line: one level
+
+    def __call__(self, line: str, node: Node) -> int:
+        match = re.match(r"(\s*)(-*)\s*(.*)", line)
+        assert match is not None  # noqa: S101 - it matches everything
+        blanks, dashes, node.name = match.groups()
+        blanks = blanks.replace("\u00a0", " ")  # what web pages and word processors make of a blank
+        if node.name.startswith(_LONG_DASHES):
+            self.faults.add(node, f"begins with a typographic dash ({node.name[0]}); a level is two plain ones ('--')")
+        if blanks and dashes:
+            self.faults.add(node, "has both indentation and dashes; use one of them")
+            return len(dashes) // 2
+        if dashes:
+            if len(dashes) % 2:
+                self.faults.add(node, f"begins with {count(len(dashes), 'dash', 'dashes')}; a level is two ('--')")
+            self._use("dashes", node)
+            return (len(dashes) + 1) // 2
+        if blanks:
+            self._use("indentation", node)
+            return self._indented(blanks, node)
+        return 0
+
+    def _use(self, style: str, node: Node) -> None:
+        if self.style is None:
+            self.style = (style, node.order)
+        elif self.style[0] != style:
+            first = f"the file began with {self.style[0]} (line {self.style[1]})"
+            self.faults.add(node, f"uses {style}, but {first}; use one of them")
+
+    def _indented(self, blanks: str, node: Node) -> int:
+        self.indent = self.indent or blanks
+        if set(blanks) != set(self.indent):
+            self.faults.add(node, "is indented with tabs here and with blanks there; use one of them")
+        elif len(blanks) % len(self.indent):
+            by = count(len(self.indent), "tab" if "\t" in self.indent else "blank")
+            self.faults.add(node, f"is indented by {len(blanks)}; a level is {by} in this file")
+        return max(1, len(blanks) // len(self.indent))
