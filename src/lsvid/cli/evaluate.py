@@ -127,12 +127,20 @@ def evaluate(
     from lsvid.errors import PairingError
     from lsvid.findings import Findings
     from lsvid.report.evaluation import PAGE, write_evaluation
+    from lsvid.video.clips import ClipFile
 
     truth_request = reading(files[:-1])
     if len(truth_request.exports) != (0 if truth_request.project else 1):
         raise click.UsageError("name TRUTH and PREDICTIONS; with --project PREDICTIONS only")
     truth = tidied(read(output, truth_request), boundaries)
-    said = reading(files[-1:], project=None, roots=truth.roots, annotators=models, statuses=("accepted", "prediction"))
+    said = reading(
+        files[-1:],
+        project=None,
+        roots=truth.roots,
+        annotators=models,
+        statuses=("accepted", "prediction"),
+        known_clips=[ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.located.clips],
+    )
     predictions = tidied(read(output, said), boundaries)
     findings = Findings()
     for side in (truth, predictions):

@@ -1,6 +1,7 @@
 """Groups of options: each is a section of `--help`, and reaches a command as one typed, frozen object."""
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -11,6 +12,9 @@ Decorator = Callable[[Any], Any]
 
 READ, WRITTEN, PICTURES, BOUNDARIES = "What is read", "What is written", "Pictures", "Boundaries and annotators"
 SERVER, STORAGE, GENERAL = "Server", "S3", "General"
+
+_LAST = (SERVER, STORAGE, GENERAL)
+"""The sections that stand at the end; the others come in the order in which a command names them."""
 
 
 class _Option(click.Option):
@@ -30,10 +34,9 @@ class _Command(click.Command):
             record = parameter.get_help_record(ctx)
             if record is not None:
                 sections.setdefault(getattr(parameter, "section", GENERAL), []).append(record)
-        general = sections.pop(GENERAL, [])
-        for title, records in [*sections.items(), (GENERAL if sections else "Options", general)]:
-            with formatter.section(title):
-                formatter.write_dl(records)
+        for title in sorted(sections, key=lambda title: _LAST.index(title) if title in _LAST else -1):
+            with formatter.section("Options" if len(sections) == 1 else title):
+                formatter.write_dl(sections[title])
 
 
 def command(name: str) -> Callable[[Function], click.Command]:
@@ -46,23 +49,23 @@ def option(section: str, *names: str, **settings: Any) -> Decorator:
     return click.option(*names, cls=_Option, section=section, **settings)
 
 
-def group(into: str, make: Callable[..., object], *options: Decorator) -> Callable[[Function], Function]:
+def group(
+    into: str, make: Callable[..., object], *options: Decorator, names: Sequence[str] = ()
+) -> Callable[[Function], Function]:
     """Give a command `options`, which reach it as one object: its argument `into` is what `make` makes of their values.
 
-    `make` takes the values by their names; what it raises is the command's error.
+    `make` takes the values by their names; `names` lists them where its signature does not. One of `options` may be a
+    group itself. What `make` raises is the command's error.
     """
+    taken = names or [name for name, one in inspect.signature(make).parameters.items() if one.default is one.empty]
 
     def decorate(function: Function) -> Function:
-        before = len(getattr(function, "__click_params__", []))
-
         @functools.wraps(function)
         def grouped(*arguments: Any, **values: Any) -> Any:
-            own = {name: values.pop(name) for name in names}
+            own = {name: values.pop(name) for name in taken}
             return function(*arguments, **values, **{into: make(**own)})
 
-        decorated = with_all(grouped, options)
-        names = [str(parameter.name) for parameter in decorated.__click_params__[before:]]  # type: ignore[attr-defined]
-        return decorated  # type: ignore[return-value]
+        return with_all(grouped, options)  # type: ignore[return-value]
 
     return decorate
 

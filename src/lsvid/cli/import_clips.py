@@ -1,7 +1,7 @@
 """`lsvid import-clips`."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
               "so already; repeatable.")  # fmt: skip
 @document_root_option
 @click.option("--spans", "spans_files", multiple=True, metavar="FILE",
-              help="Bring annotations of the clips along: lsvid spans, a Prodigy or a Label Studio export; "
-              "repeatable.")  # fmt: skip
+              help="Bring annotations of the clips along: lsvid spans, a Prodigy or a Label Studio export, a model's "
+              "probabilities; repeatable.")  # fmt: skip
 @click.option("--as", "kind", type=click.Choice(["predictions", "annotations"]), default="predictions",
               show_default=True, help="What becomes of --spans: what annotators start from, or their finished "
               "work.")  # fmt: skip
@@ -66,6 +66,7 @@ def import_clips(
     datasets: tuple[str, ...],
     tiers: tuple[str, ...],
     tier_names: str,
+    probabilities: Any,
     skip_bad: bool,
     dry_run: bool,
     scheduler: str | None,
@@ -110,7 +111,9 @@ def import_clips(
     if spans_files:
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
         wanted = SpanImport(
-            spans_files, ReadOptions(rule, datasets=datasets, tiers=tiers, tier_names=tier_names), kind, new_names,
+            spans_files, ReadOptions(
+                rule, datasets=datasets, tiers=tiers, tier_names=tier_names, probabilities=probabilities
+            ), kind, new_names,
             label_separator, skip_bad, dry_run,
         )  # fmt: skip
         usable = [

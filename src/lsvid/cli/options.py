@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, Decorator, Function, option, with_all
+from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, Decorator, Function, group, option, with_all
 
 if TYPE_CHECKING:
+    from lsvid.annotations.probabilities import ProbabilityOptions
     from lsvid.video.clips import CaseRule
     from lsvid.workers.processes import Workers
 
@@ -105,6 +106,54 @@ def s3_options(command: Function) -> Function:
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
+
+
+PROBABILITY_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--probability-fps", metavar="R",
+           help="Of probabilities (CASE.npy, .npz or .csv beside classes.txt): rows a second."),
+    option(READ, "--median", default="0", metavar="S",
+           help="Of probabilities: filter each class by the running median over S seconds first."),
+    option(READ, "--min-duration", default="0", metavar="S", help="Of probabilities: no span is shorter."),
+    option(READ, "--hysteresis", metavar="HIGH,LOW",
+           help="Of probabilities: each class by itself, from where it reaches HIGH, as long as it stays at LOW. "
+           "Default: the most probable class of each row."),
+    option(READ, "--model-name", default="", metavar="NAME",
+           help="Of probabilities: what predicted them. Default: their folder's name."),
+)  # fmt: skip
+
+
+def probability_options(command: Function) -> Function:
+    """How probabilities become spans, as ProbabilityOptions `probabilities`."""
+    return group("probabilities", _probabilities, *PROBABILITY_OPTIONS)(command)
+
+
+def _probabilities(
+    probability_fps: str | None, median: str, min_duration: str, hysteresis: str | None, model_name: str
+) -> "ProbabilityOptions":
+    from lsvid.annotations.probabilities import ProbabilityOptions
+
+    return ProbabilityOptions(
+        _fraction(probability_fps, "--probability-fps") if probability_fps is not None else None,
+        model_name,
+        _fraction(median, "--median"),
+        _fraction(min_duration, "--min-duration"),
+        _two_numbers(hysteresis) if hysteresis is not None else None,
+    )
+
+
+def _fraction(text: str, option_name: str) -> Fraction:
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError) as error:
+        raise click.BadParameter(f"{text!r} is not a number", param_hint=option_name) from error
+
+
+def _two_numbers(text: str) -> tuple[float, float]:
+    high, _, low = text.partition(",")
+    try:
+        return float(high), float(low)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is not two numbers: 0.7,0.3", param_hint="--hysteresis") from error
 
 
 def scheduler_option(command: Function) -> Function:

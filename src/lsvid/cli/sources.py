@@ -1,20 +1,23 @@
 """The options of every command that reads annotations, from a project or from export files."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from lsvid.cli.groups import BOUNDARIES, READ, Decorator, Function, group, option, with_all
-from lsvid.cli.options import CASE_OPTIONS, SERVER_OPTIONS, case_rule, s3_options, seconds
+from lsvid.cli.options import CASE_OPTIONS, SERVER_OPTIONS, case_rule, probability_options, s3_options, seconds
 from lsvid.errors import SettingsError
 from lsvid.readers.elan import TIER_NAMES
 
 if TYPE_CHECKING:
     from lsvid.annotations.boundaries import BoundaryOptions
+    from lsvid.annotations.probabilities import ProbabilityOptions
     from lsvid.cli.output import Output
     from lsvid.dataset import Dataset
     from lsvid.reading import ReadRequest
+    from lsvid.video.clips import ClipFile
     from lsvid.workers.processes import Workers
 
 Reading = Callable[..., "ReadRequest"]
@@ -39,8 +42,8 @@ FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
 
 
 def flat_label_options(command: Function) -> Function:
-    """The same, each an argument of its own."""
-    return with_all(command, FLAT_LABEL_OPTIONS)
+    """The same, each an argument of its own, and those of probabilities."""
+    return with_all(probability_options(command), FLAT_LABEL_OPTIONS)
 
 
 _SOURCE_OPTIONS: tuple[Decorator, ...] = (
@@ -64,6 +67,7 @@ _SOURCE_OPTIONS: tuple[Decorator, ...] = (
     option(READ, "--ls-fps", metavar="R",
            help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
     *FLAT_LABEL_OPTIONS,
+    probability_options,
     *CASE_OPTIONS,
     *SERVER_OPTIONS,
 )  # fmt: skip
@@ -81,7 +85,8 @@ def reading_options(command: Function) -> Function:
     def make(**values: Any) -> "Reading":
         return lambda exports, **others: _read_request(exports=exports, **(values | others))
 
-    return s3_options(group("reading", make, *_SOURCE_OPTIONS)(command))
+    names = [name for name in inspect.signature(_read_request).parameters if name not in ("exports", "known_clips")]
+    return s3_options(group("reading", make, *_SOURCE_OPTIONS, names=names)(command))
 
 
 def _read_request(
@@ -102,10 +107,12 @@ def _read_request(
     datasets: tuple[str, ...],
     tiers: tuple[str, ...],
     tier_names: str,
+    probabilities: "ProbabilityOptions",
     case: str | None,
     case_from: str | None,
     url: str | None,
     api_key: str | None,
+    known_clips: "Sequence[ClipFile] | None" = None,
 ) -> "ReadRequest":
     from lsvid.annotations.spans import Status
     from lsvid.annotations.stages import Selection
@@ -131,6 +138,8 @@ def _read_request(
             tiers=tiers,
             tier_names=tier_names,
             cut_overrun=cut_overrun,
+            clips=known_clips,
+            probabilities=probabilities,
         ),
         selection=Selection(
             annotations="all" if all_versions else annotations,

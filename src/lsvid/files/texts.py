@@ -8,6 +8,7 @@ told and can look; everywhere else they are refused with their place.
 import codecs
 import gzip
 import io
+import re
 import zlib
 from pathlib import Path
 from typing import NamedTuple
@@ -61,6 +62,13 @@ def head_of(path: Path, size: int) -> bytes:
         return gzip.GzipFile(fileobj=io.BytesIO(head)).read1(size)
     except (OSError, EOFError, zlib.error):
         return head
+
+
+def first_line(head: bytes) -> str:
+    """The first line that is not blank, in the beginning of a file, whatever follows it."""
+    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", "utf-8"))
+    text = head[len(mark) :].decode(encoding, "replace").lstrip()
+    return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip()
 
 
 def decode(data: bytes, *, windows: bool = False) -> Text:

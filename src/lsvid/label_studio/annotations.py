@@ -7,7 +7,7 @@ task's `meta`, by the annotation's `unique_id`; `readers.label_studio` reads it 
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
 
@@ -103,7 +103,8 @@ def import_spans(
         tree = tree_from_config(project.label_config)
         controls = Controls(project.label_config, tree)
         users = {email: number for number, email in project.annotators.items()}
-    records = [record for export in spans.exports for record in read_export(export, spans.options, findings)]
+    options = replace(spans.options, clips=clips)
+    records = [record for export in spans.exports for record in read_export(export, options, findings)]
     found = gather(records, findings)
     statuses = _FOR_PREDICTIONS if spans.kind == "predictions" else _FOR_ANNOTATIONS
     found = select(found, Selection(statuses=statuses), findings)

@@ -18,7 +18,7 @@ from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
 from lsvid.files.texts import head_of
 from lsvid.findings import Findings
-from lsvid.readers import cholec80, elan, label_studio, mstcn, prodigy, prodigy_database, segments, spans
+from lsvid.readers import cholec80, elan, label_studio, mstcn, probabilities, prodigy, prodigy_database, segments, spans
 from lsvid.readers.documents import Document, ReadOptions, iter_documents
 
 
@@ -46,6 +46,7 @@ FILE_READERS = [
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
+    FileReader("probabilities (NumPy, CSV)", probabilities.recognises, probabilities.read),
     FileReader("Cholec80 phases", cholec80.recognises, cholec80.read),
 ]
 

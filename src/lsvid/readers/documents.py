@@ -6,16 +6,17 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.errors import ClipError, ExportError
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule
+from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
 
 
@@ -41,6 +42,8 @@ class ReadOptions:
     decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
     cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
     finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
+    clips: every clip of every case, in order, where that is known, for exports of whole cases.
+    probabilities: how a model's probabilities become spans.
     """
 
     rule: CaseRule | None = None
@@ -54,6 +57,8 @@ class ReadOptions:
     decode_media: bool = False
     cut_overrun: bool = False
     finder: ClipFinder | None = None
+    clips: Sequence[ClipFile] | None = None
+    probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""

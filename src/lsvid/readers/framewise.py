@@ -18,6 +18,7 @@ from lsvid.errors import ClipError, ExportError
 from lsvid.files.texts import TextError, decode, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath, level_names, level_paths, without_blanks
+from lsvid.labels.tree import LabelTree
 from lsvid.readers.documents import ReadOptions
 
 BACKGROUND = "background"
@@ -144,16 +145,22 @@ def _paths(
     key = "" if folder == dataset.root else f"{folder.name}/"
     known = dict(dataset.classes.get(key, {}))
     if not known and options.tree is not None:
-        all_paths = options.tree.paths()
-        for level in range(options.tree.depth, 0, -1):  # a name on several levels means the upper one
-            paths = level_paths(all_paths, level)
-            known |= {name: path for path, name in without_blanks(level_names(paths)).items()}
+        known = names_of_tree(options.tree)
         if dataset.background in known and dataset.background in names:
             findings.warn(
                 f"{dataset.root}: {dataset.background!r} is read as the label of this name",
                 "these files call frames without a label so, too: give the label another name where it should not be",
             )
     return {name: known.get(name, () if name == dataset.background else (name,)) for name in set(names)}
+
+
+def names_of_tree(tree: LabelTree) -> dict[str, LabelPath]:
+    """The label path of every class name that these formats have for a tree's labels."""
+    known: dict[str, LabelPath] = {}
+    all_paths = tree.paths()
+    for level in range(tree.depth, 0, -1):  # a name on several levels means the upper one
+        known |= {name: path for path, name in without_blanks(level_names(level_paths(all_paths, level))).items()}
+    return known
 
 
 def _manifest(root: Path) -> dict[str, Any]:

@@ -1,30 +1,91 @@
-"""A CSV of segments: lsvid's own (`--format segments`), or anybody's with a header and these columns.
+"""A table of segments: lsvid's own (`--format segments`), or anybody's: CSV, TSV, or with semicolons, with a header.
 
-clip (or path, video, media, file, filename), label, and start_frame with stop_frame (from 0, half-open) or start_s with
-end_s (seconds on the clip's presentation timeline). Frames go before seconds where both are there. Also, where known:
-case, annotator (or rater), region. `label` is the path from the root, names joined by " / " (labels.tree.split_path).
+The columns that it needs, by these names in any case, or by one of the others given here:
+- clip (path, video, media, file …): the clip. A bare name takes its case from where the file is found;
+- label (action, behavior, …), or level_1, level_2 and so on. `label` is the path from the root, as
+  labels.tree.split_path reads it;
+- start_frame and stop_frame (from 0, half-open); or start_s and end_s (start and end, onset and offset …): seconds, or
+  a clock's HH:MM:SS.mmm; or start_ms and end_ms. Frames go before seconds where both are there. A decimal comma is one.
+Also, where known: case, annotator (or rater, observer), region. Other columns are passed over.
 
+Text is UTF-8, or UTF-16 with its byte order mark; what is neither is read as Windows-1252, and that is told.
 `clips.csv` beside it, as lsvid writes it, tells of clips in which nothing is labelled.
+
+EPIC-KITCHENS' tables are known by `narration_id`: their frames count from 1 and at a rate of their own, so that their
+timestamps (in centiseconds) are read (epic-kitchens/epic-kitchens-100-annotations, README).
 """
 
 import csv
+import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from lsvid.annotations.spans import Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
 from lsvid.errors import ClipError, ExportError
+from lsvid.files.texts import TextError, decode, first_line, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions
-from lsvid.video.clips import file_name, split_suffix
-from lsvid.video.lookup import media_path
+from lsvid.video.clips import VIDEO_SUFFIXES, split_suffix
+from lsvid.video.lookup import clip_name, media_path
+from lsvid.video.timebase import CENTISECONDS_TOLERANCE, SECONDS_TOLERANCE
 
 SOURCE = "segments"
 
-_MEDIA = ("path", "video", "media", "file", "filename", "clip")
-_ANNOTATOR = ("annotator", "rater")
-_TIMES = (("start_frame", "stop_frame"), ("start_s", "end_s"))
+_MEDIA = (
+    "path", "video", "media", "file", "filename", "clip", "file_name", "video_path", "video_file", "video_name",
+    "media_file", "media_file_name", "clip_name", "clip_path", "video_id",
+)  # fmt: skip
+_LABEL = (
+    "label", "labels", "action", "activity", "behavior", "behaviour", "annotation", "class", "event", "phase", "step",
+    "gesture", "tag", "name", "category", "value", "narration",
+)  # fmt: skip
+_ANNOTATOR = ("annotator", "rater", "coder", "observer")
+_FRAMES = (("start_frame", "stop_frame"),)
+_SECONDS = (
+    ("start_s", "end_s"), ("start_s", "stop_s"), ("start_time", "end_time"), ("start_time", "stop_time"),
+    ("start_timestamp", "stop_timestamp"), ("start_timestamp", "end_timestamp"), ("start", "end"), ("start", "stop"),
+    ("begin", "end"), ("begin_time", "end_time"), ("onset", "offset"), ("start_sec", "end_sec"),
+    ("start_seconds", "end_seconds"), ("from", "to"),
+)  # fmt: skip
+_MILLISECONDS = (("start_ms", "end_ms"), ("onset_ms", "offset_ms"), ("start_ms", "stop_ms"))
+
+_NEEDS = (
+    "it needs a clip (clip, path, video, file …), a label (label, action, behavior …, or level_1, level_2 …), and "
+    "start_frame with stop_frame (from 0, the second not included), start_s with end_s, or start_ms with end_ms"
+)
+_EPIC = "narration_id"
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Which of a table's columns say what: every clip column, the label's (or a column a level), and the times."""
+
+    clips: Sequence[str]
+    label: str
+    levels: Sequence[str]
+    times: Sequence[tuple[str, str, str]]  # start, stop, kind
+    is_epic: bool
+
+    @classmethod
+    def of(cls, header: Sequence[str]) -> "_Columns":
+        """Those in `header`."""
+        is_epic = _EPIC in header
+        kinds = (("frames", () if is_epic else _FRAMES), ("seconds", _SECONDS), ("milliseconds", _MILLISECONDS))
+        times = [(*pair, kind) for kind, pairs in kinds for pair in pairs if {*pair} <= {*header}]
+        levels = sorted(
+            (name for name in header if re.fullmatch(r"level_\d{1,3}", name)), key=lambda name: int(name[6:])
+        )
+        label = next((name for name in _LABEL if name in header), "")
+        return cls([name for name in _MEDIA if name in header], label, levels, times, is_epic)
+
+    def missing(self) -> list[str]:
+        """What the table lacks, for people."""
+        there = {"a clip": self.clips, "a label": self.label or self.levels, "the times": self.times}
+        return [what for what, columns in there.items() if not columns]
 
 
 class _Place(NamedTuple):
@@ -37,12 +98,15 @@ class _Place(NamedTuple):
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file begins with a header of such a table."""
-    if path.suffix.lower() not in (".csv", ".tsv", ".txt"):
+    """Whether a file begins with a header of such a table, or of one that lacks one of the three things needed."""
+    if Path(path.name.lower().removesuffix(".gz")).suffix not in (".csv", ".tsv", ".txt"):
         return False
-    line = head.removeprefix(b"\xef\xbb\xbf").split(b"\n")[0].decode("utf-8", "replace")
-    columns = _names(next(csv.reader([line], delimiter=_delimiter(line)), []))
-    return "label" in columns and bool({*_MEDIA} & {*columns}) and any({*pair} <= {*columns} for pair in _TIMES)
+    line = first_line(head)
+    try:
+        header = _names(next(csv.reader([line], delimiter=_delimiter(line)), []))
+    except csv.Error:
+        return False
+    return len(header) > 1 and len(_Columns.of(header).missing()) < 2
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -51,28 +115,46 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     clips_file = path.with_name("clips.csv")
     paths: dict[tuple[str, str], str] = {}
     if clips_file.is_file() and clips_file != path:
-        for number, row in _rows(clips_file):
-            place = _place(row, options, f"{clips_file}:{number}", findings, paths)
-            if place is None:
-                continue
-            paths[place.case, place.clip] = place.media
-            yield from _first_time(place, seen, annotated=bool(_first(row, _ANNOTATOR)))
-    for number, row in _rows(path):
+        header, rows = _table(clips_file, findings)
+        if {"case", "clip", "path"} <= {*header}:  # another program's file of this name says other things
+            for number, row in rows:
+                place = _place(row, header, options, f"{clips_file}:{number}", findings, {})
+                if place is not None:
+                    paths[place.case, place.clip] = place.media
+                    yield from _first_time(place, seen, annotated=bool(_first(row, _ANNOTATOR)))
+    header, rows = _table(path, findings)
+    columns = _Columns.of(header)
+    if missing := columns.missing():
+        raise ExportError(
+            f"{path} is a table, but no column says {' or '.join(missing)}; it has: {', '.join(header)[:300]}", _NEEDS
+        )
+    whole = columns.times[0][:2] in (("start", "end"), ("start", "stop"), ("from", "to"))
+    for number, row in rows:
         where = f"{path}:{number}"
-        place = _place(row, options, where, findings, paths)
+        place = _place(row, columns.clips, options, where, findings, paths)
         if place is None:
             continue
         yield from _first_time(place, seen)
-        basis = _basis(row)
-        label = split_path(row.get("label", ""))
+        basis = _basis(row, columns)
+        levels = tuple(row[name] for name in columns.levels if row.get(name))
+        label = split_path(row.get(columns.label, "")) if columns.label else levels
         fault = basis if isinstance(basis, str) else basis.fault() if label else "no label"
         if isinstance(basis, str) or fault:
             findings.fault(where, str(fault))
             continue
+        whole = whole and isinstance(basis, Seconds) and basis.end > 1 and all(
+            row[name].isdecimal() for name in columns.times[0][:2]
+        )  # fmt: skip
         yield Span(
             case=place.case, clip=place.clip, label=label, annotator=place.annotator, status=Status.ACCEPTED,
             source=SOURCE, annotation_id="", region_id=row.get("region") or f"row {number}", basis=basis,
         )  # fmt: skip
+    if whole and rows:
+        start, stop, _ = columns.times[0]
+        findings.warn(
+            f"{path}: {start} and {stop} are read as seconds, though all are whole numbers",
+            "where they are frames, name the columns start_frame and stop_frame; if milliseconds, start_ms and end_ms",
+        )
 
 
 def _first_time(place: _Place, seen: set[_Place], *, annotated: bool = True) -> Iterator[Record]:
@@ -88,63 +170,100 @@ def _first_time(place: _Place, seen: set[_Place], *, annotated: bool = True) -> 
 
 def _place(
     row: Mapping[str, str],
+    columns: Sequence[str],
     options: ReadOptions,
     where: str,
     findings: Findings,
     paths: Mapping[tuple[str, str], str],
 ) -> _Place | None:
-    media = _first(row, _MEDIA)
+    media = _first(row, [name for name in _MEDIA if name in columns])
     if not media:
         findings.fault(where, "no clip is named")
         return None
-    case, clip = row.get("case", ""), split_suffix(file_name(media_path(media)))[0] if "." in media else media
-    clip = row.get("clip") or clip
+    path = media_path(media)
+    case, clip = row.get("case", ""), row.get("clip") or (clip_name(path) if "." in path else path)
     if not case or options.rule is not None:
+        known = paths.get((case, clip))
         try:
-            case = options.case_of(media_path(paths.get((case, clip), media)))
+            case, found = (options.case_of(media_path(known)), clip) if known else options.identify(media)
         except ClipError as error:
-            findings.fault(where, error.message)
+            findings.fault(where, error.message, error.hint)
             return None
+        clip = clip if row.get("clip") and split_suffix(clip)[1].lower() not in VIDEO_SUFFIXES else found
     name = _first(row, _ANNOTATOR) or SOURCE
     media = media if "." in media or "/" in media else f"{case}/{media}"
     return _Place(case, clip, paths.get((case, clip), media), options.annotator(name))
 
 
-def _basis(row: Mapping[str, str]) -> Basis | str:
+def _basis(row: Mapping[str, str], columns: _Columns) -> Basis | str:
     """The row's own values; a text says what is wrong with them."""
-    for (start, stop), is_frames in zip(_TIMES, (True, False), strict=True):
+    for start, stop, kind in columns.times:
         if row.get(start) and row.get(stop):
             try:
-                if is_frames:
-                    return Frames(int(row[start]), int(row[stop]))
-                return Seconds(float(row[start]), float(row[stop]))
+                if kind == "frames":
+                    return Frames(_frame(row[start]), _frame(row[stop]))
+                tolerance = CENTISECONDS_TOLERANCE if columns.is_epic else SECONDS_TOLERANCE
+                unit = 1000 if kind == "milliseconds" else 1
+                return Seconds(_seconds(row[start]) / unit, _seconds(row[stop]) / unit, float(tolerance))
             except ValueError:
-                kind = "whole numbers" if is_frames else "numbers"
-                return f"{start} {row[start]!r}, {stop} {row[stop]!r}: not {kind}"
-    return "no times: neither start_frame and stop_frame nor start_s and end_s"
+                are = "whole numbers" if kind == "frames" else "numbers, nor times as HH:MM:SS.mmm"
+                return f"{start} {row[start][:40]!r}, {stop} {row[stop][:40]!r}: not {are}"
+    wanted = dict.fromkeys(f"{start} and {stop}" for start, stop, _ in columns.times)
+    return f"no times: neither {' nor '.join(wanted)}" if len(wanted) > 1 else f"no times: no {next(iter(wanted))}"
+
+
+def _frame(text: str) -> int:
+    """25, and 25.0 as tables of floating-point numbers have it. Raises ValueError."""
+    match = re.fullmatch(r"([+-]?\d{1,18})(?:[.,]0*)?", text)
+    if match is None:
+        raise ValueError(text)
+    return int(match[1])
+
+
+def _seconds(text: str) -> float:
+    """Seconds in 90.5, 90,5, 1:30.5 or 00:01:30,500. Raises ValueError."""
+    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:[.,]\d{1,12})?)", text)
+    if clock is not None:
+        hours, minutes, seconds = clock.groups()
+        return (int(hours or 0) * 60 + int(minutes)) * 60 + float(seconds.replace(",", "."))
+    if "_" in text or len(text) > 40:  # Python reads 1_000
+        raise ValueError(text)
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 def _first(row: Mapping[str, str], names: Sequence[str]) -> str:
     return next((row[name] for name in names if row.get(name)), "")
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Each row with its line number; columns by lower-case name."""
+def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """The header, in lower case, and each row with its line number. Raises ExportError."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            first = file.readline()
-            file.seek(0)
-            table = csv.reader(file, delimiter=_delimiter(first))
-            header = _names(next(table, []))
-            for row in table:
-                if row:
-                    yield table.line_num, {n: v.strip() for n, v in zip(header, row, strict=False)}
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ExportError(f"cannot read {path}: {error}", "it should be a CSV file in UTF-8") from error
+        text, guessed = decode(read_bytes(path), windows=True)
+    except OSError as error:
+        raise ExportError(f"cannot read {path}: {error.strerror or error}", "it should be a CSV file") from error
+    except TextError as error:
+        raise ExportError(f"{path}: {error}", "save it again as CSV in UTF-8") from error
+    if guessed:
+        findings.warn(f"{path} is {guessed}", "where that reads wrongly, save it again as CSV in UTF-8")
+    first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
+    header: list[str] = []
+    rows = []
+    try:
+        for row in table:
+            cells = [cell.strip() for cell in row]
+            if not header:
+                header = _names(cells)
+            elif any(cells):
+                rows.append((table.line_num, dict(zip(header, cells, strict=False))))
+    except csv.Error as error:
+        raise ExportError(f"{path}:{table.line_num}: {error}", "it should be a CSV file in UTF-8") from error
+    return header, rows
 
 
 def _names(header: Sequence[str]) -> list[str]:
-    return [name.strip().lower() for name in header]
+    """'Start (s)' is start_s."""
+    return [re.sub(r"[^\w.]+", "_", name.strip().lower()).strip("_") for name in header]
 
 
 def _delimiter(line: str) -> str:

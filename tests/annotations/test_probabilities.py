@@ -1,0 +1,129 @@
+"""Probabilities of rows into stretches, against what is done one row after the other."""
+
+from fractions import Fraction
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from lsvid.annotations.probabilities import (
+    FloatArray,
+    ProbabilityOptions,
+    above,
+    certainty,
+    faults_of,
+    running_median,
+    stretches,
+)
+from lsvid.errors import SettingsError
+
+ONE = Fraction(1)
+tables = st.integers(0, 30).flatmap(
+    lambda n: arrays(np.float64, (n, 3), elements=st.sampled_from([0.0, 0.1, 0.25, 0.4, 0.5, 0.8, 1.0]))
+)
+
+
+def plain_joined(values: FloatArray, shortest: int) -> list[tuple[int, int]]:
+    """(class, rows) of each run, the shortest given away first."""
+    runs = [[label, len(list(rows))] for label, rows in groupby(values.argmax(axis=1).tolist())]
+    while len(runs) > 1:
+        at = min(range(len(runs)), key=lambda k: (runs[k][1], k))
+        if runs[at][1] >= shortest:
+            break
+        start = sum(length for _, length in runs[:at])
+        rows = values[start : start + runs[at][1]]
+        sides = [k for k in (at - 1, at + 1) if 0 <= k < len(runs)]
+        best = max(sides, key=lambda k: rows[:, runs[k][0]].sum())
+        runs[best][1] += runs[at][1]
+        del runs[at]
+        runs = [[label, sum(run[1] for run in group)] for label, group in groupby(runs, key=lambda run: run[0])]
+    return [(label, length) for label, length in runs]
+
+
+@given(tables, st.integers(0, 6))
+def test_the_most_probable_class(values: FloatArray, shortest: int) -> None:
+    found = stretches(values, ONE, ProbabilityOptions(min_duration_s=Fraction(shortest)))
+    expected = plain_joined(values, shortest) if len(values) else []
+    assert [(one.label, one.stop - one.start) for one in found] == expected
+    assert [one.start for one in found][1:] == [one.stop for one in found][:-1]  # every row has one class
+    for one in found:
+        assert one.score == pytest.approx(values[one.start : one.stop, one.label].mean())
+
+
+@given(tables, st.integers(0, 4))
+def test_hysteresis(values: FloatArray, shortest: int) -> None:
+    options = ProbabilityOptions(min_duration_s=Fraction(shortest), hysteresis=(0.5, 0.25))
+    found = {(one.label, one.start, one.stop) for one in stretches(values, ONE, options)}
+    expected = set()
+    for label, column in enumerate(values.T):
+        start = 0
+        for is_above, rows in groupby(value >= 0.25 for value in column.tolist()):
+            stop = start + len(list(rows))
+            if is_above and column[start:stop].max() >= 0.5 and stop - start >= shortest:
+                expected.add((label, start, stop))
+            start = stop
+    assert found == expected
+
+
+@given(tables, st.integers(0, 9))
+def test_running_median(values: FloatArray, window: int) -> None:
+    found = running_median(values, window)
+    half = window // 2
+    for row in range(len(values)):
+        around = [values[min(max(k, 0), len(values) - 1)] for k in range(row - half, row + half + 1)]
+        expected = np.median(around, axis=0) if window >= 3 else values[row]
+        assert found[row].tolist() == expected.tolist()
+
+
+def test_a_median_takes_single_rows_away() -> None:
+    values = np.array([[0.9, 0.1]] * 5 + [[0.2, 0.8]] + [[0.9, 0.1]] * 5)
+    assert len(stretches(values, ONE, ProbabilityOptions())) == 3
+    (one,) = stretches(values, ONE, ProbabilityOptions(median_s=Fraction(3)))
+    assert one.score == pytest.approx((0.9 * 10 + 0.2) / 11)  # of what the model said
+
+
+def test_above() -> None:
+    assert above(np.array([0.3, 0.6, 0.3, 0.1, 0.3, 0.3]), 0.5, 0.3) == [(0, 3)]
+
+
+def test_many_short_runs_take_no_square_of_time() -> None:
+    values = np.random.default_rng(0).random((200_000, 5))
+    found = stretches(values, Fraction(25), ProbabilityOptions(min_duration_s=Fraction(2)))
+    assert min(one.stop - one.start for one in found) >= 50
+
+
+def test_certainty() -> None:
+    values = np.array([[0.9, 0.1], [0.5, 0.5]])
+    assert certainty(values, ProbabilityOptions()) == pytest.approx(0.7)
+    assert certainty(values, ProbabilityOptions(hysteresis=(0.5, 0.5))) == pytest.approx(0.7)
+    assert certainty(np.zeros((0, 2)), ProbabilityOptions()) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        (np.zeros(3), "has the shape (3,), not (T, C)"),
+        (np.array([["a", "b"]]), "not numbers"),
+        (np.zeros((3, 4)), "has 4 columns for 2 classes"),
+        (np.array([[0.0, np.nan]]), "1 that are no number, the first in row 0, column 1"),
+        (np.array([[0.0, 1.0], [2.5, 0.0]]), "1 outside 0 to 1, the first in row 1, column 0: 2.5; are these logits?"),
+    ],
+)
+def test_faults(values: np.ndarray, says: str) -> None:  # type: ignore[type-arg]
+    assert any(says in fault for fault in faults_of(values, 2))
+
+
+def test_the_rounding_of_32_bits_is_no_fault() -> None:
+    assert faults_of(np.array([[1.0000001, -1e-8]], dtype=np.float32), 2) == []
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"fps": Fraction(0)}, {"median_s": Fraction(-1)}, {"hysteresis": (0.3, 0.5)}, {"hysteresis": (2.0, 0.5)}],
+)
+def test_settings_that_cannot_be(options: dict[str, object]) -> None:
+    with pytest.raises(SettingsError, match="choose"):
+        ProbabilityOptions(**options)  # type: ignore[arg-type]
