@@ -6,7 +6,7 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "redaction", "errors", "redaction", "findings", "progress", "files", "workers", "labels", "video", "annotations", "labeling", "readers",
+    "redaction", "errors", "findings", "progress", "files", "workers", "labels", "video", "annotations", "labeling", "readers",
     "writers", "analysis", "training", "report", "label_studio", "reading", "dataset", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
