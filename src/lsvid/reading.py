@@ -3,7 +3,6 @@
 A `ReadRequest` says all of it, and `read_located` does it. The command line and `lsvid.read` both come through here.
 """
 
-import csv
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
@@ -29,6 +28,7 @@ from lsvid.annotations.stages import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.outputs import sha256
 from lsvid.files.storage import is_s3
+from lsvid.files.texts import TextError, csv_rows, read_text
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
 from lsvid.labels.tree import LabelTree
@@ -229,14 +229,13 @@ def read_located(
 def read_map(path: str, columns: str) -> dict[str, str]:
     """First column -> second, of a CSV file of two. `columns` says what they are. Raises SettingsError."""
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
-    bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
-    if bad:
-        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
-    return {old.strip(): new.strip() for old, new in rows}
+        rows = list(csv_rows(read_text(Path(path)).text))
+    except TextError as error:
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file in UTF-8: {columns}") from error
+    for number, cells in rows:
+        if len(cells) != 2:
+            raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
+    return {old: new for _, (old, new) in rows}
 
 
 def rate_of(value: float | str | Fraction, what: str) -> Fraction:

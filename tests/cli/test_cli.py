@@ -16,8 +16,7 @@ from click.testing import CliRunner
 import lsvid.errors
 from lsvid import __version__
 from lsvid.cli import COMMANDS, cli
-from lsvid.cli.output import Output, output_options
-from lsvid.cli.program import reader_has_gone
+from lsvid.cli.output import Output, output_options, reader_has_gone
 from lsvid.errors import LabelFileError, LsvidError, ServerError
 from lsvid.findings import Findings
 

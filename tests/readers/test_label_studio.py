@@ -226,7 +226,7 @@ def test_a_rate_that_the_editor_cannot_parse_is_24_with_a_warning(tmp_path: Path
         (region(9, 3, "A"), "reversed: frames 9 to 3"),
         (region(1.5, 3, "A"), "not whole frame numbers: 1.5 to 3"),
         (region(None, 3, "A"), "not whole frame numbers: None to 3"),
-        (region("1", 3, "A"), "not whole frame numbers: '1' to 3"),
+        (region("one", 3, "A"), "not whole frame numbers: 'one' to 3"),
         (region(True, 3, "A"), "not whole frame numbers: True to 3"),
         (region(1, 3), "no label"),
         ({"id": "r1", "type": "timelinelabels", "value": {"timelinelabels": ["A"]}}, "no ranges"),
@@ -274,7 +274,7 @@ def test_the_only_value_that_names_a_video_is_the_video(tmp_path: Path) -> None:
         ("[1, 2]", "item 1 is not a JSON object"),
         ('{"a": 1}', "is none of the exports that lsvid reads (lsvid spans, Label Studio JSON, Prodigy JSONL, "),
         ('[{"id": 1, "data"', "is not whole JSON"),
-        ("\x00\x01\x02", "export.json:1 is not JSON"),
+        ("\x00\x01\x02", "it looks like text in another encoding than UTF-8, or no text"),
         ('[{"id":1,"annotation_id":1,"annotator":1,"lead_time":2.0,"video":"x"}]', "is Label Studio's JSON_MIN"),
     ],
 )

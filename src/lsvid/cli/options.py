@@ -66,11 +66,13 @@ def document_root_option(command: Function) -> Function:
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """A click callback: seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
     if value is None:
         return None
     try:
-        found = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        found = exact(value)
+    except ValueError:
         found = Fraction(-1)
     if found < 0:
         raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)

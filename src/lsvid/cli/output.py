@@ -1,5 +1,6 @@
 """What a command says: data or one JSON document on standard output, everything else on standard error."""
 
+import errno
 import json
 import os
 import re
@@ -31,6 +32,11 @@ class ReaderGoneError(Exception):
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
+    """Whether a write failed since whoever read our standard output has gone; Windows has another number for it."""
+    return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
 
 
 class Output:
@@ -100,11 +106,12 @@ class Output:
             raise SettingsError("standard output is closed", "name a file with -o, or leave out '>&-'")
         try:
             sys.stdout.flush()
-            sys.stdout.buffer.writelines(chunks)
+            for chunk in chunks:
+                sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
         except OSError as error:
             forget_stdout()
-            if isinstance(error, BrokenPipeError):
+            if reader_has_gone(error):
                 raise ReaderGoneError from error
             from lsvid.files.folders import write_error  # only where something is wrong
 
@@ -165,4 +172,4 @@ def output_options(command: Command) -> Command:
     return click.make_pass_decorator(Output)(command)  # type: ignore[return-value]
 
 
-__all__ = ["LsvidError", "Output", "ReaderGoneError", "forget_stdout", "output_options", "plain"]
+__all__ = ["LsvidError", "Output", "ReaderGoneError", "forget_stdout", "output_options", "plain", "reader_has_gone"]

@@ -1,6 +1,5 @@
 """What concerns the program as a whole: its signals, its standard streams, its encoding."""
 
-import errno
 import io
 import os
 import signal
@@ -25,9 +24,9 @@ class Interrupted(KeyboardInterrupt):
 def begin() -> None:
     """Make the process fit for what follows; to be called before anything else."""
     catch_signals()
-    _speak_utf8()
+    _take_names_as_they_are()
     _open_streams()
-    _write_utf8()
+    _speak_utf8()
 
 
 def catch_signals() -> None:
@@ -63,22 +62,12 @@ def exit_code_of(error: BaseException) -> int:
     return 128 + (cause.number if isinstance(cause, Interrupted) else signal.SIGINT)
 
 
-def _speak_utf8() -> None:
+def _take_names_as_they_are() -> None:
     """Begin anew in Python's UTF-8 mode where the locale knows ASCII only: names of files are to be as they are."""
     if sys.getfilesystemencoding().lower() in ("utf-8", "utf8") or os.environ.get("PYTHONUTF8") == "1":
         return
     with suppress(OSError):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
-
-
-def _write_utf8() -> None:
-    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
-
-    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
 
 
 def _open_streams() -> None:
@@ -95,24 +84,30 @@ def _open_streams() -> None:
                 setattr(sys, name, open(number, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: PTH123, SIM115
 
 
+def _speak_utf8() -> None:
+    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
+
+    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding=None if stream.isatty() else "utf-8", errors="backslashreplace")
+
+
 @contextmanager
 def reader_may_go() -> Iterator[None]:
     """Tells a reader of standard output who has gone from other pipes that break; click takes all for the one."""
-    from lsvid.cli.output import ReaderGoneError
+    from lsvid.cli.output import ReaderGoneError, reader_has_gone
+    from lsvid.errors import DataError
 
     try:
         yield
     except OSError as error:
-        if not reader_has_gone(error):
-            raise
-        if _stdout_is_broken():
+        if reader_has_gone(error) and _stdout_is_broken():
             raise ReaderGoneError from error
-        raise RuntimeError("a pipe to another process broke") from error
-
-
-def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
-    """Whether a write failed since whoever read it has gone; Windows has another number for it."""
-    return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
+        if isinstance(error, BrokenPipeError):
+            raise DataError("a process that was needed has gone", "run the same command again") from error
+        raise
 
 
 def _stdout_is_broken() -> bool:

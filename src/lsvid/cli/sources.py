@@ -200,19 +200,18 @@ def note_changes(output: "Output", changes: Any) -> None:
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
     """Old label -> new, from what --rename was given. Raises SettingsError."""
-    from pathlib import Path
-
     from lsvid.reading import read_map
+    from lsvid.video.clips import is_file
 
     renames: dict[str, str] = {}
     for value in values:
-        if Path(value).is_file():
+        if is_file(value):
             renames |= read_map(value, "old label, new label")
             continue
         old, equals, new = value.partition("=")
         if not (equals and old.strip() and new.strip()):
             raise SettingsError(
-                f"--rename {value!r} is neither OLD=NEW nor a file",
+                f"--rename {value[:200]!r} is neither OLD=NEW nor a file",
                 "write --rename 'old label=new label', or name a CSV file of two columns",
             )
         renames[old] = new

@@ -254,6 +254,7 @@ class LocalFolder:
             self.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.path)
             yield self.path
+            remove_leftovers(self.path)  # of a process that was still about to end
 
 
 class S3Folder:

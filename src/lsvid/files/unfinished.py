@@ -43,10 +43,16 @@ def remove_leftovers(folder: Path, of: str | None = None) -> None:
     a week. What cannot be removed stays.
     """
     stem = ".*" if of is None else re.escape(_short(of))
-    pattern = re.compile(rf"\.{stem}\.(.+)-(\d+)\.part(?:\..+)?", re.DOTALL)
+    ours, anybodys = (
+        re.compile(rf"\.{stem}\.{host}-(\d{{1,9}})\.part(?:\..+)?", re.DOTALL)
+        for host in (re.escape(platform.node()), ".+")
+    )
     for entry in list(os.scandir(folder)):
-        match = pattern.fullmatch(entry.name)
-        if match is None or not _is_left(entry, match[1], int(match[2])):
+        if match := ours.fullmatch(entry.name):
+            is_left = not is_running(int(match[1]))
+        else:
+            is_left = anybodys.fullmatch(entry.name) is not None and _is_old(entry)
+        if not is_left:
             continue
         with suppress(OSError):
             if entry.is_dir(follow_symlinks=False):
@@ -61,9 +67,7 @@ def _short(stem: str) -> str:
     return stem if len(name) <= 100 else hashlib.sha256(name).hexdigest()[:32]
 
 
-def _is_left(entry: "os.DirEntry[str]", host: str, process_id: int) -> bool:
-    if host == platform.node():
-        return not is_running(process_id)
+def _is_old(entry: "os.DirEntry[str]") -> bool:
     try:
         changed = [entry.stat(follow_symlinks=False).st_mtime]
         if entry.is_dir(follow_symlinks=False):

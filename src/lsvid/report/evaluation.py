@@ -54,7 +54,7 @@ def write_evaluation(
 
 
 def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows({k: "" if v is None or v != v else v for k, v in row.items()} for row in rows)  # noqa: PLR0124 - NaN

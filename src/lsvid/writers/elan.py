@@ -50,10 +50,7 @@ def write(export: Export) -> list[str]:
 
 
 def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`.
-
-    None where there is no folder on this machine, or it is on another drive of Windows.
-    """
+    """The address of the file at `path`, and the one relative to `folder`; None on another drive, and from S3."""
     if folder is None:
         return path.as_uri(), None
     flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
