@@ -57,7 +57,8 @@ LINE = json.dumps(task(region()), ensure_ascii=False)
     [
         TEXT.encode(), TEXT.encode("utf-8-sig"), TEXT.encode("utf-16"), TEXT.encode("utf-16-le"),
         TEXT.encode("utf-16-be"), LINE.encode("utf-16"), json.dumps(task(region()), indent=1).encode(),
-        b"\n\n \r\n" + LINE.encode() + b"\r\n\r\n", b"\r" + LINE.encode() + b"\r", gzip.compress(TEXT.encode(), mtime=0),
+        b"\n\n \r\n" + LINE.encode() + b"\r\n\r\n", b"\r" + LINE.encode() + b"\r",
+        gzip.compress(TEXT.encode(), mtime=0),
         gzip.compress(LINE.encode("utf-16"), mtime=0),
     ],
     ids=lambda content: content[:6].hex(),

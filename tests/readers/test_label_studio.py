@@ -99,12 +99,24 @@ def test_one_task_a_line_and_one_object_are_read_too(tmp_path: Path) -> None:
 def test_skipped_drafts_and_predictions_have_their_status(tmp_path: Path) -> None:
     one = task(was_cancelled=True) | {
         "drafts": [{"id": 21, "user": "anna@x.org", "result": [region(1, 2, "A")]}],
-        "predictions": [{"id": 31, "model_version": "v3", "score": 0.5, "result": [region(3, 4, "A")]}, 32],
+        "predictions": [
+            {
+                "id": 31,
+                "model_version": "v3",
+                "score": 0.5,
+                "result": [region(3, 4, "A"), region(5, 6, "A", region_id="r2") | {"score": 0.25}],
+            },
+            32,
+        ],
     }
     records, findings = read(tmp_path, one, annotators={"5": "eve@x.org"})
     found = {(r.annotator, r.status) for r in records if isinstance(r, Annotation)}
     assert found == {("eve@x.org", Status.SKIPPED), ("anna@x.org", Status.DRAFT), ("v3", Status.PREDICTION)}
-    assert [(span.status, span.score) for span in spans(records)] == [(Status.DRAFT, None), (Status.PREDICTION, 0.5)]
+    assert [(span.status, span.score) for span in spans(records)] == [
+        (Status.DRAFT, None),
+        (Status.PREDICTION, 0.5),  # of the whole prediction
+        (Status.PREDICTION, 0.25),  # of the region
+    ]
     assert findings.left_out == [("task 1, prediction 32", "a prediction of which the export gives only the id")]
 
 

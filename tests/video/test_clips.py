@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.video.clips import CaseRule, find_clips, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, clip_key, find_clips, missing_numbers, natural_key, recorded_later
 from lsvid.video.lookup import ClipFinder, media_path
 
 RULE = CaseRule.parse()
@@ -191,6 +191,23 @@ def test_natural_order_does_not_depend_on_the_order_of_arrival(names: list[str])
     assert [n for n in ordered if "0" not in n] == ["clip_1", "clip_2", "Clip_3", "x"]
     names.reverse()
     assert ordered == sorted(names, key=natural_key)
+
+
+GOPRO = ["GOPR0099", "GP010099", "GP020099", "gh010155", "GH020155", "GX010156", "GX020156", "GX100156", "GH010157"]
+
+
+def test_gopros_chapters_are_in_the_order_of_recording() -> None:
+    assert sorted({*GOPRO}, key=clip_key) == GOPRO
+    plain = ["GH1", "GOPRO_2", "clip_1", "clip_2", "clip_10", "GH010155_cut"]  # not GoPro's scheme: as everywhere
+    assert sorted(plain, key=clip_key) == sorted(plain, key=natural_key)
+    assert missing_numbers(GOPRO) == [f"GX{number:02}0156" for number in range(3, 10)]
+    assert missing_numbers(["GH020155", "GH010156", "GH010165", "GP010001"]) == ["GH010155", "GOPR0001"]
+
+
+def test_recorded_times_that_contradict_the_order() -> None:
+    assert recorded_later([("a", "2021-12-28T08:03:00Z"), ("b", None), ("c", "2021-12-28T08:02:00Z")]) == ("a", "c")
+    assert recorded_later([("a", "2021-12-28T08:03:00Z"), ("b", "x"), ("c", "2021-12-28T09:03:00+01:00")]) is None
+    assert recorded_later([]) is None
 
 
 def test_missing_numbers_of_a_sequence() -> None:

@@ -114,6 +114,40 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         return Seconds(start, end, self.tolerance) if start < end else None
 
 
+class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="container_seconds"):
+    """Seconds `[start, end)` as desktop programs count them, from where the container starts; else as Seconds.
+
+    For an MP4 file that is the same. An MPEG program stream starts half a second in, a transport stream anywhere up to
+    26 hours; browsers show those times, desktop programs begin at zero.
+    """
+
+    start: float
+    end: float
+    tolerance: float = float(SECONDS_TOLERANCE)
+
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        return Seconds(self.start, self.end, self.tolerance).fault()
+
+    def frames(self, index: FrameIndex) -> tuple[int, int]:
+        """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
+        if self.start < -OUTSIDE_TOLERANCE_S:
+            raise OutsideClipError(f"{self.start:.3f} s lies before the clip")
+        return self._on_timeline(index).frames(index)
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """As for Seconds."""
+        return self._on_timeline(index).is_cut(index)
+
+    def cut(self, index: FrameIndex) -> Seconds | None:
+        """What of it lies in the clip, on the presentation timeline, or None where nothing does."""
+        return self._on_timeline(index).cut(index)
+
+    def _on_timeline(self, index: FrameIndex) -> Seconds:
+        start_s = float(index.container_start_s)
+        return Seconds(self.start + start_s, self.end + start_s, self.tolerance)
+
+
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     """Frames `[start, stop)`, counted from 0."""
 
@@ -143,7 +177,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 
-Basis = LsFrames | Seconds | Frames
+Basis = LsFrames | Seconds | ContainerSeconds | Frames
 
 
 class _Record(msgspec.Struct, kw_only=True, tag_field="record"):

@@ -1,22 +1,20 @@
 """`lsvid export-frames`."""
 
-import re
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from lsvid.cli.groups import BOUNDARIES, PICTURES, WRITTEN, Function, command, group, option
-from lsvid.cli.options import open_workers, scheduler_option
+from lsvid.cli.options import open_workers, parse_size, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
-from lsvid.writers import WRITERS
+from lsvid.writers import WRITERS, format_of
 
 if TYPE_CHECKING:
     from lsvid.annotations.boundaries import BoundaryOptions
     from lsvid.reading import ReadRequest
     from lsvid.writers.export import Manifest, WriteOptions
-    from lsvid.writers.images import ImageRequest
 
 
 def write_options(command: Function) -> Function:
@@ -40,6 +38,13 @@ def write_options(command: Function) -> Function:
                help="K splits by case for cross-validation."),
         option(WRITTEN, "--seed", type=int, default=0, show_default=True,
                help="Of the splits: the same seed, the same splits."),
+        option(WRITTEN, "--phases", multiple=True, metavar="LABEL",
+               help="The labels below it are one a frame; may be repeated."),
+        option(WRITTEN, "--tools", multiple=True, metavar="LABEL",
+               help="The labels below it may hold at once; may be repeated."),
+        option(WRITTEN, "--flavour", metavar="NAME", help="Of --format surgical: whose reader is to take it."),
+        option(WRITTEN, "--base", type=click.IntRange(0, 1),
+               help="Of --flavour autolaparo: the id of the first phase."),
         option(WRITTEN, "--background", metavar="NAME",
                help="Label for frames that have none; by default they stay empty."),
         option(WRITTEN, "--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too."),
@@ -64,6 +69,10 @@ def _write_options(
     shares: str | None,
     folds: int | None,
     seed: int,
+    phases: tuple[str, ...],
+    tools: tuple[str, ...],
+    flavour: str | None,
+    base: int | None,
     background: str | None,
     include_unannotated: bool,
     images: bool,
@@ -75,16 +84,21 @@ def _write_options(
 ) -> "WriteOptions":
     from lsvid.annotations.splits import SplitOptions, parse_shares
     from lsvid.reading import rate_of
+    from lsvid.video.pictures import PictureOptions
     from lsvid.writers.export import WriteOptions
     from lsvid.writers.formats import FormatOptions
+    from lsvid.writers.images import ImageRequest
 
     if shares is not None and folds is not None:
         raise click.UsageError("--split and --folds: one of the two")
-    if not images:
+    has_own_pictures = "picture" in format_of(file_format).options
+    if not images and not has_own_pictures:
         given = {"all-frames": all_frames, "quality": quality, "size": size, "short-side": short_side}
         for name, value in given.items():
             if value:
                 raise click.UsageError(f"--{name} is about pictures: it needs --images")
+    picture = PictureOptions(image_format, quality, parse_size(size), short_side)
+    is_picture_given = not images and (quality or size or short_side)
     is_split = shares is not None or folds is not None
     splits = SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed) if is_split else None
     return WriteOptions(
@@ -93,22 +107,11 @@ def _write_options(
         sample_fps=None if sample_fps is None else rate_of(sample_fps, "--sample-fps"),
         background=background,
         include_unannotated=include_unannotated,
-        images=_images(image_format, quality, size, short_side, all_frames=all_frames) if images else None,
-        of_format=FormatOptions(split_by, level, unit, splits),
+        images=ImageRequest(picture, all_frames) if images else None,
+        of_format=FormatOptions(
+            split_by, level, unit, splits, phases, tools, flavour, base, picture if is_picture_given else None
+        ),
     )
-
-
-def _images(
-    image_format: str, quality: int | None, size: str | None, short_side: int | None, *, all_frames: bool
-) -> "ImageRequest":
-    from lsvid.video.pictures import PictureOptions
-    from lsvid.writers.images import ImageRequest
-
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", size) if size else None
-    if size and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
-        raise click.BadParameter(f"{size!r} is no size such as 224 or 320x240", param_hint="--size")
-    stretched = (int(match[1]), int(match[2] or match[1])) if match else None
-    return ImageRequest(PictureOptions(image_format, quality, stretched, short_side), all_frames)
 
 
 @command("export-frames")
@@ -171,7 +174,7 @@ def export_frames(
     from lsvid.annotations.merge import MergeOptions
     from lsvid.dataset import tidied, write_dataset
 
-    if jobs is not None and options.images is None:
+    if jobs is not None and options.images is None and "picture" not in format_of(options.format).options:
         raise click.UsageError("--jobs is about pictures: it needs --images")
     merging = MergeOptions(merge, request.annotator_order) if merge else None
     if merging and request.selection and request.selection.annotations == "all":

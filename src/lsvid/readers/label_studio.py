@@ -40,6 +40,9 @@ SOURCE = "label-studio"
 META_KEY = "lsvid"
 """In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
 
+DECIDES = "decides"
+"""In a task's data: the project whose annotators differ about the clip. What is submitted here is the ground truth."""
+
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
 
@@ -58,7 +61,11 @@ class _Result(msgspec.Struct):
     type: str = ""
     id: str | int | None = None
     from_name: str | None = None
+    score: float | None = None
     value: _Value = msgspec.field(default_factory=_Value)
+
+
+_Region = tuple[str, tuple[str, ...], Basis, float | None]
 
 
 class _Work(msgspec.Struct):
@@ -233,14 +240,16 @@ class _TaskReader:
         annotation_id = str(work.id)
         yield Annotation(
             case=self.case, clip=self.clip, annotator=annotator, status=status, source=SOURCE,
-            annotation_id=annotation_id, ground_truth=bool(work.ground_truth),
+            annotation_id=annotation_id,
+            ground_truth=bool(work.ground_truth) or (kind == "annotation" and DECIDES in self.task.data),
             updated_at=work.updated_at or work.created_at or "", score=work.score,
         )  # fmt: skip
         where = f"{self.place}, {kind} {annotation_id}"
-        for region_id, label, basis in self._regions(where, work.result or []):
+        for region_id, label, basis, score in self._regions(where, work.result or []):
             yield Span(
                 case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
-                annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
+                annotation_id=annotation_id, region_id=region_id, basis=basis,
+                score=work.score if score is None else score,
             )  # fmt: skip
 
     def _carried(self, work: _Work) -> _Carried | None:
@@ -252,8 +261,8 @@ class _TaskReader:
         except msgspec.ValidationError:
             return None
 
-    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
-        """(region id, label path, values) of every span in one annotation's results."""
+    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[_Region]:
+        """(region id, label path, values, score) of every span in one annotation's results."""
         choices: defaultdict[str, list[_Result]] = defaultdict(list)
         regions = []
         for number, result in enumerate(results, start=1):
@@ -283,11 +292,9 @@ class _TaskReader:
                 continue
             for basis in self._values(place, result):
                 for label in self._labels(place, names, choices[region_id]):
-                    yield region_id, label, basis
+                    yield region_id, label, basis, result.score
 
-    def _chosen_without_label(
-        self, place: str, region_id: str, results: Sequence[_Result]
-    ) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
+    def _chosen_without_label(self, place: str, region_id: str, results: Sequence[_Result]) -> Iterator[_Region]:
         """The spans of a region that somebody drew without a label, and chose for: what was chosen is its label."""
         for result in results:
             if not result.value.ranges and (result.value.start is None or result.value.end is None):
@@ -296,7 +303,7 @@ class _TaskReader:
             paths, nested = _paths(result)
             for basis in self._values(place, result):
                 for path in _meant(paths, multiple=True) if nested else paths:
-                    yield region_id, _named(self.options.tree, path), basis
+                    yield region_id, _named(self.options.tree, path), basis, result.score
 
     def _values(self, place: str, result: _Result) -> Iterator[Basis]:
         value = result.value

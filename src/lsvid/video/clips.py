@@ -8,8 +8,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 import natsort
@@ -189,11 +191,51 @@ def natural_key(text: str) -> tuple[object, ...]:
     return (_natural(text), text)
 
 
+def clip_key(name: str) -> tuple[object, ...]:
+    """A sort key of the names of a case's clips, in the order in which they were recorded: the natural one, but for
+    GoPro's, which put the chapter before the number of the recording: GH010155, GH020155, GH010156 are in order.
+    """
+    chapter = _gopro_chapter(name)
+    return natural_key(name if chapter is None else f"G{chapter.recording} {chapter.number:02} {name}")
+
+
+class _Chapter(NamedTuple):
+    """What a GoPro names a file after: GH020155 is chapter 2 of recording 0155; GOPR0155 what GP010155 goes on from."""
+
+    kind: str
+    recording: str
+    number: int
+
+
+def _gopro_chapter(name: str) -> _Chapter | None:
+    # GoPro: 'Camera file naming convention': GH (AVC), GX (HEVC), and GOPR with GP up to the HERO5; GS is the 360's.
+    match = re.fullmatch(r"(?:(GOPR)|(G[HXPSL])(\d\d))(\d{4})", name, re.IGNORECASE)
+    if match is None:
+        return None
+    kind = "GP" if match[1] else match[2].upper()
+    return _Chapter(kind, match[4], int(match[3] or 0))
+
+
+def recorded_time(text: str | None) -> datetime | None:
+    """The time that a container gives as that of its recording (ISO 8601; UTC where it names no zone), or None."""
+    try:
+        when = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def recorded_later(clips: Iterable[tuple[str, str | None]]) -> tuple[str, str] | None:
+    """The first two of `clips` (name, time of recording), in order, of which one was recorded after the next."""
+    timed = [(name, when) for name, text in clips if (when := recorded_time(text)) is not None]
+    return next(((a, b) for (a, first), (b, second) in pairwise(timed) if second < first), None)
+
+
 _natural = natsort.natsort_keygen(alg=natsort.ns.IGNORECASE)
 
 
 def _place(clip: ClipFile) -> tuple[object, ...]:
-    return (natural_key(clip.case), clip.order if clip.order is not None else 0.0, natural_key(clip.name))
+    return (natural_key(clip.case), clip.order if clip.order is not None else 0.0, clip_key(clip.name))
 
 
 def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
@@ -349,12 +391,17 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
     """The numbers that a numbered sequence of clip names lacks between its first and its last, as they would be
     written.
 
-    The number is the last run of digits in a name; names that differ otherwise are sequences of their own.
+    The number is the last run of digits in a name; names that differ otherwise are sequences of their own. Of a
+    GoPro's, the chapters of each recording: its recordings are numbered across all that was filmed.
     """
+    names = list(names)
+    chapters: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for chapter in filter(None, map(_gopro_chapter, names)):
+        chapters[chapter.kind, chapter.recording].add(chapter.number)
     sequences: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for name in names:
         match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-        if match:
+        if match and _gopro_chapter(name) is None:
             sequences[match[1], match[3]][int(match[2])] = len(match[2])
     missing = []
     for (head, tail), numbers in sequences.items():
@@ -363,4 +410,7 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
             continue  # time stamps, not counts
         for before, after in pairwise(sorted(numbers)):
             missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
+    for (kind, recording), there in chapters.items():
+        for number in sorted({*range(kind != "GP", max(there))} - there):
+            missing.append(f"{kind}{number:02}{recording}" if number else f"GOPR{recording}")
     return missing
