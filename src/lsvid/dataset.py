@@ -612,13 +612,17 @@ def open_clip(path: PathLike, case: str | None = None) -> Clip:
 def read_dataset(
     request: ReadRequest,
     *,
+    findings: Findings | None = None,
     lenient: bool = False,
     workers: "Workers | None" = None,
     on_downloaded: Progress = unheard,
     on_found: Progress = unheard,
 ) -> Dataset:
-    """The data set that `request` names; `lsvid.read` in the form that the command line uses. See `read_located`."""
-    findings = Findings()
+    """The data set that `request` names; `lsvid.read` in the form that the command line uses. See `read_located`.
+
+    findings: where to put what is noticed, for those who want it also where this fails.
+    """
+    findings = Findings() if findings is None else findings
     found = read_located(
         request, findings, lenient=lenient, workers=workers, on_downloaded=on_downloaded, on_found=on_found
     )

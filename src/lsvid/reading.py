@@ -93,9 +93,9 @@ class ReadRequest:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The files and folders that are read, which no output may take the place of."""
+        """The files that are read, which no output may take the place of. (Where clips lie, outputs may lie, too.)"""
         labels = () if isinstance(self.labels, LabelTree) or self.labels is None else (str(self.labels),)
-        return tuple(name for name in (*self.exports, *labels, *self.files, *self.roots) if name != STDIN)
+        return tuple(name for name in (*self.exports, *labels, *self.files) if name != STDIN)
 
     def __post_init__(self) -> None:
         if bool(self.exports) == bool(self.project):
@@ -243,7 +243,7 @@ def rate_of(value: float | str | Fraction, what: str) -> Fraction:
     try:
         return parse_rate(value)
     except ValueError as error:
-        raise SettingsError(f"{what}: {error}") from error
+        raise SettingsError(f"{what}: {error}", "write it as 25, 29.97 or 30000/1001") from error
 
 
 def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:

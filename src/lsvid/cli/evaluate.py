@@ -129,9 +129,10 @@ def evaluate(
     from lsvid.report.evaluation import PAGE, write_evaluation
     from lsvid.video.clips import ClipFile
 
-    truth_request = reading(files[:-1])
-    if len(truth_request.exports) != (0 if truth_request.project else 1):
-        raise click.UsageError("name TRUTH and PREDICTIONS; with --project PREDICTIONS only")
+    usage = "name TRUTH and PREDICTIONS; with --project PREDICTIONS only"
+    truth_request = reading(files[:-1], usage=usage)
+    if len(truth_request.exports) > 1:
+        raise click.UsageError(usage)
     truth = tidied(read(output, truth_request), boundaries)
     said = reading(
         files[-1:],

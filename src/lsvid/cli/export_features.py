@@ -111,7 +111,7 @@ def export_features(
     count = sum(result.made for result in made)
     output.note(
         f"features of {sum(result.n_frames for result in made):,} pictures: cases made {count}, there already "
-        f"{len(made) - count}, failed {len(failed)} -> {options['folder']}"
+        f"{len(made) - count}, failed {len(failed)} -> {folder}"
     )
     if failed:
         raise DataError(

@@ -7,7 +7,7 @@ import click
 
 from lsvid.cli.groups import READ, WRITTEN, command, option
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, note_changes, source_options
+from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 from lsvid.writers import SPAN_WRITERS
 
 if TYPE_CHECKING:
@@ -51,14 +51,13 @@ def export_spans(
       lsvid export-spans annotated.jsonl --clips /data/clips | head
       lsvid export-spans --project Surgery --format prodigy -o annotated.jsonl
     """
-    from lsvid.dataset import read_dataset, tidied
+    from lsvid.dataset import tidied
     from lsvid.writers.export import span_lines, write_lines
 
     if output.json and not file:
         raise click.UsageError("--json and the spans would share standard output: name a file with -o")
-    with output.progress("Downloading annotations") as step:
-        wanted = replace(request, selection=None) if everything else request
-        dataset = tidied(read_dataset(wanted, lenient=True, on_downloaded=step), boundaries)
+    wanted = replace(request, selection=None) if everything else request
+    dataset = tidied(read(output, wanted, lenient=True), boundaries)
     lines = span_lines(dataset.records(), file_format, request.separator, dataset.findings, skip_bad=request.skip_bad)
     if file:
         write_lines(lines, file, request.inputs)

@@ -85,7 +85,9 @@ def reading_options(command: Function) -> Function:
     def make(**values: Any) -> "Reading":
         return lambda exports, **others: _read_request(exports=exports, **(values | others))
 
-    names = [name for name in inspect.signature(_read_request).parameters if name not in ("exports", "known_clips")]
+    names = [
+        name for name in inspect.signature(_read_request).parameters if name not in ("exports", "known_clips", "usage")
+    ]
     return s3_options(group("reading", make, *_SOURCE_OPTIONS, names=names)(command))
 
 
@@ -113,6 +115,7 @@ def _read_request(
     url: str | None,
     api_key: str | None,
     known_clips: "Sequence[ClipFile] | None" = None,
+    usage: str = "name export files, or a project with --project: one of the two",
 ) -> "ReadRequest":
     from lsvid.annotations.spans import Status
     from lsvid.annotations.stages import Selection
@@ -120,7 +123,7 @@ def _read_request(
     from lsvid.reading import Connection, ReadRequest, rate_of, read_map
 
     if bool(exports) == bool(project):
-        raise click.UsageError("name export files, or a project with --project: one of the two")
+        raise click.UsageError(usage)
     if ls_fps is not None:
         rate_of(ls_fps, "--ls-fps")
     names = read_map(annotator_map, "annotator as exported, name to write") if annotator_map else {}
@@ -179,12 +182,24 @@ def boundary_options(command: Function) -> Function:
     )(command)  # fmt: skip
 
 
-def read(output: "Output", request: "ReadRequest", workers: "Workers | None" = None) -> "Dataset":
-    """The data set that `request` names, with bars on the way."""
+def read(
+    output: "Output", request: "ReadRequest", workers: "Workers | None" = None, *, lenient: bool = False
+) -> "Dataset":
+    """The data set that `request` names, with bars on the way; see `read_located`."""
     from lsvid.dataset import read_dataset
+    from lsvid.errors import LsvidError
+    from lsvid.findings import Findings
 
-    with output.progress("Downloading annotations") as on_downloaded, output.progress("Reading clips") as on_found:
-        return read_dataset(request, workers=workers, on_downloaded=on_downloaded, on_found=on_found)
+    findings = Findings()
+    try:
+        with output.progress("Downloading annotations") as on_downloaded, output.progress("Reading clips") as on_found:
+            return read_dataset(
+                request, findings=findings, lenient=lenient, workers=workers, on_downloaded=on_downloaded,
+                on_found=on_found,
+            )  # fmt: skip
+    except LsvidError:
+        output.findings(findings)  # they may tell why
+        raise
 
 
 def note_changes(output: "Output", changes: Any) -> None:
