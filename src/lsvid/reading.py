@@ -4,7 +4,6 @@ A `ReadRequest` says all of it, and `read_located` does it. The command line and
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -44,12 +43,11 @@ if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
 
 STDIN = "-"
-DEFAULT_URL = "http://localhost:8080"
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A Label Studio server. url and api_key None: what the environment says."""
+    """A Label Studio server. url, api_key: None for what the environment says, or else `lsvid serve`."""
 
     url: str | None = None
     api_key: str | None = None
@@ -58,9 +56,9 @@ class Connection:
         """The server, logged in; a release too old for a part of lsvid is warned of. Raises as `client.connect`."""
         from lsvid.label_studio import releases  # noqa: PLC0415 - requests is slow to import
         from lsvid.label_studio.client import connect  # noqa: PLC0415 - the same
+        from lsvid.label_studio.serve import server_address  # noqa: PLC0415 - the same
 
-        url = self.url or os.environ.get("LABEL_STUDIO_URL") or DEFAULT_URL
-        server = connect(url, self.api_key or os.environ.get("LABEL_STUDIO_API_KEY"), changes=changes)
+        server = connect(*server_address(self.url, self.api_key), changes=changes)
         if text := releases.shortcoming(server.release):
             findings.warn(text, releases.UPGRADE)
         return server

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 SERVER_OPTIONS: tuple[Decorator, ...] = (
-    option(SERVER, "--url", envvar="LABEL_STUDIO_URL", default="http://localhost:8080", show_default=True,
-           metavar="URL", help="Label Studio's address, or LABEL_STUDIO_URL."),
+    option(SERVER, "--url", envvar="LABEL_STUDIO_URL", metavar="URL",
+           help="Label Studio's address, or LABEL_STUDIO_URL. Default: that of lsvid serve, else "
+           "http://localhost:8080."),
     option(SERVER, "--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
            help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
 )  # fmt: skip
@@ -33,8 +34,16 @@ CASE_OPTIONS: tuple[Decorator, ...] = (
 
 
 def server_options(command: Function) -> Function:
-    """--url and --api-key, as `url` and `api_key`."""
-    return with_all(command, SERVER_OPTIONS)
+    """--url and --api-key, as `url` and `api_key`: those given, else the environment's, else those of `lsvid serve`."""
+
+    @functools.wraps(command)
+    def addressed(*arguments: Any, url: str | None, api_key: str | None, **options: Any) -> Any:
+        from lsvid.label_studio.serve import server_address
+
+        url, api_key = server_address(url, api_key)
+        return command(*arguments, url=url, api_key=api_key, **options)
+
+    return with_all(addressed, SERVER_OPTIONS)  # type: ignore[return-value]
 
 
 def case_options(command: Function) -> Function:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,11 @@ FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
     option(READ, "--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
            help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
            "a level of their labels; level: of top tiers always; participant: the first level is the "
-           "participant; annotator: a top tier's name is who annotated; none: nothing."),
+           "participant; annotator: a top tier's name is who annotated; none: nothing. Of BORIS, its "
+           "subjects: a level, annotator, or none."),
+    option(READ, "--point-s", callback=seconds, metavar="S",
+           help="Of BORIS, LosslessCut and VIA: a moment lasts S seconds from where it is. Default: it holds no "
+           "picture."),
 )  # fmt: skip
 """For labels, and data, that come from elsewhere."""
 
@@ -109,6 +114,7 @@ def _read_request(
     datasets: tuple[str, ...],
     tiers: tuple[str, ...],
     tier_names: str,
+    point_s: Fraction | None,
     probabilities: "ProbabilityOptions",
     case: str | None,
     case_from: str | None,
@@ -140,6 +146,7 @@ def _read_request(
             datasets=datasets,
             tiers=tiers,
             tier_names=tier_names,
+            point_s=None if point_s is None else float(point_s),
             cut_overrun=cut_overrun,
             clips=known_clips,
             probabilities=probabilities,
