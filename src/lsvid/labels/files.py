@@ -129,6 +129,8 @@ def _load_json(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         raise LabelFileError(f"{name}:{error.lineno}: not valid JSON: {error.msg}", _TREE_HINT) from error
     except RecursionError as error:
         raise LabelFileError(f"{name}: nested too deeply", _TREE_HINT) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise LabelFileError(f"{name}: not valid JSON: {error}", _TREE_HINT) from error
 
 
 def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - a document
