@@ -249,14 +249,19 @@ def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, d
     first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     table = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
     header: list[str] = []
+    is_ours = False
     rows = []
     try:
         for row in table:
             cells = [cell.strip() for cell in row]
             if not header:
                 header = _names(cells)
+                is_ours = "case_start_frame" in header
             elif any(cells):
-                rows.append((table.line_num, dict(zip(header, cells, strict=False))))
+                values = dict(zip(header, cells, strict=False))
+                if is_ours and "label" in values:
+                    values["label"] = row[header.index("label")]  # to the blank, as it was written
+                rows.append((table.line_num, values))
     except csv.Error as error:
         raise ExportError(f"{path}:{table.line_num}: {error}", "it should be a CSV file in UTF-8") from error
     return header, rows
