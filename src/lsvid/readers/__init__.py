@@ -78,8 +78,8 @@ FILE_READERS = [
 READERS = [
     Reader("lsvid spans", spans.recognises, spans.read),
     Reader("Label Studio JSON", label_studio.recognises, label_studio.read),
-    Reader("VIA 3 project", via.recognises, via.read),
     Reader("Prodigy JSONL", prodigy.recognises, prodigy.read),
+    Reader("VIA 3 project", via.recognises, via.read),
 ]
 
 
