@@ -18,8 +18,14 @@ if TYPE_CHECKING:
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder or s3://BUCKET/PREFIX to write into, as CASE/CLIP.mp4.")  # fmt: skip
-@click.option("--height", type=click.IntRange(min=2), default=720, show_default=True,
-              help="Height in pixels; smaller clips keep theirs.")  # fmt: skip
+@click.option("--height", type=click.IntRange(min=2), metavar="N",
+              help="Height in pixels; smaller clips keep theirs. Default: 720, for training 256.")  # fmt: skip
+@click.option(
+    "--for-training",
+    is_flag=True,
+    help="Copies to read pictures from while a model is trained: small, and fast to decode at any place.",
+)
+@click.option("--fps", metavar="S", help="For training: the pictures a second that are to be fastest. Default: 1.")
 @click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
               help="Quality of libx264: lower is better and bigger.")  # fmt: skip
 @click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
@@ -34,7 +40,9 @@ def make_proxies(
     /,
     sources: tuple[str, ...],
     folder: str,
-    height: int,
+    height: int | None,
+    for_training: bool,
+    fps: str | None,
     crf: int,
     audio: bool,
     jobs: int | None,
@@ -53,13 +61,22 @@ def make_proxies(
       lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
       lsvid make-proxies s3://recordings/2026 -o s3://recordings/proxies
       lsvid make-proxies /data/clips -o /data/proxies --scheduler tcp://node1:8786
+      lsvid make-proxies /data/clips -o /data/copies --for-training
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
     from lsvid.errors import DataError, LsvidError, SettingsError
     from lsvid.video.clips import CaseRule, find_clips
     from lsvid.video.index import VideoInfo, probe_all
-    from lsvid.video.proxies import ProxySettings, lies_in, make_proxies
+    from lsvid.video.proxies import TRAINING_HEIGHT, ProxySettings, lies_in, make_proxies
+    from lsvid.video.timebase import parse_rate
 
+    if fps is not None and not for_training:
+        raise click.UsageError("--fps is about training copies: it needs --for-training")
+    try:
+        key_fps = parse_rate(fps or 1) if for_training else None
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fps") from error
+    settings = ProxySettings(height or (TRAINING_HEIGHT if for_training else 720), crf, audio, key_fps)
     for source in sources:
         if lies_in(folder, source):
             raise SettingsError(
@@ -93,7 +110,7 @@ def make_proxies(
                 if not sys.stderr.isatty():  # in a log there is no bar
                     output.note(f"{clips[position].id}: {_became(result)}")
 
-            results = make_proxies(clips, folder, ProxySettings(height, crf, audio), workers, on_progress, on_done)
+            results = make_proxies(clips, folder, settings, workers, on_progress, on_done)
     speed = made_s / max(time.monotonic() - begin, 1e-9)
     items = [
         {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}
