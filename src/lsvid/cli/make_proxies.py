@@ -2,7 +2,7 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -68,15 +68,10 @@ def make_proxies(
     from lsvid.video.clips import CaseRule, find_clips
     from lsvid.video.index import VideoInfo, probe_all
     from lsvid.video.proxies import TRAINING_HEIGHT, ProxySettings, lies_in, make_proxies
-    from lsvid.video.timebase import parse_rate
 
-    if fps is not None and not for_training:
-        raise click.UsageError("--fps is about training copies: it needs --for-training")
-    try:
-        key_fps = parse_rate(fps or 1) if for_training else None
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--fps") from error
-    settings = ProxySettings(height or (TRAINING_HEIGHT if for_training else 720), crf, audio, key_fps)
+    settings = ProxySettings(
+        height or (TRAINING_HEIGHT if for_training else 720), crf, audio, _key_fps(fps, for_training)
+    )
     for source in sources:
         if lies_in(folder, source):
             raise SettingsError(
@@ -140,6 +135,20 @@ def make_proxies(
             ),
             bad[0][1].hint,
         )
+
+
+def _key_fps(fps: str | None, for_training: bool) -> Any:
+    """The rate of key pictures, a Fraction; None for copies that people see."""
+    from lsvid.video.timebase import parse_rate
+
+    if not for_training:
+        if fps is not None:
+            raise click.UsageError("--fps is about training copies: it needs --for-training")
+        return None
+    try:
+        return parse_rate(fps or 1)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fps") from error
 
 
 def _became(result: "Proxy | LsvidError") -> str:

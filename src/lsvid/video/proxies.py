@@ -287,7 +287,8 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         "-vf", ",".join([*_timing(original), size]),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", *_keys(job.settings), *passthrough,
-        "-enc_time_base", time_base, "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
+        "-enc_time_base", time_base, "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1",
+        "-metadata", f"comment={comment}",
         "-movflags", "+faststart", *movie_scale, str(target),
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
