@@ -9,24 +9,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from lsvid.analysis.agreement import (
-    F1_OVERLAPS,
-    MISSING,
-    NOTHING,
-    IntArray,
-    Runs,
-    accuracy,
-    cohen_kappa,
-    confusion,
-    edit_score,
-    f1_counts,
-    f1_score,
-    segments,
-)
+from lsvid.analysis.agreement import F1_OVERLAPS, edit_score, f1_counts, f1_score, segments
 from lsvid.analysis.cells import (
     STRATEGIES,
     FloatArray,
@@ -45,12 +32,21 @@ from lsvid.analysis.pairing import Frames, Pairs, pair_arrays, pair_clips
 from lsvid.analysis.published import VARIANTS, cholec80_rule, published
 from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
 from lsvid.analysis.timings import LabelPath
+from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.stages import AnnotatedClip, Stage, Work
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 
-Side = Mapping[str, Frames] | Stage[AnnotatedClip]
+
+class HasClips(Protocol):
+    """What was read: an `lsvid.Dataset`."""
+
+    @property
+    def located(self) -> Stage[AnnotatedClip]: ...
+
+
+Side = Mapping[str, Frames] | Stage[AnnotatedClip] | HasClips
 """Arrays by case, or clips whose annotations have been read and located."""
 
 DEFAULT_FPS = 1
@@ -106,9 +102,13 @@ def evaluate(
         raise SettingsError("one side is arrays and the other is not", "give both as arrays, or both as annotations")
     paths = None if labels is None else [(label,) if isinstance(label, str) else tuple(label) for label in labels]
     rate = _rate(DEFAULT_FPS if fps is None else fps)
-    said = predictions_of(predictions)
-    pairs = pair_clips(truth, said, paths, rate, findings, level=level, common=common)
+    said = predictions_of(_clips(predictions))
+    pairs = pair_clips(_clips(truth), said, paths, rate, findings, level=level, common=common)
     return evaluate_pairs(pairs, options, findings, sources=sources, level=level)
+
+
+def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
+    return side if isinstance(side, Stage) else side.located
 
 
 def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:

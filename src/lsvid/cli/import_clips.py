@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import (
     case_options,
     document_root_option,
@@ -18,10 +19,12 @@ from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import flat_label_options, read_renames
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from lsvid.label_studio.imports import ImportReport
 
 
-@click.command("import-clips")
+@command("import-clips")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
 @case_options
@@ -65,6 +68,7 @@ def import_clips(
     datasets: tuple[str, ...],
     tiers: tuple[str, ...],
     tier_names: str,
+    point_s: "Fraction | None",
     probabilities: Any,
     skip_bad: bool,
     dry_run: bool,
@@ -111,7 +115,8 @@ def import_clips(
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
         wanted = SpanImport(
             spans_files, ReadOptions(
-                rule, datasets=datasets, tiers=tiers, tier_names=tier_names, probabilities=probabilities
+                rule, datasets=datasets, tiers=tiers, tier_names=tier_names,
+                point_s=None if point_s is None else float(point_s), probabilities=probabilities,
             ), kind, new_names,
             label_separator, skip_bad, dry_run,
         )  # fmt: skip
