@@ -50,7 +50,7 @@ def write(export: Export) -> list[str]:
 
 
 def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None where there is none (S3, another drive)."""
+    """The address of the file at `path`, and the one relative to `folder`; None where there is no such way."""
     if folder is None:
         return path.as_uri(), None
     flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
