@@ -241,7 +241,12 @@ _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 def to_json_line(record: Record) -> bytes:
     """`record` as one line of JSON, newline included."""
-    return _encoder.encode(record) + b"\n"
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        if not isinstance(record, Clip):
+            raise
+        return _encoder.encode(msgspec.structs.replace(record, media=readable(record.media))) + b"\n"
 
 
 def from_json_line(line: bytes | str) -> Record:
