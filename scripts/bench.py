@@ -19,8 +19,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-VENV_PYTHON = ROOT / ".envs" / "lsvid" / "bin" / "python"
+import bench_pictures
+from bench_pictures import ffmpeg
+from environments import ROOT, lsvid_environment
+from lsvid.label_studio.environments import program
+
+LSVID = str(Path(sys.executable).with_name("lsvid"))
 
 CLIPS, FRAMES, SPANS, RATE = 30, 15_000, 100, 25
 LABELS = [f"Task {n}" for n in range(1, 28)]
@@ -29,16 +33,15 @@ COLUMNS = ["case", "clip", "frame", "case_frame", "time_s", "case_time_s", "anno
 
 def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a person's machine: modules are compiled once
-    if VENV_PYTHON.exists() and Path(sys.prefix) != VENV_PYTHON.parent.parent:
-        os.execv(VENV_PYTHON, [str(VENV_PYTHON), __file__, *sys.argv[1:]])
-    import bench_pictures
-
     commands: dict[str, Callable[..., None]] = {
         "frames": frames, "start": start, "index": index, "server": server, "plain-loop": plain_loop_script,
         **bench_pictures.COMMANDS,
     }  # fmt: skip
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
+    python = program(lsvid_environment(with_tests=True), "python")
+    if Path(sys.prefix) != python.parent.parent:
+        os.execv(python, [str(python), __file__, *sys.argv[1:]])
     commands[sys.argv[1]](*sys.argv[2:])
 
 
@@ -106,7 +109,7 @@ def frames() -> None:
         rows = sum(1 for _ in plain_loop(tasks))
         loop_s = best(lambda: sum(1 for _ in plain_loop(tasks)), 3)
         table_s = best(table_stage, 7)
-        lsvid = [str(VENV_PYTHON.parent / "lsvid"), "export-frames", str(export), "--clips", str(work / "clips"), "-q"]
+        lsvid = [LSVID, "export-frames", str(export), "--clips", str(work / "clips"), "-q"]
         script = [sys.executable, __file__, "plain-loop", str(export), str(work / "plain.csv")]
         script_s = best(lambda: run(script), 3)
         command_s = best(lambda: run([*lsvid, "-o", str(work / "out")]), 5)
@@ -124,7 +127,7 @@ def frames() -> None:
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
         export = work / "export.json"
         export.write_text(json.dumps(make_case(work, cases=100)))
-        lsvid = [str(VENV_PYTHON.parent / "lsvid"), "export-frames", str(export), "--clips", str(work / "clips"), "-q"]
+        lsvid = [LSVID, "export-frames", str(export), "--clips", str(work / "clips"), "-q"]
         for form in ("csv", "parquet"):
             begin = time.perf_counter()
             megabytes = memory_of(*lsvid, "-o", str(work / form), "--format", form)
@@ -138,7 +141,7 @@ def make_case(work: Path, cases: int) -> list[dict[str, Any]]:
     clips = work / "clips"
     clips.mkdir()
     video = clips / "source.mp4"
-    run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={FRAMES / RATE}",
+    run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={FRAMES / RATE}",
          "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(video)])  # fmt: skip
     length = FRAMES // SPANS
     tasks: list[dict[str, Any]] = []
@@ -190,7 +193,7 @@ def measure_server(studio: Any, work: Path) -> None:
     from lsvid.label_studio.client import connect
     from lsvid.label_studio.tasks import import_tasks
 
-    lsvid = str(VENV_PYTHON.parent / "lsvid")
+    lsvid = LSVID
     folder = work / "media" / "clips"
     data = many_clips(folder)
 
@@ -245,7 +248,7 @@ def many_clips(folder: Path) -> list[dict[str, Any]]:
 
     folder.mkdir(parents=True)
     source = folder.parent / "source.mp4"
-    run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={FRAMES / RATE}",
+    run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={FRAMES / RATE}",
          "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(source)])  # fmt: skip
     info = video.probe(source)
     data = []
@@ -269,7 +272,7 @@ def many_clips(folder: Path) -> list[dict[str, Any]]:
 
 def start() -> None:
     python = best(lambda: run([sys.executable, "-c", "import click"]), 10)
-    help_s = best(lambda: run([str(VENV_PYTHON.parent / "lsvid"), "--help"]), 10)
+    help_s = best(lambda: run([LSVID, "--help"]), 10)
     print(f"python -c 'import click'  {python * 1e3:5.0f} ms")
     print(f"lsvid --help              {help_s * 1e3:5.0f} ms   {help_s / python:.1f} times (wanted: at most 3)")
 
@@ -292,14 +295,14 @@ def index() -> None:
         work = Path(folder)
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
         at_end, at_start = work / "at_end.mp4", work / "at_start.mp4"
-        run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=120",
+        run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=120",
              "-c:v", "libx264", "-preset", "ultrafast",
              "-b:v", "6M", "-minrate", "6M", "-maxrate", "6M", "-bufsize", "6M", "-bf", "2",
              "-x264-params", "nal-hrd=cbr", "-pix_fmt", "yuv420p", str(at_end)])  # fmt: skip
-        run(["ffmpeg", "-v", "error", "-i", str(at_end), "-c", "copy", "-movflags", "+faststart", str(at_start)])
+        run([ffmpeg(), "-v", "error", "-i", str(at_end), "-c", "copy", "-movflags", "+faststart", str(at_start)])
         long, parts = work / "long.mp4", work / "parts.txt"
         parts.write_text(f"file '{at_end}'\n" * 5)
-        run(["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(parts), "-c", "copy", str(long)])
+        run([ffmpeg(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(parts), "-c", "copy", str(long)])
         index_s = best(lambda: probe(long, remember=False), 7)
         print(f"10 minutes, {long.stat().st_size / 1e6:.0f} MB, {probe(long, remember=False).index.n_frames:,} frames: "
               f"{index_s * 1e3:.0f} ms (wanted: under 150)")  # fmt: skip

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -121,7 +122,7 @@ def _four_clips(clip: Path, length_s: int, work: Path, out: Path) -> None:
     listed.write_text(f"file '{clip}'\n" * repeats)
     for number in (1, 2, 3, 4):
         path = folder / f"clip_{number}.mp4"
-        _run(["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(path)])
+        _run([ffmpeg(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(path)])
     spans = [(begin, begin + 9 * RATE) for begin in range(0, repeats * length_s * RATE, 30 * RATE)]
     command = _lsvid(_export(work, [1, 2, 3, 4], spans), folder.parent, out, 1)
     _run(
@@ -146,7 +147,7 @@ def proxies() -> None:
         clip = work / "clips" / "op1" / "clip_1.mp4"
         _make_clip(clip, "1920x1080", ["-b:v", "60M", "-minrate", "60M", "-bufsize", "60M", "-g", "60"], seconds=60)
         size = clip.stat().st_size
-        plain = ["ffmpeg", "-y", "-v", "error", "-nostdin", "-i", str(clip), "-vf", "scale=-2:720", "-c:v", "libx264",
+        plain = [ffmpeg(), "-y", "-v", "error", "-nostdin", "-i", str(clip), "-vf", "scale=-2:720", "-c:v", "libx264",
                  "-preset", "veryfast", "-crf", "26", "-g", "25", "-an", str(work / "plain.mp4")]  # fmt: skip
         lsvid = [PYTHON, "-m", "lsvid", "make-proxies", str(clip.parent), "-o", str(work / "out"), "-q"]
         times = _best({"plain": plain, "lsvid": lsvid}, work / "out", 2)
@@ -159,7 +160,7 @@ def proxies() -> None:
         long.parent.mkdir(parents=True)
         listed = work / "list.txt"
         listed.write_text(f"file '{clip}'\n" * max(1, round(1e9 / size)))
-        _run(["ffmpeg", "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(long)])
+        _run([ffmpeg(), "-v", "error", "-f", "concat", "-safe", "0", "-i", str(listed), "-c", "copy", str(long)])
         code = ("import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True);"
                 "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024)")  # fmt: skip
         for source in (clip, long):
@@ -172,7 +173,7 @@ def proxies() -> None:
 def _make_clip(path: Path, size: str, options: list[str], seconds: int) -> None:
     path.parent.mkdir(parents=True)
     source = f"testsrc2=size={size}:rate={RATE}:duration={seconds}"
-    _run(["ffmpeg", "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast",
+    _run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", source, "-c:v", "libx264", "-preset", "veryfast",
           "-pix_fmt", "yuv420p", *options, str(path)])  # fmt: skip
 
 
@@ -183,17 +184,27 @@ def _script(python: str, code: str, clip: Path, out: Path, step: int, spans: Spa
 def _ffmpeg_select(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
     inside = "+".join(f"between(n,{begin},{end - 1})" for begin, end in spans)
     select = f"select='({inside})*not(mod(n,{step}))'"
-    extract = f'ffmpeg -v error -nostdin -i {clip} -vf "{select}" -vsync 0 -q:v 2 {out}/%06d.jpg'
-    return ["sh", "-c", f"mkdir -p {out} && {extract}"]
+    return _shell(out, [["-i", str(clip), "-vf", select, *_JPEGS, f"{out}/%06d.jpg"]])
 
 
 def _ffmpeg_seek(clip: Path, out: Path, step: int, spans: Spans) -> list[str]:
-    each = [
-        f"ffmpeg -v error -nostdin -ss {begin / RATE} -i {clip} -vf \"select='not(mod(n,{step}))'\" -vsync 0 "
-        f"-frames:v {len(range(begin, end, step))} -q:v 2 {out}/{number:03}-%06d.jpg"
-        for number, (begin, end) in enumerate(spans)
-    ]
-    return ["sh", "-c", " && ".join([f"mkdir -p {out}", *each])]
+    return _shell(
+        out,
+        [
+            ["-ss", f"{begin / RATE}", "-i", str(clip), "-vf", f"select='not(mod(n,{step}))'", *_JPEGS,
+             "-frames:v", f"{len(range(begin, end, step))}", f"{out}/{number:03}-%06d.jpg"]
+            for number, (begin, end) in enumerate(spans)
+        ],
+    )  # fmt: skip
+
+
+_JPEGS = ["-fps_mode", "passthrough", "-q:v", "2"]
+
+
+def _shell(out: Path, calls: list[list[str]]) -> list[str]:
+    """A shell that makes the folder `out`, and runs ffmpeg with each of `calls`."""
+    begin = [ffmpeg(), "-v", "error", "-nostdin"]
+    return ["sh", "-c", " && ".join([f"mkdir -p {out}", *(shlex.join([*begin, *call]) for call in calls)])]
 
 
 def _export(work: Path, numbers: list[int], spans: Spans) -> Path:
@@ -233,6 +244,13 @@ def _best(ways: dict[str, list[str]], out: Path, times: int, count: int | None =
             if count is not None and made != count:
                 sys.exit(f"{way} made {made} pictures instead of {count}")
     return best
+
+
+def ffmpeg() -> str:
+    """The ffmpeg that lsvid uses."""
+    from lsvid.video.proxies import find_ffmpeg
+
+    return find_ffmpeg().path
 
 
 def _run(command: list[str]) -> None:

@@ -10,6 +10,8 @@ An environment is left alone while what it was made from stays the same. scripts
 and print a line for each environment of lsvid: its name and its folder.
 """
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +34,7 @@ from lsvid.label_studio.environments import (  # noqa: E402
 )
 
 ENVIRONMENTS = ROOT / ".envs"
+TORCH = "torch==2.13.0"
 READERS = ["datasets>=5", "fiftyone>=1.22", "pillow>=10"]
 _PYPROJECT = ROOT / "pyproject.toml"
 _TESTS = ["--editable", str(ROOT), "--group", f"{_PYPROJECT}:dev"]
@@ -53,13 +56,45 @@ def lsvid_environment(*, with_tests: bool, python: str | Path | None = None) -> 
 def label_studio_environment() -> Path:
     """The folder of Label Studio's environment, made if need be."""
     folder = ENVIRONMENTS / "label-studio"
-    return make(folder, [LABEL_STUDIO], title="Label Studio (1 GB)", python=server_python(), tell=_tell)
+    wanted = os.environ.get("LSVID_TEST_LABEL_STUDIO", LABEL_STUDIO)  # to see what another release breaks
+    return make(folder, [wanted], title="Label Studio (1 GB)", python=server_python(), tell=_tell)
 
 
 def readers_environment() -> Path:
     """The folder of an environment with readers of formats that are too heavy to lie beside lsvid, made if need be."""
     folder = ENVIRONMENTS / "readers"
     return make(folder, READERS, title="readers of formats (1 GB)", python=server_python(), tell=_tell)
+
+
+def torch_environment() -> Path:
+    """The folder of an environment with lsvid and a CPU build of torch, made if need be (1 GB). Raises InstallError.
+
+    pip is asked first, since it knows of builds that lie on this machine; where it would bring one for CUDA, of several
+    GB, uv gets the CPU's from where torch keeps them.
+    """
+    made_from = _PYPROJECT.read_text(encoding="utf-8")
+    wanted, python = [*_TESTS[:2], "pip>=25.1"], find_python("3.11") or server_python()
+    folder = make(
+        ENVIRONMENTS / "with-torch", wanted, title="torch (1 GB)", python=python, tell=_tell, made_from=made_from
+    )
+    program_path = str(program(folder, "python"))
+    if _run([program_path, "-c", "import torch"]).returncode == 0:
+        return folder
+    pip = [program_path, "-m", "pip", "install", "--quiet", TORCH]
+    plan = _run([*pip, "--dry-run", "--report", "-"])
+    brings = [item["metadata"]["name"] for item in json.loads(plan.stdout)["install"]] if plan.stdout else ["nvidia"]
+    uv = [*find_uv(ENVIRONMENTS), "pip", "install", "--python", program_path, "--torch-backend", "cpu", TORCH]
+    done = _run(uv if any(name.startswith(("nvidia", "cuda")) for name in brings) else pip)
+    if done.returncode:
+        raise InstallError(f"no CPU build of {TORCH} can be had: {done.stderr}", "is the network there?")
+    return folder
+
+
+def _run(command: list[str]) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command, check=False, cwd=ENVIRONMENTS, env=uv_settings(), capture_output=True, text=True,
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
 
 
 def quick_environments() -> dict[str, Path]:

@@ -1,13 +1,17 @@
 """scripts/demo and what it stands on: what a person meets when something is missing or in the way."""
 
 import os
+import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import srsly
 
 import embedded_label_studio
+import lsvid
 from environments import ROOT
 
 
@@ -82,6 +86,31 @@ def test_a_server_that_does_not_start_shows_the_end_of_its_log(tmp_path: Path, m
         embedded_label_studio.ServerFailedError, match="ended while starting:\n    no such table: users"
     ):
         embedded_label_studio.start(tmp_path / "data", tmp_path / "media", program=Path(program))
+
+
+def test_the_label_configs_beside_the_label_files_are_what_lsvid_makes_of_them() -> None:
+    files = sorted((ROOT / "label_configs").glob("*.xml"))
+    before = [file.read_text(encoding="utf-8") for file in files]
+    subprocess.run([sys.executable, ROOT / "scripts" / "regenerate-label-configs"], check=True, capture_output=True)
+    assert [file.read_text(encoding="utf-8") for file in files] == before
+    assert files
+
+
+def test_bench_runs_the_ffmpeg_that_lsvid_uses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from bench_pictures import ffmpeg
+
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Path(ffmpeg()).is_relative_to(sys.prefix), "that of imageio-ffmpeg, where the PATH has none"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    assert srsly.read_yaml(ROOT / "CITATION.cff")["version"] == lsvid.__version__
+
+
+def test_continuous_integration_tries_each_python_that_is_said_to_work() -> None:
+    workflow = srsly.read_yaml(ROOT / ".github" / "workflows" / "test.yml")
+    said = re.findall(r"Python :: (3\.\d+)", (ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    assert set(said) <= set(workflow["jobs"]["quick"]["strategy"]["matrix"]["python"])
 
 
 @pytest.mark.server

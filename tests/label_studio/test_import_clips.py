@@ -187,8 +187,11 @@ def test_order_by_time_of_recording(project: Project, videos: VideoFactory) -> N
             ],
             check=True,
         )
+    result = project.run(project.folder, "--dry-run")
+    assert "case op1: a comes before b, but was recorded after it, as the files say" in result.stderr
     result = project.run(project.folder, "--order", "recorded")
     assert result.exit_code == 0
+    assert "recorded after" not in result.stderr
     assert project.clips() == ["op1/b", "op1/c", "op1/a"]
     videos.make(project.folder / "op1" / "d.mp4", first_number=9)
     result = project.run(project.folder, "--order", "recorded")

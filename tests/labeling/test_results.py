@@ -55,10 +55,10 @@ INDEXES = {
 }
 
 
-def span(label: tuple[str, ...], basis: Basis, region_id: str) -> Span:
+def span(label: tuple[str, ...], basis: Basis, region_id: str, score: float | None = None) -> Span:
     return Span(
         case="op1", clip="a", label=label, annotator="anna", status=Status.ACCEPTED, source="x", annotation_id="1",
-        region_id=region_id, basis=basis,
+        region_id=region_id, basis=basis, score=score,
     )  # fmt: skip
 
 
@@ -103,14 +103,18 @@ def test_the_same_labels_on_the_same_frames(
     xml = labeling_config(TREE, timeline)
     tree = tree_from_config(xml)
     labels = data.draw(st.lists(st.sampled_from(tree.paths()), max_size=5))
-    spans = [span(label, data.draw(bases(index)), f"r{n}").located(index) for n, label in enumerate(labels)]
+    scores = st.sampled_from([None, 0.0, 0.4217])
+    spans = [
+        span(label, data.draw(bases(index)), f"r{n}", data.draw(scores)).located(index)
+        for n, label in enumerate(labels)
+    ]
     spans = [one for one in spans if one.start_frame != one.stop_frame]
     results, faults = Controls(xml, tree).results(spans, index, editor_rate(index))
     assert not faults
     back = [one.located(index) for one in read_back(results, xml, tree, index, tmp_path_factory.getbasetemp())]
 
     def told(ones: list[LocatedSpan]) -> list[tuple[Any, ...]]:
-        return [(one.region_id, one.label, one.start_frame, one.stop_frame) for one in ones]
+        return [(one.region_id, one.label, one.start_frame, one.stop_frame, one.score) for one in ones]
 
     assert told(back) == told(spans)
 

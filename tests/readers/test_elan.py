@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span
+from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span
 from lsvid.cli import sources
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
@@ -63,15 +63,15 @@ def test_children_are_sub_labels_and_the_rest_stays_the_parents(tmp_path: Path) 
     ]
     assert [r.annotator for r in records if isinstance(r, Annotation)] == ["ann"]
     assert [(r.label, r.basis, r.region_id) for r in records if isinstance(r, Span)] == [
-        (("Dissection",), Seconds(0, 1), "a1"),
-        (("Dissection",), Seconds(2, 4), "a1.2"),
-        (("Dissection", "Blunt", "Left"), Seconds(1, 2), "a3"),
+        (("Dissection",), ContainerSeconds(0, 1), "a1"),
+        (("Dissection",), ContainerSeconds(2, 4), "a1.2"),
+        (("Dissection", "Blunt", "Left"), ContainerSeconds(1, 2), "a3"),
     ]
 
 
 def test_elan_counts_from_the_time_origin(tmp_path: Path) -> None:
     records, _ = read(tmp_path, origin='TIME_ORIGIN="500"')
-    assert next(r for r in records if isinstance(r, Span)).basis == Seconds(0.5, 1.5)
+    assert next(r for r in records if isinstance(r, Span)).basis == ContainerSeconds(0.5, 1.5)
 
 
 def test_faults_name_tier_and_annotation(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def spans_of(
     found = [
         (" / ".join(r.label), r.basis.start, r.basis.end)
         for r in records
-        if isinstance(r, Span) and isinstance(r.basis, Seconds)
+        if isinstance(r, Span) and isinstance(r.basis, ContainerSeconds)
     ]
     return sorted(found, key=lambda span: (span[1], span[2], span[0])), findings
 

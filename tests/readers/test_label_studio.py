@@ -99,12 +99,24 @@ def test_one_task_a_line_and_one_object_are_read_too(tmp_path: Path) -> None:
 def test_skipped_drafts_and_predictions_have_their_status(tmp_path: Path) -> None:
     one = task(was_cancelled=True) | {
         "drafts": [{"id": 21, "user": "anna@x.org", "result": [region(1, 2, "A")]}],
-        "predictions": [{"id": 31, "model_version": "v3", "score": 0.5, "result": [region(3, 4, "A")]}, 32],
+        "predictions": [
+            {
+                "id": 31,
+                "model_version": "v3",
+                "score": 0.5,
+                "result": [region(3, 4, "A"), region(5, 6, "A", region_id="r2") | {"score": 0.25}],
+            },
+            32,
+        ],
     }
     records, findings = read(tmp_path, one, annotators={"5": "eve@x.org"})
     found = {(r.annotator, r.status) for r in records if isinstance(r, Annotation)}
     assert found == {("eve@x.org", Status.SKIPPED), ("anna@x.org", Status.DRAFT), ("v3", Status.PREDICTION)}
-    assert [(span.status, span.score) for span in spans(records)] == [(Status.DRAFT, None), (Status.PREDICTION, 0.5)]
+    assert [(span.status, span.score) for span in spans(records)] == [
+        (Status.DRAFT, None),
+        (Status.PREDICTION, 0.5),  # of the whole prediction
+        (Status.PREDICTION, 0.25),  # of the region
+    ]
     assert findings.left_out == [("task 1, prediction 32", "a prediction of which the export gives only the id")]
 
 
@@ -226,7 +238,7 @@ def test_a_rate_that_the_editor_cannot_parse_is_24_with_a_warning(tmp_path: Path
         (region(9, 3, "A"), "reversed: frames 9 to 3"),
         (region(1.5, 3, "A"), "not whole frame numbers: 1.5 to 3"),
         (region(None, 3, "A"), "not whole frame numbers: None to 3"),
-        (region("1", 3, "A"), "not whole frame numbers: '1' to 3"),
+        (region("one", 3, "A"), "not whole frame numbers: 'one' to 3"),
         (region(True, 3, "A"), "not whole frame numbers: True to 3"),
         (region(1, 3), "no label"),
         ({"id": "r1", "type": "timelinelabels", "value": {"timelinelabels": ["A"]}}, "no ranges"),
@@ -274,7 +286,7 @@ def test_the_only_value_that_names_a_video_is_the_video(tmp_path: Path) -> None:
         ("[1, 2]", "item 1 is not a JSON object"),
         ('{"a": 1}', "is none of the exports that lsvid reads (lsvid spans, Label Studio JSON, Prodigy JSONL, "),
         ('[{"id": 1, "data"', "is not whole JSON"),
-        ("\x00\x01\x02", "export.json:1 is not JSON"),
+        ("\x00\x01\x02", "it looks like text in another encoding than UTF-8, or no text"),
         ('[{"id":1,"annotation_id":1,"annotator":1,"lead_time":2.0,"video":"x"}]', "is Label Studio's JSON_MIN"),
     ],
 )

@@ -230,7 +230,7 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
         ({"audio_spans": [{"label": "Cut", "end": 2}]}, {}, "no times: start None, end 2.0"),
         ({"audio_spans": [{"label": "Cut", "start": 3, "end": 2}]}, {}, "reversed: 3.0 to 2.0 s"),
         ({"audio_spans": [{"start": 1, "end": 2}]}, {}, "no label"),
-        ({"audio_spans": "none"}, {}, "not a Prodigy task: Expected `array`, got `str` - at `$.audio_spans`"),
+        ({"audio_spans": "none"}, {}, "not a Prodigy task: Expected `array | null`, got `str` - at `$.audio_spans`"),
         ({"user_label": " "}, {}, "user_label ' ' names no label"),
         (
             {"user_label": "Knot", "audio_spans": []},
@@ -406,7 +406,7 @@ def test_other_database(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE task (id INTEGER)")
     connection.close()
-    with pytest.raises(ExportError, match=r"cannot read .*other.db as a Prodigy database: no such table: dataset"):
+    with pytest.raises(ExportError, match=r"cannot read .*other.db as a Prodigy database: it has not the tables"):
         read(str(path), datasets=("x",))
 
 

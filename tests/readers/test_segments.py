@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from exports import Labelled, clip, export, index, overlapping, placed, read_back
 from factories import VideoFactory
-from lsvid.annotations.spans import Annotation, Clip, Frames, Seconds, Span
+from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Frames, Span
 from lsvid.annotations.stages import Selection
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
@@ -44,7 +44,7 @@ def test_somebody_elses_table(tmp_path: Path) -> None:
     findings = Findings()
     spans = [r for r in read_export(str(file), ReadOptions(), findings) if isinstance(r, Span)]
     assert [(s.case, s.clip, s.label, s.basis) for s in spans] == [
-        ("op1", "a", ("Suturing", "Knot"), Seconds(1.5, 2.0))
+        ("op1", "a", ("Suturing", "Knot"), ContainerSeconds(1.5, 2.0))
     ]
     assert not findings.faults
 
@@ -88,19 +88,19 @@ def spans_of(file: Path, options: ReadOptions | None = None) -> list[Span]:
 @pytest.mark.parametrize(
     ("columns", "values", "basis"),
     [
-        ("start_s,end_s", "1.5,2", Seconds(1.5, 2.0)),
-        ("start_s,end_s", "00:00:01.500,00:01:02", Seconds(1.5, 62.0)),
-        ("start_s,end_s", '"00:00:01,500","1:02,25"', Seconds(1.5, 62.25)),
-        ("start_s,end_s", '"1,5","2,25"', Seconds(1.5, 2.25)),
-        ("Start (s),Stop (s)", "1.5,2", Seconds(1.5, 2.0)),
-        ("start,end", "1.5,2", Seconds(1.5, 2.0)),
-        ("Onset,Offset", "1.5,2", Seconds(1.5, 2.0)),
-        ("begin_time,end_time", "1.5,2", Seconds(1.5, 2.0)),
-        ("start_ms,end_ms", "1500,2000", Seconds(1.5, 2.0)),
+        ("start_s,end_s", "1.5,2", ContainerSeconds(1.5, 2.0)),
+        ("start_s,end_s", "00:00:01.500,00:01:02", ContainerSeconds(1.5, 62.0)),
+        ("start_s,end_s", '"00:00:01,500","1:02,25"', ContainerSeconds(1.5, 62.25)),
+        ("start_s,end_s", '"1,5","2,25"', ContainerSeconds(1.5, 2.25)),
+        ("Start (s),Stop (s)", "1.5,2", ContainerSeconds(1.5, 2.0)),
+        ("start,end", "1.5,2", ContainerSeconds(1.5, 2.0)),
+        ("Onset,Offset", "1.5,2", ContainerSeconds(1.5, 2.0)),
+        ("begin_time,end_time", "1.5,2", ContainerSeconds(1.5, 2.0)),
+        ("start_ms,end_ms", "1500,2000", ContainerSeconds(1.5, 2.0)),
         ("start_frame,stop_frame", "25.0,50.", Frames(25, 50)),
         ("start_s,end_s,start_frame,stop_frame", "9,9,25,50", Frames(25, 50)),
         ("narration_id,start_frame,stop_frame,start_timestamp,stop_timestamp", "x,1,113,00:00:00.00,00:00:01.89",
-         Seconds(0.0, 1.89, 0.006)),
+         ContainerSeconds(0.0, 1.89, 0.006)),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
@@ -119,7 +119,7 @@ def test_windows_1252_is_told(tmp_path: Path) -> None:
     file.write_bytes("video;label;start_s;end_s\nop1/a.mp4;Nähen;1,5;2\n".encode("cp1252"))
     findings = Findings()
     (span,) = [r for r in read_export(str(file), ReadOptions(), findings) if isinstance(r, Span)]
-    assert (span.label, span.basis) == (("Nähen",), Seconds(1.5, 2.0))
+    assert (span.label, span.basis) == (("Nähen",), ContainerSeconds(1.5, 2.0))
     assert "it seems, Windows-1252; its line 2 reads 'op1/a.mp4;Nähen;1,5;2'" in findings.warnings[0][0]
 
 

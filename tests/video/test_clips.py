@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.video.clips import CaseRule, find_clips, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, clip_key, find_clips, missing_numbers, natural_key, recorded_later
 from lsvid.video.lookup import ClipFinder, media_path
 
 RULE = CaseRule.parse()
@@ -121,7 +121,7 @@ def test_a_manifest_names_clips_cases_and_order(tmp_path: Path, suffix: str) -> 
 def test_all_faults_of_a_manifest_are_reported(tmp_path: Path) -> None:
     touch(tmp_path, "a.mp4")
     manifest = tmp_path / "clips.csv"
-    manifest.write_text("path,case,order,cam\na.mp4,op1,one,\n,op1,1,\nb.mp4,op1,2,\na.mp4,op1,3,left\n")
+    manifest.write_text("path,case,order,cam\na.mp4,op1,one,\n,op1,1,\nb.mp4,op1,2,\na.mp4,op1,3,left,right\n")
     with pytest.raises(DataError) as caught:
         find_clips([str(manifest)], RULE)
     lines = caught.value.message.splitlines()
@@ -129,7 +129,60 @@ def test_all_faults_of_a_manifest_are_reported(tmp_path: Path) -> None:
     assert "clips.csv:2: Expected `float`" in lines[1] or "clips.csv:2: " in lines[1]
     assert "clips.csv:3: Object missing required field `path`" in lines[2]
     assert f"clips.csv:4: there is no {tmp_path}/b.mp4" in lines[3]
-    assert "clips.csv:5: Object contains unknown field `cam`" in lines[4]
+    assert "clips.csv:5: 5 cells under 4 columns" in lines[4]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Path,Case\na.mp4,op1\n",
+        "case;video;Camera;operator\nop1;a.mp4;left;Anna\n",
+        "path\tcase\r\na.mp4\top1\r\n",
+        "path,case\ra.mp4,op1\r",
+        f"path,case,notes\na.mp4,op1,{'x' * 200_000}\n",
+    ],
+    ids=lambda content: content[:20],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_manifests_as_people_write_them(tmp_path: Path, content: str, encoding: str) -> None:
+    touch(tmp_path, "a.mp4")
+    manifest = tmp_path / "clips.csv"
+    manifest.write_bytes(content.encode(encoding))
+    assert [(clip.id, clip.path) for clip in find_clips([str(manifest)], RULE)] == [("op1/a", str(tmp_path / "a.mp4"))]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.csv", b"path,ordr\na.mp4,2\n", "the column 'ordr' is not known; is it 'order'?"),
+        ("m.csv", b"path,order\na.mp4,1e400\n", "m.csv:2: Number out of range"),
+        ("m.csv", b"path,order\na.mp4,nan\n", "m.csv:2: order nan"),
+        ("m.csv", b"path,case\na\0b.mp4,op1\n", "a NUL character"),
+        ("m.csv", b"path,case\n" + b"x" * 10_000 + b".mp4,op1\n", "m.csv:2: there is no "),
+        ("m.csv", b"path,case\n\xd6.mp4,op1\n", "line 2: not UTF-8 text (byte 0xd6)"),
+        ("m.jsonl", b'{"path": "\xff"}\n', "line 1: not UTF-8 text (byte 0xff)"),
+        ("m.jsonl", b'{"path": "a\\u0000b.mp4"}\n', "m.jsonl:1: "),
+        ("m.jsonl", b"[" * 100_000, "m.jsonl:1: no JSON: maximum recursion depth"),
+        ("m.jsonl", b'["a.mp4"]\n', "m.jsonl:1: no JSON object"),
+        ("m.jsonl", b'{"path": "a.mp4", "order": ' + b"9" * 5000 + b"}", "m.jsonl:1: no JSON: "),
+    ],
+)
+def test_a_hostile_manifest_is_one_clear_error(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    touch(tmp_path, "a.mp4")
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as caught:
+        find_clips([str(tmp_path / name)], RULE)
+    assert message in caught.value.message
+    assert len(caught.value.message) < 700
+
+
+def test_a_link_to_itself_and_a_path_too_long(tmp_path: Path) -> None:
+    touch(tmp_path, "op1/a.mp4")
+    (tmp_path / "op1/b.mp4").symlink_to(tmp_path / "op1/b.mp4")
+    assert [clip.id for clip in find_clips([str(tmp_path)], RULE)] == ["op1/a", "op1/b"]
+    for source in ("x" * 10_000, "a\0b"):
+        with pytest.raises(ClipError, match="there is no "):
+            find_clips([source], RULE)
 
 
 @given(st.permutations(["clip_1", "clip_2", "clip_10", "clip_010", "Clip_3", "x"]))
@@ -138,6 +191,23 @@ def test_natural_order_does_not_depend_on_the_order_of_arrival(names: list[str])
     assert [n for n in ordered if "0" not in n] == ["clip_1", "clip_2", "Clip_3", "x"]
     names.reverse()
     assert ordered == sorted(names, key=natural_key)
+
+
+GOPRO = ["GOPR0099", "GP010099", "GP020099", "gh010155", "GH020155", "GX010156", "GX020156", "GX100156", "GH010157"]
+
+
+def test_gopros_chapters_are_in_the_order_of_recording() -> None:
+    assert sorted({*GOPRO}, key=clip_key) == GOPRO
+    plain = ["GH1", "GOPRO_2", "clip_1", "clip_2", "clip_10", "GH010155_cut"]  # not GoPro's scheme: as everywhere
+    assert sorted(plain, key=clip_key) == sorted(plain, key=natural_key)
+    assert missing_numbers(GOPRO) == [f"GX{number:02}0156" for number in range(3, 10)]
+    assert missing_numbers(["GH020155", "GH010156", "GH010165", "GP010001"]) == ["GH010155", "GOPR0001"]
+
+
+def test_recorded_times_that_contradict_the_order() -> None:
+    assert recorded_later([("a", "2021-12-28T08:03:00Z"), ("b", None), ("c", "2021-12-28T08:02:00Z")]) == ("a", "c")
+    assert recorded_later([("a", "2021-12-28T08:03:00Z"), ("b", "x"), ("c", "2021-12-28T09:03:00+01:00")]) is None
+    assert recorded_later([]) is None
 
 
 def test_missing_numbers_of_a_sequence() -> None:

@@ -117,6 +117,33 @@ def test_a_broken_cache_is_only_slow(videos: VideoFactory, content: bytes) -> No
     assert probe(clip).index.n_frames == 50
 
 
+def test_no_bit_of_the_cache_can_turn_over_unseen(
+    videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSVID_CACHE_DIR", str(tmp_path))
+    clip = videos.make(n_frames=50)
+    probe(clip)
+    (file,) = (lsvid.video.index.cache_dir() / "frame-index").iterdir()
+    whole = file.read_bytes()
+    signature = f"{clip.stat().st_size}-{clip.stat().st_mtime_ns}"
+    assert lsvid.video.index._from_cache(file, signature) is not None
+    for bit in range(8 * len(whole)):
+        turned = bytearray(whole)
+        turned[bit // 8] ^= 1 << bit % 8
+        file.write_bytes(turned)
+        assert lsvid.video.index._from_cache(file, signature) is None
+
+
+def test_a_user_without_a_home_has_a_cache_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("LSVID_CACHE_DIR", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", no_home)
+    assert lsvid.video.index.cache_dir().is_dir()
+
+
 def test_a_cache_that_cannot_be_written_is_no_error(
     videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

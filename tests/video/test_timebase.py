@@ -274,14 +274,22 @@ def test_rates_are_written_as_decimals_for_the_editor() -> None:
 # --- sampling ---
 
 
-@given(indexes(), st.sampled_from([Fraction(1), Fraction(5), Fraction(25), Fraction(1, 2), NTSC]))
-def test_sampling_keeps_the_first_picture_at_or_after_each_step(index: FrameIndex, fps: Fraction) -> None:
+@given(
+    indexes(),
+    st.sampled_from([Fraction(1), Fraction(5), Fraction(25), Fraction(1, 2), NTSC]),
+    st.sampled_from([Fraction(0), Fraction(1, 3), Fraction(999_999, 1_000_000)]),
+)
+def test_sampling_keeps_the_first_picture_at_or_after_each_step(
+    index: FrameIndex, fps: Fraction, phase: Fraction
+) -> None:
     wanted = []
     i = 0
-    while index.start_s + i / fps <= index.time_s(index.n_frames - 1):
-        wanted.append(next(f for f in range(index.n_frames) if index.time_s(f) >= index.start_s + i / fps))
+    while index.start_s + (i + phase) / fps <= index.time_s(index.n_frames - 1):
+        step_s = index.start_s + (i + phase) / fps
+        wanted.append(next(f for f in range(index.n_frames) if index.time_s(f) >= step_s))
         i += 1
-    assert sample_frames(index, fps).tolist() == sorted(set(wanted))
+    assert sample_frames(index, fps, phase).tolist() == sorted(set(wanted))
+    assert phase or sample_frames(index, fps).tolist() == sorted(set(wanted))
 
 
 @given(indexes())

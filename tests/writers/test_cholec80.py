@@ -4,9 +4,11 @@ from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from hypothesis import given, settings
 
 from exports import LABELS, Labelled, clip, export, index, level_rows, placed, tilings, vfr_index
+from lsvid.errors import DataError, SettingsError
 
 
 def surgformer_phases(folder: Path, video: str, fps: int) -> dict[int, str]:
@@ -71,6 +73,36 @@ def test_cases_of_other_names_are_numbered_and_told(tmp_path: Path) -> None:
     videos = (tmp_path / "out/videos.csv").read_text(encoding="utf-8").splitlines()
     assert videos == ["video,case,clips,frames,rate", "video01,op 2,a,100,25", "video02,op 10,a,100,25"]
     assert any("numbered in their order" in text for text, _ in findings.warnings)
+
+
+TREE = [("Phases",), ("Phases", "Prep"), ("Phases", "Cut"), ("Tools",), ("Tools", "Hook"), ("Tools", "Clipper")]
+BRANCHED = [("Phases / Prep", 0, 50), ("Phases / Cut", 50, 100), ("Tools / Hook", 20, 80), ("Tools / Clipper", 60, 90)]
+
+
+@pytest.mark.parametrize(("phases", "tools"), [(["Phases"], ["Tools"]), (["Phases"], []), ([], ["Tools"])])
+def test_phases_and_tools_are_branches_and_tools_hold_at_once(
+    tmp_path: Path, phases: list[str], tools: list[str]
+) -> None:
+    export(tmp_path / "out", placed(clip("video01/a", BRANCHED)), "cholec80", TREE, phases=phases, tools=tools)
+    assert surgformer_phases(tmp_path / "out", "video01", 25) == {0: "Prep", 25: "Prep", 50: "Cut", 75: "Cut"}
+    names, held = surgformer_tools(tmp_path / "out", "video01")
+    assert names == ["Hook", "Clipper"]
+    assert held == {0: [0, 0], 25: [1, 0], 50: [1, 0], 75: [1, 1]}
+
+
+def test_labels_of_a_flat_list_are_named_one_by_one(tmp_path: Path) -> None:
+    spans = [("Prep", 0, 50), ("Cut", 50, 100), ("Hook", 20, 80), ("Clipper", 60, 90)]
+    clips = placed(clip("video01/a", spans))
+    with pytest.raises(DataError, match=r"Prep and Hook"):
+        export(tmp_path / "out", clips, "cholec80")
+    export(tmp_path / "out", clips, "cholec80", phases=["Prep", "Cut"])
+    assert surgformer_tools(tmp_path / "out", "video01")[1][75] == [1, 1]
+    with pytest.raises(SettingsError, match="'Prep' is both a phase and a tool"):
+        export(tmp_path / "out", clips, "cholec80", phases=["Prep"], tools=["Prep"])
+    with pytest.raises(SettingsError, match="'prep' is no label"):
+        export(tmp_path / "out", clips, "cholec80", phases=["prep"])
+    with pytest.raises(SettingsError, match="--phases means nothing to --format csv"):
+        export(tmp_path / "csv", clips, "csv", phases=["Prep"])
 
 
 def test_120_videos_have_numbers_of_one_width(tmp_path: Path) -> None:

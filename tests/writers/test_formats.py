@@ -35,16 +35,17 @@ def test_the_registry_tells_the_truth_about_overlaps_and_annotators(
     labels = [("A",), ("B",)]
     path = videos.make(n_frames=30)
     times = probe(path).index
+    flavour = "plstitch" if format_of(name).flavours else None
     overlap = placed(clip("video01/a", [("A", 0, 20), ("B", 10, 30)], times, str(path)))
     several = placed(clip("video01/a", {"x": [("A", 0, 20)], "y": [("B", 10, 30)]}, times, str(path)))
     for clips, able in ((overlap, format_of(name).overlaps), (several, format_of(name).annotators)):
         if able:
-            manifest, _ = export(tmp_path / "out", clips, name, labels)
+            manifest, _ = export(tmp_path / "out", clips, name, labels, flavour=flavour)
             assert manifest["format"]["name"] == name
             assert all((tmp_path / "out" / file["name"]).is_file() for file in manifest["files"])
         else:
             with pytest.raises(DataError, match=f"--format {name} holds one"):
-                export(tmp_path / "out", clips, name, labels)
+                export(tmp_path / "out", clips, name, labels, flavour=flavour)
 
 
 def test_formats_lists_what_is_written_and_read() -> None:

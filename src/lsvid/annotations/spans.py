@@ -33,6 +33,9 @@ from lsvid.video.timebase import (
 
 SCHEMA_VERSION = 1
 
+MOST_FRAMES = 100_000_000
+"""The frames of a clip of 11 days at 100 fps; as seconds three years: what is more is no clip's."""
+
 
 class Status(StrEnum):
     """What became of a piece of work. Only `accepted` reaches frames unless asked."""
@@ -56,6 +59,12 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
         """What is wrong with these values whatever the clip, or None."""
         if self.start < 1:
             return f"frame {self.start} is below 1"
+        if self.end > MOST_FRAMES:
+            return f"frame {str(self.end)[:20]} is more than a clip can have"
+        try:
+            parse_rate(self.ls_fps)
+        except ValueError as error:
+            return str(error)
         return f"reversed: frames {self.start} to {self.end}" if self.end < self.start else None
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
@@ -83,6 +92,8 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         """What is wrong with these values whatever the clip, or None."""
         if not (math.isfinite(self.start) and math.isfinite(self.end)):
             return f"not finite: {self.start} to {self.end} s"
+        if not 0 <= self.tolerance <= 1:
+            return f"a tolerance of {self.tolerance} s"
         return f"reversed: {self.start} to {self.end} s" if self.end < self.start else None
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
@@ -103,6 +114,40 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         return Seconds(start, end, self.tolerance) if start < end else None
 
 
+class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="container_seconds"):
+    """Seconds `[start, end)` as desktop programs count them, from where the container starts; else as Seconds.
+
+    For an MP4 file that is the same. An MPEG program stream starts half a second in, a transport stream anywhere up to
+    26 hours; browsers show those times, desktop programs begin at zero.
+    """
+
+    start: float
+    end: float
+    tolerance: float = float(SECONDS_TOLERANCE)
+
+    def fault(self) -> str | None:
+        """What is wrong with these values whatever the clip, or None."""
+        return Seconds(self.start, self.end, self.tolerance).fault()
+
+    def frames(self, index: FrameIndex) -> tuple[int, int]:
+        """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
+        if self.start < -OUTSIDE_TOLERANCE_S:
+            raise OutsideClipError(f"{self.start:.3f} s lies before the clip")
+        return self._on_timeline(index).frames(index)
+
+    def is_cut(self, index: FrameIndex) -> bool:
+        """As for Seconds."""
+        return self._on_timeline(index).is_cut(index)
+
+    def cut(self, index: FrameIndex) -> Seconds | None:
+        """What of it lies in the clip, on the presentation timeline, or None where nothing does."""
+        return self._on_timeline(index).cut(index)
+
+    def _on_timeline(self, index: FrameIndex) -> Seconds:
+        start_s = float(index.container_start_s)
+        return Seconds(self.start + start_s, self.end + start_s, self.tolerance)
+
+
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     """Frames `[start, stop)`, counted from 0."""
 
@@ -113,6 +158,8 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         """What is wrong with these values whatever the clip, or None."""
         if self.start < 0:
             return f"frame {self.start} is below 0"
+        if self.stop > MOST_FRAMES:
+            return f"frame {str(self.stop)[:20]} is more than a clip can have"
         return f"reversed: frames {self.start} to {self.stop}" if self.stop < self.start else None
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
@@ -130,7 +177,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 
-Basis = LsFrames | Seconds | Frames
+Basis = LsFrames | Seconds | ContainerSeconds | Frames
 
 
 class _Record(msgspec.Struct, kw_only=True, tag_field="record"):
@@ -167,6 +214,12 @@ class Clip(_Record, kw_only=True, tag="clip"):
     def __post_init__(self) -> None:
         """Keep no secret of a presigned address: it would reach every file and message from here."""
         self.media = public_address(self.media)
+
+
+def is_plausible(clip: Clip) -> bool:
+    """Whether the numbers in a clip's record can be those of a clip: frames, seconds, and its place in its case."""
+    numbers = (clip.n_frames, clip.duration_s, clip.order)
+    return all(number is None or 0 <= number <= MOST_FRAMES for number in numbers)
 
 
 class Annotation(_Record, kw_only=True, tag="annotation"):
@@ -236,7 +289,7 @@ class LocatedSpan(Span, kw_only=True, tag="span"):
 Record = Clip | Annotation | Span
 
 _encoder = msgspec.json.Encoder()
-_decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
+DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def to_json_line(record: Record) -> bytes:
@@ -251,7 +304,7 @@ def to_json_line(record: Record) -> bytes:
 
 def from_json_line(line: bytes | str) -> Record:
     """The record in one line of JSON. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return _decoder.decode(line)
+    return DECODER.decode(line)
 
 
 def json_schema() -> dict[str, Any]:

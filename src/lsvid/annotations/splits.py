@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from lsvid.errors import SettingsError
+from lsvid.video.timebase import exact
 
 Fold = dict[str, list[str]]
 """The cases of each part (train, val, test) of one split."""
@@ -32,10 +33,10 @@ def parse_shares(text: str) -> dict[str, Fraction]:
     for item in text.split(","):
         name, _, value = item.partition("=")
         try:
-            share = Fraction(value.strip())
-        except (ValueError, ZeroDivisionError):
+            share = exact(value)
+        except ValueError:
             share = Fraction(0)
-        if name.strip() not in PARTS or share <= 0 or name.strip() in shares:
+        if name.strip() not in PARTS or not 0 < share <= 1 or name.strip() in shares:
             raise SettingsError(f"--split {text!r}: {item.strip()!r} is not a share of a split", _HINT)
         shares[name.strip()] = share
     if sum(shares.values()) != 1:

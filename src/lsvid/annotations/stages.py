@@ -19,7 +19,7 @@ from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record
 from lsvid.errors import ClipError, ExportError, check_choice
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule, find_clips, is_file, missing_numbers, natural_key
+from lsvid.video.clips import CaseRule, clip_key, find_clips, is_file, missing_numbers, natural_key, recorded_later
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import OUTSIDE_TOLERANCE_S, FrameIndex, OutsideClipError, PackedFrameIndex
@@ -246,7 +246,7 @@ def _annotation_of(span: Span) -> Annotation:
 
 
 def _place(clip: Clip) -> tuple[object, ...]:
-    return (natural_key(clip.case), clip.order is None, clip.order or 0.0, natural_key(clip.clip))
+    return (natural_key(clip.case), clip.order is None, clip.order or 0.0, clip_key(clip.clip))
 
 
 # --- Selecting --------------------------------------------------------------------------------------------------------
@@ -507,6 +507,13 @@ def _placed_in_case(
             told_frames, told_s = told_length(clip)
             frames, time_s = frames + told_frames, time_s + told_s
             yield clip
+    timed = [(clip.clip.clip, clip.info.recorded_at) for clip in members if isinstance(clip, FoundClip)]
+    if all(clip.clip.order is None for clip in members) and (wrong := recorded_later(timed)) is not None:
+        findings.warn(
+            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files "
+            "say; its times count them in the order of their names",
+            "name the files in their order, if the files are right",
+        )
     missing = missing_numbers([clip.clip.clip for clip in members])
     if missing:
         findings.warn(

@@ -10,7 +10,7 @@ import click
 from lsvid.cli.options import open_workers, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
-from lsvid.writers import WRITERS
+from lsvid.writers import WRITERS, format_of
 
 
 @click.command("export-frames")
@@ -31,6 +31,10 @@ from lsvid.writers import WRITERS
               help="Split by case, label times spread alike: train=0.7,val=0.1,test=0.2.")  # fmt: skip
 @click.option("--folds", type=click.IntRange(min=2), metavar="K", help="K splits by case for cross-validation.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the splits: the same seed, the same splits.")
+@click.option("--phases", multiple=True, metavar="LABEL", help="The labels below it are one a frame; may be repeated.")
+@click.option("--tools", multiple=True, metavar="LABEL", help="The labels below it may hold at once; may be repeated.")
+@click.option("--flavour", metavar="NAME", help="Of --format surgical: whose reader is to take it.")
+@click.option("--base", type=click.IntRange(0, 1), help="Of --flavour autolaparo: the id of the first phase.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
 @click.option("--images", is_flag=True, help="Write the picture of every labelled frame, too.")
@@ -85,7 +89,10 @@ def export_frames(output: Output, /, **options: Any) -> None:
         raise click.UsageError("--split and --folds: one of the two")
     shares = parse_shares(options["shares"]) if options["shares"] is not None else None
     splits = SplitOptions(shares, options["folds"], options["seed"]) if shares or options["folds"] else None
-    asked = FormatOptions(options["split_by"], options["level"], options["unit"], splits)
+    asked = FormatOptions(
+        options["split_by"], options["level"], options["unit"], splits, options["phases"], options["tools"],
+        options["flavour"], options["base"], _picture_options(options),
+    )  # fmt: skip
     findings = Findings()
     merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None
     if merge is not None:
@@ -145,20 +152,33 @@ def export_frames(output: Output, /, **options: Any) -> None:
 
 def _image_request(options: dict[str, Any]) -> Any:
     """The ImageRequest of the options, None without --images."""
+    if not options["images"] and "picture" in format_of(options["file_format"]).options:
+        return None  # the pictures of the format itself
     if not options["images"]:
         given = [name for name in ("all_frames", "quality", "size", "short_side", "jobs") if options[name]]
         if given:
             raise click.UsageError(f"--{given[0].replace('_', '-')} is about pictures: it needs --images")
         return None
-    from lsvid.video.pictures import PictureOptions
     from lsvid.writers.images import ImageRequest
+
+    return ImageRequest(_pictures_as(options), options["all_frames"])
+
+
+def _picture_options(options: dict[str, Any]) -> Any:
+    """The PictureOptions of a format that consists of pictures, None where none is given."""
+    if options["images"] or not (options["quality"] or options["size"] or options["short_side"]):
+        return None
+    return _pictures_as(options)
+
+
+def _pictures_as(options: dict[str, Any]) -> Any:
+    from lsvid.video.pictures import PictureOptions
 
     match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
     if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
         raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")
     size = (int(match[1]), int(match[2] or match[1])) if match else None
-    picture = PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
-    return ImageRequest(picture, options["all_frames"])
+    return PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
 
 
 def _command_line() -> list[str]:

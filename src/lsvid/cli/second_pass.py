@@ -8,10 +8,14 @@ from lsvid.cli.output import Output, output_options
 
 
 @click.command("second-pass")
-@click.option("--from", "first", required=True, metavar="ID|TITLE", help="The project in which regions were marked.")
-@click.option("--to", "second", required=True, metavar="ID|TITLE", help="The project in which they get their labels.")
+@click.option("--from", "first", required=True, metavar="ID|TITLE", help="The project of the first pass.")
+@click.option("--to", "second", required=True, metavar="ID|TITLE", help="The project of the second.")
 @click.option("--annotator", "annotators", multiple=True, metavar="E-MAIL",
               help="Whose regions, where several people marked the same clips; repeatable.")  # fmt: skip
+@click.option("--disagreements", is_flag=True,
+              help="Bring the clips on which two people differ, with both versions: a third decides.")  # fmt: skip
+@click.option("--more-than", "more_than_s", metavar="S", show_default="0",
+              help="With --disagreements: only where they differ for more than S seconds of a clip.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be brought; change nothing.")
 @server_options
 @output_options
@@ -21,6 +25,8 @@ def second_pass(
     first: str,
     second: str,
     annotators: tuple[str, ...],
+    disagreements: bool,
+    more_than_s: str | None,
     dry_run: bool,
     url: str,
     api_key: str | None,
@@ -30,6 +36,10 @@ def second_pass(
     Clips come in the order of the first project, each with the regions of its submitted annotation. Run it again when
     more clips have been submitted.
 
+    With --disagreements the second project has the labels of the first, and gets the clips on which two people differ.
+    Both versions stand beside the new annotation, as predictions by their annotators' names, where a clip is opened
+    from its case's tab. What is submitted there is the ground truth.
+
     \b
     Examples:
       lsvid setup-project --pass regions --title Regions --storage /data/clips
@@ -37,14 +47,34 @@ def second_pass(
       lsvid setup-project labels.txt --pass labels --title Labels
       lsvid second-pass --from Regions --to Labels
       lsvid export-frames --project Labels -o frames/
+
+    \b
+      lsvid setup-project labels.txt --title Decided
+      lsvid second-pass --from Surgery --to Decided --disagreements --more-than 2
+      lsvid export-frames --project Decided --annotations ground-truth -o frames/
     """
+    from fractions import Fraction
+
     from lsvid.findings import Findings
+    from lsvid.label_studio.decisions import bring_disagreements
     from lsvid.label_studio.second_pass import bring_regions
 
+    if more_than_s is not None and not disagreements:
+        raise click.UsageError("--more-than is for --disagreements")
+    try:
+        least_s = Fraction(more_than_s or 0)
+    except (ValueError, ZeroDivisionError) as error:
+        raise click.BadParameter(f"{more_than_s!r} is not a number of seconds", param_hint="--more-than") from error
     server = connected(output, url, api_key, changes=True)
     findings = Findings()
-    counts = bring_regions(server, first, second, annotators, findings, dry_run=dry_run)
+    if disagreements:
+        counts = bring_disagreements(server, first, second, annotators, least_s, findings, dry_run=dry_run)
+    else:
+        counts = bring_regions(server, first, second, annotators, findings, dry_run=dry_run)
     output.findings(findings)
     output.document = {"version": 1, "command": "second-pass", "dry_run": dry_run, "clips": dict(counts)}
     verb = "would add" if dry_run else "added"
-    output.note(f"clips: {verb} {counts['added']}, updated {counts['updated']}, unchanged {counts['unchanged']}")
+    agreed = f", agreed on {counts['agree']}" if disagreements else ""
+    output.note(
+        f"clips: {verb} {counts['added']}, updated {counts['updated']}, unchanged {counts['unchanged']}{agreed}"
+    )

@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 @document_root_option
 @click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
               help="How many people are to annotate each clip.")  # fmt: skip
+@click.option("--order", type=click.Choice(["case", "uncertain"]), show_default="case; or as it is",
+              help="What annotators get first. case: whole cases, their clips in order. uncertain: the clips of whose "
+              "prediction (import-clips --spans) a model is least certain.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Update even where annotations use labels that are removed.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
 @s3_options
@@ -55,6 +58,7 @@ def setup_project(
     presign_minutes: int,
     document_root: str | None,
     annotations_per_clip: int | None,
+    order: str | None,
     force: bool,
     dry_run: bool,
     url: str,
@@ -102,6 +106,7 @@ def setup_project(
         [*folders, *prefixes],
         is_second_pass=stage == "labels",
         annotations_per_clip=annotations_per_clip,
+        order=order,
     )
     server = connected(output, url, api_key, changes=True)
     findings = Findings()

@@ -82,11 +82,13 @@ def flat_label_options(command: Command) -> Command:
 
 def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """Seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
     if value is None:
         return None
     try:
-        seconds = Fraction(value)
-    except (ValueError, ZeroDivisionError):
+        seconds = exact(value)
+    except ValueError:
         seconds = Fraction(-1)
     if seconds < 0:
         raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
@@ -225,15 +227,17 @@ def note_treatment(output: Output, report: dict[str, Any]) -> None:
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
     """Old label -> new, from what --rename was given. Raises SettingsError."""
+    from lsvid.video.clips import is_file
+
     renames: dict[str, str] = {}
     for value in values:
-        if Path(value).is_file():
+        if is_file(value):
             renames |= _read_map(value, "old label, new label")
             continue
         old, equals, new = value.partition("=")
         if not (equals and old.strip() and new.strip()):
             raise SettingsError(
-                f"--rename {value!r} is neither OLD=NEW nor a file",
+                f"--rename {value[:200]!r} is neither OLD=NEW nor a file",
                 "write --rename 'old label=new label', or name a CSV file of two columns",
             )
         renames[old] = new
@@ -241,14 +245,13 @@ def read_renames(values: tuple[str, ...]) -> dict[str, str]:
 
 
 def _read_map(path: str, columns: str) -> dict[str, str]:
-    import csv
+    from lsvid.files.texts import TextError, csv_rows, read_text
 
     try:
-        with Path(path).open(encoding="utf-8-sig", newline="") as file:
-            rows = [row for row in csv.reader(file) if row]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file: {columns}") from error
-    bad = [number for number, row in enumerate(rows, start=1) if len(row) != 2]
-    if bad:
-        raise SettingsError(f"{path}:{bad[0]}: not two columns", f"each line: {columns}")
-    return {old.strip(): new.strip() for old, new in rows}
+        rows = list(csv_rows(read_text(Path(path)).text))
+    except TextError as error:
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file in UTF-8: {columns}") from error
+    for number, cells in rows:
+        if len(cells) != 2:
+            raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
+    return {old: new for _, (old, new) in rows}

@@ -392,7 +392,7 @@ def cors_document(origin: str) -> dict[str, Any]:
 def client() -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
     """boto3's client for the variables as they are now; threads may share it."""
     with s3_errors("connecting to S3"):
-        return _client(tuple(os.environ.get(name) for name in _VARIABLES))
+        return _client(os.getpid(), tuple(os.environ.get(name) for name in _VARIABLES))
 
 
 _VARIABLES = (
@@ -424,7 +424,8 @@ def _is_aws(url: str) -> bool:
 
 
 @cache
-def _client(variables: tuple[str | None, ...]) -> Any:  # noqa: ANN401 - the same
+def _client(process: int, variables: tuple[str | None, ...]) -> Any:  # noqa: ANN401 - the same
+    # Of each process its own: one that is forked must not talk on its parent's connections.
     from botocore.config import Config  # noqa: PLC0415 - 0.4 s that only S3 needs
 
     config = Config(

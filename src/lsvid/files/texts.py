@@ -6,12 +6,16 @@ told and can look; everywhere else they are refused with their place.
 """
 
 import codecs
+import csv
 import gzip
 import io
 import re
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
+
+from lsvid.files.inputs import open_input
 
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
@@ -39,7 +43,7 @@ class Text(NamedTuple):
 
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file, unpacked where gzip packed it, whatever its name. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         is_packed = file.read(2) == GZIP
         file.seek(0)
         try:
@@ -54,7 +58,7 @@ def read_bytes(path: Path) -> bytes:
 
 def head_of(path: Path, size: int) -> bytes:
     """The first `size` bytes, unpacked where gzip packed them. Raises OSError."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         head = file.read(size)
     if not head.startswith(GZIP):
         return head
@@ -99,6 +103,32 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
                 f"line {line}: not UTF-8 text (byte 0x{byte:02x}); as Windows-1252 it would read {shown!r}"
             ) from error
         return Text(_without_nul(text), f"not UTF-8 but, it seems, Windows-1252; its line {line} reads {shown!r}")
+
+
+def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, list[str]]]:
+    """(line number, cells without blanks around them) of every row in which something stands.
+
+    delimiter: None: whichever of , ; and TAB the first row has most of. Raises TextError.
+    """
+    csv.field_size_limit(MAX_BYTES)  # of csv's own there is one, and a cell may hold more
+    lines = text.replace("\r\n", "\n").replace("\r", "\n")
+    first = next((line for line in lines.split("\n") if line.strip()), "")
+    table = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter or max(",;\t", key=first.count))
+    try:
+        for row in table:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield table.line_num, cells
+    except csv.Error as error:
+        raise TextError(f"line {table.line_num}: {error}") from error
+
+
+def read_text(path: Path, *, windows: bool = False) -> Text:
+    """`decode` of a file. Raises TextError, which says why it cannot be read, too."""
+    try:
+        return decode(read_bytes(path), windows=windows)
+    except (OSError, MemoryError) as error:
+        raise TextError(str(getattr(error, "strerror", None) or error or "not enough memory")) from error
 
 
 def _without_nul(text: str) -> str:

@@ -30,6 +30,7 @@ from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
+from lsvid.label_studio.project import show_predictions
 from lsvid.labeling.config import tree_from_config
 from lsvid.labeling.results import Controls
 from lsvid.readers import read_export
@@ -123,6 +124,15 @@ def import_spans(
         counts["added" if add(server, task, work, results, users, dry_run=spans.dry_run) else "unchanged"] += 1
         if on_done:
             on_done(1, len(plan))
+    models = list(dict.fromkeys(work.annotator for _, work, _ in plan))
+    if spans.kind == "predictions" and models and not spans.dry_run:
+        show_predictions(server, project.id, models[0])
+        if len(models) > 1:
+            findings.warn(
+                f"annotators of project {project.id} start from the predictions of {models[0]}; there are others, too: "
+                f"{', '.join(models[1:])}",
+                "choose in the project's settings, under Predictions",
+            )
     return counts
 
 

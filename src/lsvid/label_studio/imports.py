@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from lsvid.errors import ClipError, DataError, ServerError, SettingsError
@@ -19,7 +19,7 @@ from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storag
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views
 from lsvid.labeling.changes import reads_rate, timeline_of
-from lsvid.video.clips import ClipFile, natural_key, number_clips
+from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.proxies import check_made_from, check_proxy, proxy_paths
 from lsvid.video.timebase import format_rate
@@ -102,6 +102,8 @@ def import_clips(
     readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
+    else:
+        _warn_of_recorded_times(readable, infos, findings)
     tasks = read_tasks(server, project.id)
     if not options.dry_run:
         tasks = _without_doubles(server, project, tasks, findings)
@@ -175,20 +177,31 @@ def _played(
 def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) -> list[ClipFile]:
     times: dict[str, datetime] = {}
     for clip in clips:
-        recorded = infos[clip.id].recorded_at
-        try:
-            when = datetime.fromisoformat(recorded or "")
-        except ValueError:
-            continue
-        times[clip.id] = when if when.tzinfo else when.replace(tzinfo=UTC)
+        when = recorded_time(infos[clip.id].recorded_at)
+        if when is not None:
+            times[clip.id] = when
     without = [clip.path for clip in clips if clip.id not in times]
     if without:
         raise DataError(
             "\n".join([f"{len(without)} clips carry no time of recording:", *(f"  {path}" for path in without)]),
             "order them by name (--order name), or in a manifest with the columns path and order",
         )
-    ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], natural_key(clip.name)))
+    ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], clip_key(clip.name)))
     return number_clips(ordered)
+
+
+def _warn_of_recorded_times(clips: Sequence[ClipFile], infos: dict[str, VideoInfo], findings: Findings) -> None:
+    """Where the clips of a case are not in the order of the times that their files give as those of recording."""
+    cases: dict[str, list[tuple[str, str | None]]] = {}
+    for clip in clips:
+        cases.setdefault(clip.case, []).append((clip.name, infos[clip.id].recorded_at))
+    for case, timed in cases.items():
+        if (wrong := recorded_later(timed)) is not None:
+            findings.warn(
+                f"case {case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files say",
+                "order them by time of recording (--order recorded), or in a manifest (path, order), if the files are "
+                "right",
+            )
 
 
 def _imported(tasks: Sequence[Task], findings: Findings) -> list[Imported]:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lsvid.findings import Findings
-from lsvid.video.clips import ClipFile, missing_numbers, natural_key
+from lsvid.video.clips import ClipFile, clip_key, missing_numbers, natural_key
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def place(there: Sequence[Imported], clips: Sequence[ClipFile]) -> list[ClipFile
             at = max(at, _position(sequence, clip.name) + 1)
             continue
         limit = len(sequence) if anchor is None else _position(sequence, anchor)
-        while at < limit and natural_key(sequence[at].name) < natural_key(clip.name):
+        while at < limit and clip_key(sequence[at].name) < clip_key(clip.name):
             at += 1
         sequence.insert(at, clip)
         at += 1

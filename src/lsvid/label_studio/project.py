@@ -71,6 +71,16 @@ class StorageFolder:
     local: str
 
 
+def show_predictions(server: Server, project_id: int, model_version: str) -> None:
+    """Let the project's annotators start from the predictions of `model_version`.
+
+    Label Studio 1.23.2 serves predictions only where the project says so and names their version; then "Uncertainty
+    sampling" goes by their scores, too. Raises ServerError.
+    """
+    with server.errors(f"updating project {project_id}"):
+        server.sdk.projects.update(id=project_id, model_version=model_version, show_collab_predictions=True)
+
+
 def find_project(server: Server, wanted: str) -> Project:
     """The project that `wanted` names: an id where it is digits only, else a title.
 

@@ -10,7 +10,7 @@ from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
-from lsvid.label_studio.project import Project, add_storage, find_project, storage_folders
+from lsvid.label_studio.project import Project, add_storage, find_project, show_predictions, storage_folders
 from lsvid.label_studio.s3 import s3_storages, storage_of
 from lsvid.label_studio.tasks import import_tasks
 from lsvid.labeling.changes import timeline_of
@@ -61,7 +61,7 @@ def bring_regions(
     new = [task for task, _ in wanted if task.clip not in there]
     counts["added"] = len(new)
     if not dry_run:
-        _connect_folders(server, of_first, of_second)
+        connect_folders(server, of_first, of_second)
         datas = [{**task.data, "id": task.clip} for task in new]
         for task, task_id in zip(new, import_tasks(server, of_second.id, datas), strict=True):
             there[task.clip] = _Task(task_id, task.data)
@@ -82,13 +82,11 @@ def bring_regions(
             else:
                 server.sdk.predictions.create(task=target.id, result=regions, model_version=MODEL_VERSION)
     if wanted and not dry_run:
-        with server.errors(f"updating project {of_second.id}"):
-            # Without it, annotators would start from nothing.
-            server.sdk.projects.update(id=of_second.id, model_version=MODEL_VERSION)
+        show_predictions(server, of_second.id, MODEL_VERSION)  # without it, annotators would start from nothing
     return counts
 
 
-def _connect_folders(server: Server, first: Project, second: Project) -> None:
+def connect_folders(server: Server, first: Project, second: Project) -> None:
     """Give `second` the storage folders of `first`. Raises SettingsError where it lacks one in S3."""
     in_s3 = s3_storages(server, second.id)
     lacking = [one.uri for one in s3_storages(server, first.id) if storage_of(one.uri, in_s3) is None]

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from lsvid.errors import DataError, LsvidError, ServerError, UnclearError
+from lsvid.errors import DataError, LsvidError, ServerError, UnclearError, check_choice
 from lsvid.findings import Findings
 from lsvid.label_studio import releases
 from lsvid.label_studio.client import Server
@@ -38,14 +38,17 @@ from lsvid.label_studio.s3 import (
     s3_storages,
     storage_of,
 )
+from lsvid.label_studio.views import add_uncertain_view
 from lsvid.labeling.changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
 from lsvid.labeling.config import Timeline, labeling_config, tree_from_config
 from lsvid.labeling.instructions import instructions
 from lsvid.labeling.second_pass import NAMING_INSTRUCTIONS, second_pass_config
 from lsvid.labels.tree import LabelTree
 
-SAMPLING = "Sequential sampling"
-"""Label Studio's name for serving tasks in the order of their ids."""
+ORDERS = {"case": "Sequential sampling", "uncertain": "Uncertainty sampling"}
+"""Label Studio's names for what "Label All Tasks" serves first: tasks by their ids, which is whole cases with their
+clips in order; or by the score of the prediction that the project shows, the lowest first (1.23.2, measured).
+"""
 
 OWN_PAGE = "This page was made by lsvid, which replaces it when the labels change. Without this line it stays as it is."
 """The last line of an instruction page that lsvid made; a page without it was written by people."""
@@ -62,6 +65,7 @@ class Settings:
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
     is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
     annotations_per_clip: None leaves Label Studio's own 1, or what was set.
+    order: one of ORDERS, in which clips are served; None leaves that of a project there is, and is "case" otherwise.
 
     What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
     once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens
@@ -78,6 +82,11 @@ class Settings:
     storages: Sequence[StorageFolder | S3Storage] = ()
     is_second_pass: bool = False
     annotations_per_clip: int | None = None
+    order: str | None = None
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where the order is none of ORDERS."""
+        check_choice("order", self.order or "case", ORDERS)
 
     def config(self, timeline: Timeline) -> str:
         """The labelling configuration."""
@@ -122,6 +131,8 @@ def setup_project(
     else:
         report = _update(server, project, settings, findings, force=force, dry_run=dry_run)
     _connect_storages(server, report, settings.storages, dry_run=dry_run)
+    if settings.order == "uncertain" and report.project_id is not None and not dry_run:
+        add_uncertain_view(server, report.project_id)
     return report
 
 
@@ -141,7 +152,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
                 label_config=config,
                 expert_instruction=_page(settings, timeline),
                 show_instruction=True,
-                sampling=SAMPLING,
+                sampling=ORDERS[settings.order or "case"],
                 maximum_annotations=settings.annotations_per_clip or 1,
             )
         report.project_id = made.id
@@ -165,8 +176,9 @@ def _update(
     wanted: dict[str, Any] = {}
     if report.title != project.title:
         wanted["title"] = report.title
-    if project.sampling != SAMPLING:
-        wanted["sampling"] = SAMPLING
+    sampling = ORDERS[settings.order or "case"]
+    if project.sampling != sampling and (settings.order or project.sampling not in ORDERS.values()):
+        wanted["sampling"] = sampling
     if settings.annotations_per_clip not in (None, project.annotations_per_clip):
         wanted["maximum_annotations"] = settings.annotations_per_clip
     if project.label_config.strip() != config.strip():

@@ -16,6 +16,10 @@ ORDERING = ["tasks:data.order"]
 _CASE_COLUMN = "filter:tasks:data.case"
 
 
+UNCERTAIN_ORDERING = ["tasks:predictions_score"]
+"""The least certain prediction first; a clip without one has no score, and stands before them (1.23.2)."""
+
+
 class _View(msgspec.Struct):
     id: int
     data: dict[str, Any]
@@ -26,7 +30,7 @@ def update_case_views(server: Server, project_id: int, cases: Iterable[str]) -> 
 
     A tab is known by its filter, so that people may rename it and choose its columns. Raises ServerError.
     """
-    views = server.get_json("api/dm/views/", "listing the Data Manager's tabs", list[_View], {"project": project_id})
+    views = _views(server, project_id)
     by_case = {case: view for view in reversed(views) if (case := _case(view.data)) is not None}
     changed = []
     for case in cases:
@@ -43,6 +47,22 @@ def update_case_views(server: Server, project_id: int, cases: Iterable[str]) -> 
     return changed
 
 
+def add_uncertain_view(server: Server, project_id: int) -> None:
+    """Give the project a tab that lists the least certain clips first, unless one is so ordered. Raises ServerError."""
+    if any(view.data.get("ordering") == UNCERTAIN_ORDERING for view in _views(server, project_id)):
+        return
+    data = {**_HIDDEN, "title": "Least certain first", "type": "list", "ordering": UNCERTAIN_ORDERING}
+    with server.errors("making the Data Manager's tab of the least certain clips"):
+        server.sdk.views.create(project=project_id, data=data)
+
+
+def _views(server: Server, project_id: int) -> list[_View]:
+    return server.get_json("api/dm/views/", "listing the Data Manager's tabs", list[_View], {"project": project_id})
+
+
+_HIDDEN = {"hiddenColumns": {"explore": ["tasks:data.fingerprint", "tasks:data.path", "tasks:data.id"], "labeling": []}}
+
+
 def _view_data(case: str) -> dict[str, Any]:
     one = {"filter": _CASE_COLUMN, "operator": "equal", "type": "String", "value": case}
     return {
@@ -50,7 +70,7 @@ def _view_data(case: str) -> dict[str, Any]:
         "type": "list",
         "filters": {"conjunction": "and", "items": [one]},
         "ordering": ORDERING,
-        "hiddenColumns": {"explore": ["tasks:data.fingerprint", "tasks:data.path", "tasks:data.id"], "labeling": []},
+        **_HIDDEN,
     }
 
 

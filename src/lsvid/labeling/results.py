@@ -83,6 +83,8 @@ class Controls:
             ids.add(region_id)
             kind = control.kind.lower()
             region = _result(region_id, kind, control, place | {kind: values[:1]})
+            if span.score is not None:
+                region["score"] = span.score  # the editor's Regions panel shows it
             drawn = [region]
             if choices:
                 drawn.append(_result(region_id, "choices", choices, place | {"choices": _chosen(choices, values)}))

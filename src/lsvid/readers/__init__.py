@@ -18,8 +18,28 @@ from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
 from lsvid.files.texts import head_of
 from lsvid.findings import Findings
-from lsvid.readers import cholec80, elan, label_studio, mstcn, probabilities, prodigy, prodigy_database, segments, spans
-from lsvid.readers.documents import Document, ReadOptions, iter_documents
+from lsvid.readers import (
+    cholec80,
+    elan,
+    label_studio,
+    looks,
+    mstcn,
+    probabilities,
+    prodigy,
+    prodigy_database,
+    segments,
+    spans,
+)
+from lsvid.readers.documents import (
+    BadDocumentError,
+    Document,
+    NotJsonError,
+    ReadOptions,
+    decode,
+    iter_documents,
+    shortened,
+)
+from lsvid.video.clips import is_file, is_folder
 
 
 @dataclass(frozen=True)
@@ -63,17 +83,18 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
 
     Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
     """
-    if path != "-":
+    if is_file(path) or is_folder(path):  # else a pipe, which can be read only once: it holds documents
         head = _head(Path(path))
         for file_reader in FILE_READERS:
             if file_reader.recognises(Path(path), head):
                 return file_reader.read(Path(path), options, findings)
-        if Path(path).is_dir():
-            raise ExportError(
-                f"{path} is a folder of no format that lsvid reads ({', '.join(names())})", "name an export file"
-            )
+        if is_folder(path):
+            raise looks.unknown_folder(path, ", ".join(names()))
     documents = iter_documents(path)
-    first = next(documents, None)
+    try:
+        first = next(documents, None)
+    except NotJsonError as error:
+        raise looks.unknown_file(path, error) from error
     if first is None:
         raise ExportError(f"{path} holds nothing", "export it again; Label Studio: Export, JSON")
     keys = _keys(first)
@@ -87,7 +108,7 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
         )
     raise ExportError(
         f"{path} is none of the exports that lsvid reads ({', '.join(names())})",
-        f"its first document has the keys: {', '.join(sorted(keys)) or 'none'}",
+        f"its first document has the keys: {shortened(', '.join(sorted(keys))) or 'none'}",
     )
 
 
@@ -100,20 +121,24 @@ def _head(path: Path) -> bytes:
     """The first kilobytes of a file, unpacked; nothing of a folder, or of what cannot be read (its reader tells)."""
     try:
         return head_of(path, _HEAD_SIZE)
-    except OSError:
+    except (OSError, ValueError):
         return b""
 
 
 _HEAD_SIZE = 4096
 
 
+_keys_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
 def _keys(document: Document) -> frozenset[str]:
     try:
-        return frozenset(msgspec.json.decode(document.raw, type=dict[str, msgspec.Raw]))
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        found = decode(_keys_decoder, document.raw)
+    except BadDocumentError as error:
         raise ExportError(
             f"{document.place} is not a JSON object: {error}", "is this an export of annotations?"
         ) from error
+    return frozenset(found)
 
 
 def _chain(first: Document, rest: Iterable[Document]) -> Iterator[Document]:

@@ -2,22 +2,26 @@
 
 import gzip
 import mmap
+import os
+import re
 import shutil
-import sys
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
 from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.errors import ClipError, ExportError
+from lsvid.files import texts
+from lsvid.files.inputs import open_input
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
+
+T = TypeVar("T")
 
 
 class Document(NamedTuple):
@@ -87,107 +91,219 @@ class ReadOptions:
 
 MAX_DOCUMENT_BYTES = 256 << 20
 """The longest line that is read whole. Of a longer one, the media that it holds as base64 data are passed over."""
+_IN_MEMORY_BYTES = 512 << 20
+"""The largest export that is held in memory. A larger one is copied first: reading a mapped file that somebody cuts
+meanwhile ends the process."""
 
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
-def iter_documents(path: str) -> Iterator[Document]:
-    """The objects of a JSON array, or of JSON Lines, at `path` ('-' for standard input; .gz is unpacked).
+class NotJsonError(ExportError):
+    """The file does not even begin as JSON: it is something else."""
 
-    Raises ExportError where the file cannot be read or is not JSON, naming the place.
+
+class BadDocumentError(ValueError):
+    """What is wrong with one JSON document, for people."""
+
+
+def decode(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview | msgspec.Raw) -> T:
+    """What `decoder` makes of one document. Raises BadDocumentError for all that can be wrong with it."""
+    try:
+        return decoder.decode(raw)
+    except RecursionError as error:
+        raise BadDocumentError("nested too deep") from error
+    except UnicodeDecodeError as error:
+        raise BadDocumentError(_not_utf8(bytes(raw))) from error
+    except (msgspec.DecodeError, ValueError, OverflowError) as error:
+        raise BadDocumentError(str(error)) from error
+
+
+def _not_utf8(raw: bytes) -> str:
+    try:
+        raw.decode()
+    except UnicodeDecodeError as error:
+        around = raw[max(error.start - 20, 0) : error.start + 20].decode("cp1252", "replace")
+        return (
+            f"not UTF-8 text (byte 0x{raw[error.start]:02x} at {error.start}; as Windows-1252 it would read {around!r}:"
+            " save the file as UTF-8)"
+        )
+    return "not UTF-8 text"
+
+
+def iter_documents(path: str) -> Iterator[Document]:
+    """The objects of a JSON array, or of JSON Lines, at `path` ('-' for standard input; what gzip packed is unpacked).
+
+    Raises ExportError where the file cannot be read or is not JSON, naming the place; NotJsonError where it does not
+    begin as JSON.
     """
-    content = memoryview(_content(path))
-    start = 3 if bytes(content[:3]) == b"\xef\xbb\xbf" else 0
-    while start < len(content) and content[start] in b" \t\r\n":
-        start += 1
+    content = _as_utf8(path, _content(path))
+    start = 3 if content[:3] == b"\xef\xbb\xbf" else 0
+    start = _after_blanks(content, start)
     if start == len(content):
         return
-    if content[start] == ord("["):
-        yield from _array(path, content[start:])
+    if content[start : start + 1] == b"[":
+        yield from _array(path, memoryview(content)[start:])
     else:
-        yield from _lines(path, content[start:])
+        yield from _lines(path, content, start)
 
 
 def _array(path: str, content: memoryview) -> Iterator[Document]:
     try:
-        items = msgspec.json.decode(content, type=list[msgspec.Raw])
-    except msgspec.DecodeError as error:
-        raise ExportError(f"{path} is not whole JSON: {error}", "it may have been cut off: export it again") from error
+        items = decode(msgspec.json.Decoder(list[msgspec.Raw]), content)
+    except BadDocumentError as error:
+        raise NotJsonError(f"{path} is not whole JSON: {error}", "it may have been cut off: export it again") from error
     for number, raw in enumerate(items, start=1):
         yield Document(f"{path}, item {number}", raw)
 
 
-def _lines(path: str, content: memoryview) -> Iterator[Document]:
-    buffer = content.obj
-    assert isinstance(buffer, mmap.mmap)  # noqa: S101 - the caller's business
-    position = len(buffer) - len(content)
-    number = 0
-    while position < len(buffer):
-        end = buffer.find(b"\n", position)
-        end = len(buffer) if end < 0 else end
-        number += 1
-        line = buffer[position:end] if end - position <= MAX_DOCUMENT_BYTES else _without_data(buffer, position, end)
-        position = end + 1
+def _lines(path: str, content: bytes | mmap.mmap, position: int) -> Iterator[Document]:
+    first = position
+    number = 1 + content[:position].count(b"\n")
+    while position < len(content):
+        end = content.find(b"\n", position)
+        end = len(content) if end < 0 else end
+        line = content[position:end] if end - position <= MAX_DOCUMENT_BYTES else _without_data(content, position, end)
         if len(line) > MAX_DOCUMENT_BYTES:
             raise ExportError(
                 f"{path}:{number} is {len(line) >> 20:,} MB long; lsvid reads lines of up to "
                 f"{MAX_DOCUMENT_BYTES >> 20} MB",
                 "an export has one annotated clip a line: is this one?",
             )
-        line = line.strip()
-        if not line:
-            continue
         try:
-            raw = _raw_decoder.decode(line)
-        except msgspec.DecodeError as error:
-            if number == 1 and (whole := _one_object(content)) is not None:  # one object over many lines
+            raw = decode(_raw_decoder, line.strip())
+        except BadDocumentError as error:
+            if position == first and (whole := _one_object(content, first)) is not None:  # one object over many lines
                 yield Document(path, whole)
                 return
-            raise ExportError(
-                f"{path}:{number} is not JSON: {error}", "it may have been cut off: export it again"
-            ) from error
+            kind = NotJsonError if position == first else ExportError
+            raise kind(f"{path}:{number} is not JSON: {error}", "it may have been cut off: export it again") from error
         yield Document(f"{path}:{number}", raw)
+        position = _after_blanks(content, end)
+        number += content[end:position].count(b"\n")
 
 
-def _without_data(buffer: mmap.mmap, start: int, stop: int) -> bytes:
-    """The bytes of `buffer` from `start` to `stop` without the payloads of its data URIs: never held whole."""
+_BLANKS = re.compile(rb"[ \t\r\n]*")
+
+
+def _after_blanks(content: bytes | mmap.mmap, position: int) -> int:
+    found = _BLANKS.match(content, position)
+    return found.end() if found else position
+
+
+def _without_data(content: bytes | mmap.mmap, start: int, stop: int) -> bytes:
+    """The bytes of `content` from `start` to `stop` without the payloads of its data URIs: never held whole."""
     parts = []
-    while (found := buffer.find(b'"data:', start, stop)) >= 0:
-        payload = buffer.find(b",", found, stop) + 1
-        end = buffer.find(b'"', found + 1, stop)  # neither base64 nor a media type has a quotation mark
+    while (found := content.find(b'"data:', start, stop)) >= 0:
+        payload = content.find(b",", found, stop) + 1
+        end = content.find(b'"', found + 1, stop)  # neither base64 nor a media type has a quotation mark
         if not found < payload <= end:
             break
-        parts.append(buffer[start:payload])
+        parts.append(content[start:payload])
         start = end
     if stop - start > MAX_DOCUMENT_BYTES:
-        return buffer[start : start + MAX_DOCUMENT_BYTES + 1]
-    return b"".join([*parts, buffer[start:stop]])
+        return content[start : start + MAX_DOCUMENT_BYTES + 1]
+    return b"".join([*parts, content[start:stop]])
 
 
-def _one_object(content: memoryview) -> msgspec.Raw | None:
-    if len(content) > MAX_DOCUMENT_BYTES:
+def _one_object(content: bytes | mmap.mmap, start: int) -> msgspec.Raw | None:
+    if len(content) - start > MAX_DOCUMENT_BYTES:
         return None
     try:
-        return _raw_decoder.decode(content)
-    except msgspec.DecodeError:
+        return decode(_raw_decoder, content[start:])
+    except BadDocumentError:
         return None
+
+
+_UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
+"""How JSON in UTF-16 begins: as PowerShell writes it; and without a byte order mark."""
+
+
+def _as_utf8(path: str, content: bytes | mmap.mmap) -> bytes | mmap.mmap:
+    head = content[:_HEAD]
+    if head and not head.strip(b"\0"):
+        raise NotJsonError(f"{path} begins with nothing but NUL bytes", "it was never written: copy it again")
+    if not head.startswith(_UTF16):
+        # The line ends of old Macs: in JSON they are blanks.
+        return content[:].replace(b"\r", b"\n") if b"\r" in head and content.find(b"\n") < 0 else content
+    mark = {b"{\0": b"\xff\xfe", b"[\0": b"\xff\xfe", b"\0{": b"\xfe\xff", b"\0[": b"\xfe\xff"}.get(head[:2], b"")
+    try:
+        return texts.decode(mark + content[:]).text.encode()
+    except texts.TextError as error:
+        raise NotJsonError(f"{path} cannot be read as text: {error}", "save it as UTF-8") from error
+
+
+_HEAD = 4096
 
 
 def _content(path: str) -> bytes | mmap.mmap:
-    """The bytes of the file, mapped, not read: documents are decoded one at a time, so an export of any size can be."""
+    """The bytes of the file: in memory, or where they are many mapped, so that an export of any size can be read."""
     try:
-        if path == "-" or Path(path).suffix == ".gz":
-            with tempfile.TemporaryFile(prefix="lsvid-") as copy:
-                if path == "-":
-                    shutil.copyfileobj(sys.stdin.buffer, copy)
-                else:
-                    with gzip.open(path) as packed:
-                        shutil.copyfileobj(packed, copy)
-                copy.flush()
-                return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ) if copy.tell() else b""
-        with Path(path).open("rb") as stream:
-            if Path(path).stat().st_size == 0:
-                return b""
-            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ExportError(f"cannot read {path}: {error}", "check the path; an export is a file") from error
+        with open_input(path) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            is_packed = stream.read(2) == texts.GZIP
+            stream.seek(0)
+            with gzip.GzipFile(fileobj=stream) if is_packed else stream as source:
+                content = source.read(_IN_MEMORY_BYTES + 1)
+                if len(content) > _IN_MEMORY_BYTES:
+                    return _mapped(content, source)
+    except (OSError, EOFError, zlib.error, MemoryError) as error:
+        raise ExportError(
+            f"cannot read {shortened(path)}: {_reason(error)}", "check the path; an export is a file"
+        ) from error
+    if not is_packed and len(content) < size:
+        raise ExportError(f"{path} was cut while it was read", "run the same command again when it is whole")
+    return content
+
+
+def _mapped(begun: bytes, rest: BinaryIO | gzip.GzipFile) -> mmap.mmap:
+    with tempfile.TemporaryFile(prefix="lsvid-") as copy:
+        copy.write(begun)
+        shutil.copyfileobj(rest, copy)
+        copy.flush()
+        return mmap.mmap(copy.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    return str(getattr(error, "strerror", None) or error)
+
+
+def shortened(text: str) -> str:
+    """`text` for a message, not much longer than a line."""
+    return text if len(text) <= 200 else f"{text[:120]}…{text[-40:]} ({len(text):,} characters)"
+
+
+def shown(value: object) -> str:
+    """`value` for a message, as Python writes it, not much longer than a line."""
+    return shortened(repr(value))
+
+
+# --- Values -----------------------------------------------------------------------------------------------------------
+
+
+MAX_FRAME = 2**53
+"""Above this, whole numbers are not exact in JSON; no video has as many frames."""
+
+
+def as_seconds(value: object) -> float | None:
+    """`value`, a number or a text that writes one, as seconds; infinite where it is out of range; else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf")
+    except ValueError:
+        return None
+
+
+def as_frame(value: object) -> int | None:
+    """`value`, a whole number or a text that writes one (25, 25.0, '25'), as a frame; None where it is none."""
+    if isinstance(value, str) and len(value) < 30:
+        value = as_seconds(value)
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) <= MAX_FRAME else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if abs(value) <= MAX_FRAME else None

@@ -13,7 +13,7 @@ Times are whole milliseconds. Annotations without times of their own divide the 
 shows them: several that refer to one parent (Symbolic_Subdivision), and neighbours whose TIME_SLOTs have no TIME_VALUE
 (Time_Subdivision). A tier's ANNOTATOR, or that of the tier above it, is the annotator; PARTICIPANT is who is filmed.
 The clip is the file's first video (or first media), or else the .eaf's own name; lsvid's files name case and clip in
-properties. TIME_ORIGIN of the media is added, since ELAN counts from there.
+properties. TIME_ORIGIN of the media is added, since ELAN counts from there; zero is where the container starts.
 
 The format: EAFv3.0.xsd, and 'EAF Annotation Format' by Han Sloetjes. pympi, which writes lsvid's .eaf, does not read
 them here: it gives every part of a subdivision its parent's whole time, and parts without TIME_VALUE none (1.70.2); of
@@ -30,7 +30,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
+from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span, Status
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.files.texts import read_bytes
 from lsvid.findings import Findings
@@ -120,7 +120,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         yield Span(
             case=case, clip=clip, label=mark.label, annotator=options.annotator(mark.tier.annotator),
             status=Status.ACCEPTED, source=SOURCE, annotation_id="", region_id=region,
-            basis=Seconds((start_ms + origin_ms) / 1000, (end_ms + origin_ms) / 1000),
+            basis=ContainerSeconds((start_ms + origin_ms) / 1000, (end_ms + origin_ms) / 1000),
         )  # fmt: skip
 
 

@@ -17,12 +17,20 @@ from xml.etree import ElementTree as ET
 
 import msgspec
 
-from lsvid.annotations.spans import Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
+from lsvid.annotations.spans import MOST_FRAMES, Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
 from lsvid.labeling.config import control_name
 from lsvid.labels.tree import REGION_OF_INTEREST, LabelTree
-from lsvid.readers.documents import Document, ReadOptions
+from lsvid.readers.documents import (
+    BadDocumentError,
+    Document,
+    ReadOptions,
+    as_frame,
+    as_seconds,
+    decode,
+    shown,
+)
 from lsvid.video.clips import VIDEO_SUFFIXES
 from lsvid.video.lookup import clip_name, media_path
 from lsvid.video.timebase import parse_rate
@@ -32,24 +40,32 @@ SOURCE = "label-studio"
 META_KEY = "lsvid"
 """In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
 
+DECIDES = "decides"
+"""In a task's data: the project whose annotators differ about the clip. What is submitted here is the ground truth."""
+
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
 
 class _Value(msgspec.Struct):
     ranges: list[dict[str, Any]] | None = None
-    timelinelabels: list[str] | None = None
+    timelinelabels: list[str] | str | None = None
     start: Any = None
     end: Any = None
-    labels: list[str] | None = None
-    choices: list[Any] | None = None
+    labels: list[str] | str | None = None
+    choices: list[Any] | str | None = None
     taxonomy: list[Any] | None = None
+    sequence: Any = None
 
 
 class _Result(msgspec.Struct):
     type: str = ""
-    id: str | None = None
-    from_name: str = ""
+    id: str | int | None = None
+    from_name: str | None = None
+    score: float | None = None
     value: _Value = msgspec.field(default_factory=_Value)
+
+
+_Region = tuple[str, tuple[str, ...], Basis, float | None]
 
 
 class _Work(msgspec.Struct):
@@ -59,9 +75,9 @@ class _Work(msgspec.Struct):
     result: list[_Result] | None = None
     completed_by: Any = None
     user: Any = None
-    was_cancelled: bool = False
+    was_cancelled: bool | None = None
     unique_id: str | None = None
-    ground_truth: bool = False
+    ground_truth: bool | None = None
     updated_at: str | None = None
     created_at: str | None = None
     model_version: str | None = None
@@ -77,9 +93,10 @@ class _Task(msgspec.Struct):
     data: dict[str, Any] = {}
     meta: dict[str, Any] | None = None
     id: int | str | None = None
-    annotations: list[_Work | int] = []
-    drafts: list[_Work | int] = []
-    predictions: list[_Work | int] = []
+    annotations: list[_Work | int] | None = None
+    completions: list[_Work | int] | None = None
+    drafts: list[_Work | int] | None = None
+    predictions: list[_Work | int] | None = None
 
 
 _decoder = msgspec.json.Decoder(_Task)
@@ -87,7 +104,7 @@ _decoder = msgspec.json.Decoder(_Task)
 
 def recognises(keys: frozenset[str]) -> bool:
     """Whether a document with these keys is a task of Label Studio's JSON export."""
-    return "data" in keys and bool({"annotations", "predictions", "drafts"} & keys)
+    return "data" in keys and bool({"annotations", "completions", "predictions", "drafts"} & keys)
 
 
 def read(documents: Iterable[Document], options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -95,8 +112,8 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
     config = _Config.parse(options.label_config)
     for document in documents:
         try:
-            task = _decoder.decode(document.raw)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            task = decode(_decoder, document.raw)
+        except BadDocumentError as error:
             findings.fault(document.place, f"not a Label Studio task: {error}")
             continue
         place = document.place if task.id is None else f"task {task.id}"
@@ -133,9 +150,10 @@ class _TaskReader:
             return
         self.case, self.clip = clip.case, clip.clip
         yield clip
-        for kind, works in (("annotation", self.task.annotations), ("draft", self.task.drafts),
+        annotations = (self.task.annotations or []) + (self.task.completions or [])  # the latter before release 1.0
+        for kind, works in (("annotation", annotations), ("draft", self.task.drafts),
                             ("prediction", self.task.predictions)):  # fmt: skip
-            for work in works:
+            for work in works or []:
                 if isinstance(work, int):
                     self.findings.leave_out(
                         f"{self.place}, {kind} {work}", f"a {kind} of which the export gives only the id"
@@ -159,10 +177,10 @@ class _TaskReader:
             case=case,
             clip=clip,
             media=str(data.get("path") or media),
-            order=float(order) if isinstance(order, int | float) else None,
-            n_frames=frames if isinstance(frames, int) else None,
+            order=_plausible(order),
+            n_frames=frames if isinstance(frames, int) and _plausible(frames) is not None else None,
             rate=str(data["fps_exact"]) if data.get("fps_exact") else None,
-            duration_s=float(duration_s) if isinstance(duration_s, int | float) else None,
+            duration_s=_plausible(duration_s),
             fingerprint=str(data["fingerprint"]) if data.get("fingerprint") else None,
             task_id=self.task.id if isinstance(self.task.id, int) else None,
             proxy=_proxy(data),
@@ -198,13 +216,14 @@ class _TaskReader:
         # As the editor does it: JavaScript's Number(); what is no number becomes 24, silently; below 1 its inverse.
         try:
             rate = parse_rate(float(str(value).strip()))
+            rate = rate if rate >= 1 else 1 / rate
         except (ValueError, OverflowError):
             self.findings.warn(
-                f"{self.place}: the rate {value!r} is no decimal: the editor takes {_EDITOR_DEFAULT_RATE} fps",
+                f"{self.place}: the rate {shown(value)} is no decimal: the editor takes {_EDITOR_DEFAULT_RATE} fps",
                 "frames are read at that rate; import the clips with lsvid to annotate at their own",
             )
             rate = _EDITOR_DEFAULT_RATE
-        return str(float(rate if rate >= 1 else 1 / rate))
+        return str(float(rate))
 
     def _work(self, kind: str, work: _Work) -> Iterator[Record]:
         if kind == "annotation":
@@ -212,7 +231,7 @@ class _TaskReader:
             annotator = self.options.annotator(_user(work.completed_by))
             if carried := self._carried(work):
                 annotator = self.options.annotator(carried.annotator)
-                if (carried.status is Status.ACCEPTED) != work.was_cancelled:  # else somebody has changed it here
+                if (carried.status is Status.ACCEPTED) != bool(work.was_cancelled):  # else somebody has changed it here
                     status = carried.status
         elif kind == "draft":
             status, annotator = Status.DRAFT, self.options.annotator(_user(work.user))
@@ -221,14 +240,16 @@ class _TaskReader:
         annotation_id = str(work.id)
         yield Annotation(
             case=self.case, clip=self.clip, annotator=annotator, status=status, source=SOURCE,
-            annotation_id=annotation_id, ground_truth=work.ground_truth,
+            annotation_id=annotation_id,
+            ground_truth=bool(work.ground_truth) or (kind == "annotation" and DECIDES in self.task.data),
             updated_at=work.updated_at or work.created_at or "", score=work.score,
         )  # fmt: skip
         where = f"{self.place}, {kind} {annotation_id}"
-        for region_id, label, basis in self._regions(where, work.result or []):
+        for region_id, label, basis, score in self._regions(where, work.result or []):
             yield Span(
                 case=self.case, clip=self.clip, label=label, annotator=annotator, status=status, source=SOURCE,
-                annotation_id=annotation_id, region_id=region_id, basis=basis, score=work.score,
+                annotation_id=annotation_id, region_id=region_id, basis=basis,
+                score=work.score if score is None else score,
             )  # fmt: skip
 
     def _carried(self, work: _Work) -> _Carried | None:
@@ -240,13 +261,19 @@ class _TaskReader:
         except msgspec.ValidationError:
             return None
 
-    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[tuple[str, tuple[str, ...], Basis]]:
-        """(region id, label path, values) of every span in one annotation's results."""
+    def _regions(self, where: str, results: Sequence[_Result]) -> Iterator[_Region]:
+        """(region id, label path, values, score) of every span in one annotation's results."""
         choices: defaultdict[str, list[_Result]] = defaultdict(list)
         regions = []
         for number, result in enumerate(results, start=1):
-            region_id = result.id or f"#{number}"
-            if result.type in ("timelinelabels", "labels"):
+            region_id = f"#{number}" if result.id in (None, "") else str(result.id)
+            if result.type == "timelinelabels" and not result.value.ranges and result.value.sequence is not None:
+                # https://github.com/HumanSignal/label-studio/issues/9744
+                self.findings.leave_out(
+                    f"{where}, region {region_id}",
+                    "a rectangle that Label Studio lists once more among the time lines, without a time",
+                )
+            elif result.type in ("timelinelabels", "labels"):
                 regions.append((region_id, result))
             elif result.type in ("choices", "taxonomy"):
                 choices[region_id].append(result)
@@ -255,25 +282,37 @@ class _TaskReader:
                     f"{where}, region {region_id}", f"a result of type {result.type!r}, which marks no time"
                 )
         known = {region_id for region_id, _ in regions}
-        for region_id in choices.keys() - known:
-            self.findings.leave_out(f"{where}, region {region_id}", "a choice that belongs to no region in time")
+        for region_id in [one for one in choices if one not in known]:
+            yield from self._chosen_without_label(f"{where}, region {region_id}", region_id, choices[region_id])
         for region_id, result in regions:
             place = f"{where}, region {region_id}"
-            names = result.value.timelinelabels if result.type == "timelinelabels" else result.value.labels
+            names = _texts(result.value.timelinelabels if result.type == "timelinelabels" else result.value.labels)
             if not names or not all(name.strip() for name in names):
                 self.findings.fault(place, "no label")
                 continue
             for basis in self._values(place, result):
                 for label in self._labels(place, names, choices[region_id]):
-                    yield region_id, label, basis
+                    yield region_id, label, basis, result.score
+
+    def _chosen_without_label(self, place: str, region_id: str, results: Sequence[_Result]) -> Iterator[_Region]:
+        """The spans of a region that somebody drew without a label, and chose for: what was chosen is its label."""
+        for result in results:
+            if not result.value.ranges and (result.value.start is None or result.value.end is None):
+                self.findings.leave_out(place, "a choice that belongs to no region in time")
+                continue
+            paths, nested = _paths(result)
+            for basis in self._values(place, result):
+                for path in _meant(paths, multiple=True) if nested else paths:
+                    yield region_id, _named(self.options.tree, path), basis, result.score
 
     def _values(self, place: str, result: _Result) -> Iterator[Basis]:
         value = result.value
-        if result.type == "labels":
-            if not (_is_number(value.start) and _is_number(value.end)):
-                self.findings.fault(place, f"no times: start {value.start!r}, end {value.end!r}")
+        if result.type == "labels" or (result.type != "timelinelabels" and not value.ranges):
+            start_s, end_s = as_seconds(value.start), as_seconds(value.end)
+            if start_s is None or end_s is None:
+                self.findings.fault(place, f"no times: start {shown(value.start)}, end {shown(value.end)}")
                 return
-            yield from self._sound(place, Seconds(float(value.start), float(value.end)))
+            yield from self._sound(place, Seconds(start_s, end_s))
             return
         if not value.ranges:
             self.findings.fault(place, "no ranges")
@@ -286,11 +325,14 @@ class _TaskReader:
             )
             return
         for one in value.ranges:
-            start, end = one.get("start"), one.get("end")
-            if not (_is_whole(start) and _is_whole(end)):
-                self.findings.fault(place, f"not whole frame numbers: {start!r} to {end!r}")
+            start, end = as_frame(one.get("start")), as_frame(one.get("end"))
+            if start is None or end is None:
+                self.findings.fault(
+                    place,
+                    f"not whole frame numbers: {shown(one.get('start'))} to {shown(one.get('end'))}",
+                )
             else:
-                yield from self._sound(place, LsFrames(int(start), int(end), ls_fps))  # type: ignore[arg-type]
+                yield from self._sound(place, LsFrames(start, end, ls_fps))
 
     def _sound(self, place: str, basis: Seconds | LsFrames) -> Iterator[Basis]:
         if fault := basis.fault():
@@ -303,9 +345,7 @@ class _TaskReader:
         tree = self.options.tree
         chosen: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
         for result in choices:
-            raw = result.value.taxonomy if result.type == "taxonomy" else result.value.choices
-            paths = [tuple(map(str, item)) if isinstance(item, list) else (str(item),) for item in raw or []]
-            nested = any(isinstance(item, list) for item in raw or [])
+            paths, nested = _paths(result)
             for name in names:
                 if len(names) == 1 or result.from_name in {control_name(p) for p in _spellings(tree, name)}:
                     multiple = _is_multiple(tree, name)
@@ -322,6 +362,19 @@ class _TaskReader:
             for name in dict.fromkeys(names)
             for path in (chosen[name] or [()])
         ]
+
+
+def _texts(value: list[str] | str | None) -> list[str]:
+    """A list of names, which an old or foreign export writes as one text where there is one."""
+    return [value] if isinstance(value, str) else value or []
+
+
+def _paths(result: _Result) -> tuple[list[tuple[str, ...]], bool]:
+    """What was chosen, as paths, and whether the choices are nested."""
+    raw = result.value.taxonomy if result.type == "taxonomy" else result.value.choices
+    items = [raw] if isinstance(raw, str) else raw or []
+    paths = [tuple(map(str, item)) if isinstance(item, list) else (str(item),) for item in items]
+    return [path for path in paths if path], any(isinstance(item, list) for item in items)
 
 
 def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[str, ...]]:
@@ -377,11 +430,8 @@ def _user(value: Any) -> str:  # noqa: ANN401 - an id, or the user's record
     return "" if value is None else str(value)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_whole(value: object) -> bool:
-    if isinstance(value, float):
-        return value.is_integer() and abs(value) < 2**53
-    return isinstance(value, int) and not isinstance(value, bool)
+def _plausible(value: object) -> float | None:
+    """A number of frames, of seconds or a place that a clip can have; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_FRAMES:
+        return None
+    return float(value)

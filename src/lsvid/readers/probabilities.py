@@ -200,8 +200,9 @@ def _records(
             start, stop = max(int(starts[one.start]), first), min(int(starts[one.stop]), last)
             label = labels[one.label]
             if label and start < stop:
+                inside = values[max(one.start, rows.start) : min(one.stop, rows.stop), one.label]
                 yield Span(
-                    **common, label=label, region_id=f"row{one.start}-{one.label}", score=one.score,
+                    **common, label=label, region_id=f"row{one.start}-{one.label}", score=float(inside.mean()),
                     basis=Frames(start - first, stop - first),
                 )  # fmt: skip
         first = last

@@ -25,8 +25,9 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
+from lsvid.files.names import path_part
 from lsvid.findings import Findings
-from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
+from lsvid.readers.documents import MAX_DOCUMENT_BYTES, BadDocumentError, Document, ReadOptions, decode
 from lsvid.video.index import cache_dir
 from lsvid.video.lookup import clip_name, media_path
 
@@ -42,7 +43,7 @@ class _AudioSpan(msgspec.Struct):
     start: float | None = None
     end: float | None = None
     label: str | None = None
-    id: str | None = None
+    id: str | int | None = None
 
 
 class _Chunk(msgspec.Struct):
@@ -51,11 +52,11 @@ class _Chunk(msgspec.Struct):
 
 
 class _Task(msgspec.Struct):
-    audio_spans: list[_AudioSpan] = []
+    spans: list[_AudioSpan] | None = msgspec.field(name="audio_spans", default=None)
     video: str | None = None
     audio: str | None = None
     path: str | None = None
-    text: str | None = None
+    text: Any = None
     meta: Any = None
     answer: str | None = None
     chunk: _Chunk | None = None
@@ -66,6 +67,11 @@ class _Task(msgspec.Struct):
     input_hash: int | str | None = msgspec.field(name="_input_hash", default=None)
     task_hash: int | str | None = msgspec.field(name="_task_hash", default=None)
     timestamp: int | float | str | None = msgspec.field(name="_timestamp", default=None)
+
+    @property
+    def audio_spans(self) -> list[_AudioSpan]:
+        """Its regions; where nobody marked one, an export says so in more than one way."""
+        return self.spans or []
 
     @property
     def is_second_pass(self) -> bool:
@@ -112,10 +118,10 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
     seen: Counter[tuple[str, str, str]] = Counter()  # versions of a task by one annotator
     for number, document in enumerate(documents, start=1):
         try:
-            task = _decoder.decode(document.raw)
+            task = decode(_decoder, document.raw)
             media, name = _media(task, options)
             case, clip = _identity(task, name, options)
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        except BadDocumentError as error:
             findings.fault(document.place, f"not a Prodigy task: {error}")
             continue
         except ClipError as error:
@@ -151,7 +157,8 @@ def _spans(task: _Task, annotation: Annotation, place: str, findings: Findings) 
         return
     offset_s = task.chunk.start if task.chunk else 0.0
     for number, span in enumerate(task.audio_spans, start=1):
-        region_id = span.id or (f"{annotation.annotation_id}:{number}" if annotation.part else str(number))
+        own_id = None if span.id in (None, "") else str(span.id)
+        region_id = own_id or (f"{annotation.annotation_id}:{number}" if annotation.part else str(number))
         region = f"{place}, region {region_id}"
         label = user_label or span.label
         if span.start is None or span.end is None:
@@ -187,7 +194,7 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
         raise ClipError("no clip: neither 'path', 'video', 'audio' nor 'meta.file' names a file")
     kind, _, payload = task.data.partition(",")
     suffix = "." + kind.removeprefix("data:").partition(";")[0].rpartition("/")[2]
-    name = file or (f"{task.text}{suffix}" if task.text else None)
+    name = file or (f"{task.text}{suffix}" if isinstance(task.text, str) and task.text else None)
     if not options.decode_media:
         if name is None:
             raise ClipError(
@@ -207,7 +214,7 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
         content = base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
         raise ClipError(f"its base64 data are damaged: {error}", "name the folder of the clips: --clips DIR") from error
-    path = cache_dir() / "media" / digest / PurePosixPath(name).name
+    path = cache_dir() / "media" / digest / path_part(PurePosixPath(name).name or "clip")
     if not path.exists():
         _write(path, content)
     return str(path), name
@@ -222,7 +229,7 @@ def _own(task: _Task, name: str) -> str | None:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(path.name + ".tmp")
+        beside = path.with_name(".unfinished")
         beside.write_bytes(content)
         beside.replace(path)
     except OSError as error:

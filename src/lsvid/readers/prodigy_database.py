@@ -14,6 +14,7 @@ import msgspec
 
 from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError, SettingsError
+from lsvid.files.inputs import is_stream, open_input
 from lsvid.findings import Findings
 from lsvid.readers import prodigy
 from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
@@ -21,7 +22,8 @@ from lsvid.readers.documents import MAX_DOCUMENT_BYTES, Document, ReadOptions
 _MAGIC = b"SQLite format 3\0"
 
 _EXAMPLES = """
-    SELECT e.id, length(e.content), CASE WHEN length(e.content) <= ? THEN e.content END
+    SELECT e.id, length(CAST(e.content AS BLOB)),
+           CASE WHEN length(CAST(e.content AS BLOB)) <= ? THEN CAST(e.content AS BLOB) END
     FROM example e JOIN link l ON l.example_id = e.id JOIN dataset d ON d.id = l.dataset_id
     WHERE d.name = ? ORDER BY l.id
 """
@@ -29,6 +31,7 @@ _DATASETS = """
     SELECT d.name, COUNT(l.example_id) FROM dataset d LEFT JOIN link l ON l.dataset_id = d.id
     WHERE NOT COALESCE(d.session, 0) GROUP BY d.id ORDER BY d.name
 """
+_TABLES = "SELECT COUNT(*) FROM sqlite_master WHERE type = 'table' AND name IN ('dataset', 'example', 'link')"
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -38,11 +41,13 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def is_database(path: str) -> bool:
     """Whether the file at `path` is a SQLite database."""
+    if is_stream(path):
+        return False  # it can be read only once
     try:
-        with Path(path).open("rb") as file:
+        with open_input(path) as file:
             return recognises(Path(path), file.read(len(_MAGIC)))
     except OSError:
-        return False  # '-', or what the reading of the export reports better
+        return False  # what the reading of the export reports better
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -57,25 +62,38 @@ def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
     the database cannot be read, or is not Prodigy's.
     """
     try:
-        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
-            known: dict[str, int] = dict(database.execute(_DATASETS).fetchall())
+        with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?{_mode(path)}", uri=True)) as database:
+            if database.execute(_TABLES).fetchone() != (3,):  # a view could be anything, and never end
+                raise sqlite3.DatabaseError("it has not the tables dataset, example and link")
+            known = {_text(name): count for name, count in database.execute(_DATASETS).fetchall()}
             _check(path, datasets, known)
             for name in datasets:
                 place = f"{path}, dataset {name}"
                 for number, size, content in database.execute(_EXAMPLES, (MAX_DOCUMENT_BYTES, name)):
+                    if size is None:
+                        continue  # nothing is there, not even an empty task
                     if content is None:
                         raise ExportError(
                             f"{place}, example {number} is {size >> 20:,} MB: it holds its media as base64 data",
                             f"lsvid passes over such data in a file: prodigy db-out {name} > {name}.jsonl, then read "
                             "that",
                         )
-                    raw = content.encode() if isinstance(content, str) else content
-                    yield Document(f"{place}, example {number}", msgspec.Raw(raw))
-    except sqlite3.Error as error:
+                    yield Document(f"{place}, example {number}", msgspec.Raw(content))
+    except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:
         raise ExportError(
             f"cannot read {path} as a Prodigy database: {error}",
             "prodigy db-out DATASET > annotations.jsonl gives a file that lsvid reads",
         ) from error
+
+
+def _mode(path: str) -> str:
+    """Read only, and where nobody's changes wait in a log beside it, without making files there."""
+    log = Path(f"{path}-wal")
+    return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _check(path: str, datasets: Sequence[str], known: dict[str, int]) -> None:

@@ -5,7 +5,8 @@ The columns that it needs, by these names in any case, or by one of the others g
 - label (action, behavior, …), or level_1, level_2 and so on. `label` is the path from the root, as
   labels.tree.split_path reads it;
 - start_frame and stop_frame (from 0, half-open); or start_s and end_s (start and end, onset and offset …): seconds, or
-  a clock's HH:MM:SS.mmm; or start_ms and end_ms. Frames go before seconds where both are there. A decimal comma is one.
+  a clock's HH:MM:SS.mmm; or start_ms and end_ms: as desktop programs count them, from where the container starts.
+  Frames go before seconds where both are there. A decimal comma is one.
 Also, where known: case, annotator (or rater, observer), region. Other columns are passed over.
 
 Text is UTF-8, or UTF-16 with its byte order mark; what is neither is read as Windows-1252, and that is told.
@@ -23,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from lsvid.annotations.spans import Annotation, Basis, Clip, Frames, Record, Seconds, Span, Status
+from lsvid.annotations.spans import Annotation, Basis, Clip, ContainerSeconds, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.files.texts import TextError, decode, first_line, read_bytes
 from lsvid.findings import Findings
@@ -142,7 +143,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         if isinstance(basis, str) or fault:
             findings.fault(where, str(fault))
             continue
-        whole = whole and isinstance(basis, Seconds) and basis.end > 1 and all(
+        whole = whole and isinstance(basis, ContainerSeconds) and basis.end > 1 and all(
             row[name].isdecimal() for name in columns.times[0][:2]
         )  # fmt: skip
         yield Span(
@@ -204,7 +205,7 @@ def _basis(row: Mapping[str, str], columns: _Columns) -> Basis | str:
                     return Frames(_frame(row[start]), _frame(row[stop]))
                 tolerance = CENTISECONDS_TOLERANCE if columns.is_epic else SECONDS_TOLERANCE
                 unit = 1000 if kind == "milliseconds" else 1
-                return Seconds(_seconds(row[start]) / unit, _seconds(row[stop]) / unit, float(tolerance))
+                return ContainerSeconds(_seconds(row[start]) / unit, _seconds(row[stop]) / unit, float(tolerance))
             except ValueError:
                 are = "whole numbers" if kind == "frames" else "numbers, nor times as HH:MM:SS.mmm"
                 return f"{start} {row[start][:40]!r}, {stop} {row[stop][:40]!r}: not {are}"

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
-from lsvid.annotations.spans import SCHEMA_VERSION, Record, Span, from_json_line
+from lsvid.annotations.spans import DECODER, SCHEMA_VERSION, Clip, Record, Span, is_plausible
 from lsvid.findings import Findings
-from lsvid.readers.documents import Document, ReadOptions
+from lsvid.readers.documents import BadDocumentError, Document, ReadOptions, decode, shown
 
 
 def recognises(keys: frozenset[str]) -> bool:
@@ -18,12 +16,22 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
     """The records as they stand."""
     for document in documents:
         try:
-            record = from_json_line(bytes(document.raw))
-        except (msgspec.ValidationError, msgspec.DecodeError) as error:
+            record = decode(DECODER, document.raw)
+        except BadDocumentError as error:
             findings.fault(document.place, f"not a record of lsvid spans version {SCHEMA_VERSION}: {error}")
             continue
         if record.version > SCHEMA_VERSION:
             findings.fault(document.place, f"spans of version {record.version}; this lsvid reads {SCHEMA_VERSION}")
+            continue
+        if not record.case.strip() or not record.clip.strip():
+            findings.fault(document.place, "names no case or no clip")
+            continue
+        if isinstance(record, Clip) and not is_plausible(record):
+            findings.fault(
+                document.place,
+                f"a clip of {shown(record.n_frames)} frames and {shown(record.duration_s)} s, "
+                f"which is the {shown(record.order)}th of its case",
+            )
             continue
         if isinstance(record, Span):
             fault = record.basis.fault() if record.label and all(record.label) else "no label"

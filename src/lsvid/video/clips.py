@@ -1,20 +1,23 @@
 """Finding clips, telling their cases, and putting them in order. (What an export names is found by video.lookup.)"""
 
-import csv
+import difflib
 import glob
+import math
 import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import msgspec
 import natsort
 
 from lsvid.errors import ClipError, DataError, SettingsError
-from lsvid.files import storage
+from lsvid.files import storage, texts
 from lsvid.files.names import readable
 
 VIDEO_SUFFIXES = frozenset(
@@ -70,10 +73,11 @@ def resolved(path: Path) -> str:
     except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
         return str(path.absolute())
     except (OSError, ValueError) as error:
-        raise ClipError(f"{_brief(str(path))!r} is no path: {error}", "check what names it") from error
+        raise ClipError(f"{brief(str(path))!r} is no path: {error}", "check what names it") from error
 
 
-def _brief(path: str) -> str:
+def brief(path: str) -> str:
+    """A path for a message, not much longer than a line."""
     return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
 
 
@@ -187,11 +191,51 @@ def natural_key(text: str) -> tuple[object, ...]:
     return (_natural(text), text)
 
 
+def clip_key(name: str) -> tuple[object, ...]:
+    """A sort key of the names of a case's clips, in the order in which they were recorded: the natural one, but for
+    GoPro's, which put the chapter before the number of the recording: GH010155, GH020155, GH010156 are in order.
+    """
+    chapter = _gopro_chapter(name)
+    return natural_key(name if chapter is None else f"G{chapter.recording} {chapter.number:02} {name}")
+
+
+class _Chapter(NamedTuple):
+    """What a GoPro names a file after: GH020155 is chapter 2 of recording 0155; GOPR0155 what GP010155 goes on from."""
+
+    kind: str
+    recording: str
+    number: int
+
+
+def _gopro_chapter(name: str) -> _Chapter | None:
+    # GoPro: 'Camera file naming convention': GH (AVC), GX (HEVC), and GOPR with GP up to the HERO5; GS is the 360's.
+    match = re.fullmatch(r"(?:(GOPR)|(G[HXPSL])(\d\d))(\d{4})", name, re.IGNORECASE)
+    if match is None:
+        return None
+    kind = "GP" if match[1] else match[2].upper()
+    return _Chapter(kind, match[4], int(match[3] or 0))
+
+
+def recorded_time(text: str | None) -> datetime | None:
+    """The time that a container gives as that of its recording (ISO 8601; UTC where it names no zone), or None."""
+    try:
+        when = datetime.fromisoformat(text or "")
+    except ValueError:
+        return None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def recorded_later(clips: Iterable[tuple[str, str | None]]) -> tuple[str, str] | None:
+    """The first two of `clips` (name, time of recording), in order, of which one was recorded after the next."""
+    timed = [(name, when) for name, text in clips if (when := recorded_time(text)) is not None]
+    return next(((a, b) for (a, first), (b, second) in pairwise(timed) if second < first), None)
+
+
 _natural = natsort.natsort_keygen(alg=natsort.ns.IGNORECASE)
 
 
 def _place(clip: ClipFile) -> tuple[object, ...]:
-    return (natural_key(clip.case), clip.order if clip.order is not None else 0.0, natural_key(clip.name))
+    return (natural_key(clip.case), clip.order if clip.order is not None else 0.0, clip_key(clip.name))
 
 
 def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
@@ -211,7 +255,7 @@ def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
             elif Path(match).suffix.lower() in VIDEO_SUFFIXES:
                 yield _clip(Path(match), rule)
     else:
-        raise ClipError(f"there is no {_brief(source)}", "check the path; quote a pattern with * in it")
+        raise ClipError(f"there is no {brief(source)}", "check the path; quote a pattern with * in it")
 
 
 def _videos_under(folder: Path) -> Iterator[Path]:
@@ -239,45 +283,97 @@ def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
     return ClipFile(readable(rule.case_of(path)), readable(split_suffix(path_parts(path)[-1])[0]), path)
 
 
-class _ManifestRow(msgspec.Struct, forbid_unknown_fields=True):
+class _ManifestRow(msgspec.Struct):
     path: str
     case: str | None = None
     clip: str | None = None
     order: float | None = None
 
 
+_PATH_COLUMNS = ("path", "video", "file", "filename", "media")
+_OTHER_COLUMNS = ("case", "clip", "order")
+
+
 def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
-    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder."""
+    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder.
+
+    Upper and lower case of the columns are one, and columns that mean nothing here do no harm.
+    """
     faults = []
     clips = []
-    with file.open(encoding="utf-8-sig", newline="") as stream:
-        rows: Iterable[tuple[int, object]]
-        if file.suffix.lower() == ".csv":
-            reader = csv.DictReader(stream)
-            rows = ((reader.line_num, {k: v for k, v in row.items() if v not in ("", None)}) for row in reader)
-        else:
-            rows = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
-        for number, row in rows:
+    for number, row in _manifest_rows(file):
+        place = f"{file}:{number}"
+        try:
+            entry = msgspec.convert(row, _ManifestRow, strict=False) if isinstance(row, dict) else None
+        except msgspec.ValidationError as error:
+            faults.append(f"{place}: {error}")
+            continue
+        if entry is None or not math.isfinite(entry.order or 0.0):
+            faults.append(f"{place}: {brief(str(row))}" if entry is None else f"{place}: order {entry.order}")
+            continue
+        video = entry.path
+        if not storage.is_s3(video):
             try:
-                if isinstance(row, str):
-                    entry = msgspec.json.decode(row, type=_ManifestRow)
-                else:
-                    entry = msgspec.convert(row, _ManifestRow, strict=False)
-            except (msgspec.ValidationError, msgspec.DecodeError) as error:
-                faults.append(f"{file}:{number}: {error}")
+                video = resolved(file.parent / video)
+            except ClipError as error:
+                faults.append(f"{place}: {error.message}")
                 continue
-            video = entry.path if storage.is_s3(entry.path) else str((file.parent / entry.path).resolve())
-            if not storage.is_s3(video) and not Path(video).is_file():
-                faults.append(f"{file}:{number}: there is no {video}")
+            if not is_file(video):
+                faults.append(f"{place}: there is no {brief(video)}")
                 continue
-            case = entry.case or rule.case_of(video)
-            clips.append(ClipFile(case, entry.clip or split_suffix(path_parts(video)[-1])[0], video, entry.order))
+        case = entry.case or rule.case_of(video)
+        clips.append(ClipFile(case, entry.clip or split_suffix(path_parts(video)[-1])[0], video, entry.order))
     if faults:
-        raise DataError(
-            "\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]),
-            "a manifest has the columns path, and if you like case, clip and order",
-        )
+        raise DataError("\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]), _MANIFEST_HINT)
     yield from clips
+
+
+_MANIFEST_HINT = "a manifest has the columns path, and if you like case, clip and order"
+
+
+def _manifest_rows(file: Path) -> Iterator[tuple[int, object]]:
+    """(line number, the row by column in lower case, or what is wrong with it) of each row. Raises DataError."""
+    try:
+        text = texts.read_text(file).text
+        if file.suffix.lower() == ".csv":
+            yield from _manifest_table(file, text)
+            return
+    except texts.TextError as error:
+        raise DataError(
+            f"cannot read {file}: {error}", f"{_MANIFEST_HINT}; it is a CSV or JSONL file in UTF-8"
+        ) from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, ValueError, RecursionError) as error:
+                yield number, f"no JSON: {error}"
+                continue
+            yield number, _by_column(file, row) if isinstance(row, dict) else "no JSON object"
+
+
+def _manifest_table(file: Path, text: str) -> Iterator[tuple[int, object]]:
+    columns: list[str] = []
+    for number, cells in texts.csv_rows(text):
+        if not columns:
+            columns = cells
+        elif len(cells) > len(columns):
+            yield number, f"{len(cells)} cells under {len(columns)} columns"
+        else:
+            yield number, _by_column(file, dict(zip(columns, cells, strict=False)))
+
+
+def _by_column(file: Path, row: dict[str, object]) -> dict[str, object]:
+    """The cells that mean something. Raises DataError where a column is a slip of the pen for one of those."""
+    found: dict[str, object] = {}
+    for name, value in row.items():
+        column = name.strip().lower()
+        if column in (*_PATH_COLUMNS, *_OTHER_COLUMNS):
+            if value not in ("", None):
+                found.setdefault("path" if column in _PATH_COLUMNS else column, value)
+        elif meant := difflib.get_close_matches(column, (*_PATH_COLUMNS, *_OTHER_COLUMNS), n=1, cutoff=0.75):
+            raise DataError(f"{file}: the column {name!r} is not known; is it {meant[0]!r}?", _MANIFEST_HINT)
+    return found
 
 
 def videos_of_root(root: str) -> Iterator[str]:
@@ -295,12 +391,17 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
     """The numbers that a numbered sequence of clip names lacks between its first and its last, as they would be
     written.
 
-    The number is the last run of digits in a name; names that differ otherwise are sequences of their own.
+    The number is the last run of digits in a name; names that differ otherwise are sequences of their own. Of a
+    GoPro's, the chapters of each recording: its recordings are numbered across all that was filmed.
     """
+    names = list(names)
+    chapters: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+    for chapter in filter(None, map(_gopro_chapter, names)):
+        chapters[chapter.kind, chapter.recording].add(chapter.number)
     sequences: defaultdict[tuple[str, str], dict[int, int]] = defaultdict(dict)
     for name in names:
         match = re.fullmatch(r"(.*?)(\d+)(\D*)", name)
-        if match:
+        if match and _gopro_chapter(name) is None:
             sequences[match[1], match[3]][int(match[2])] = len(match[2])
     missing = []
     for (head, tail), numbers in sequences.items():
@@ -309,4 +410,7 @@ def missing_numbers(names: Iterable[str]) -> list[str]:
             continue  # time stamps, not counts
         for before, after in pairwise(sorted(numbers)):
             missing += [f"{head}{number:0{width}d}{tail}" for number in range(before + 1, after)]
+    for (kind, recording), there in chapters.items():
+        for number in sorted({*range(kind != "GP", max(there))} - there):
+            missing.append(f"{kind}{number:02}{recording}" if number else f"GOPR{recording}")
     return missing

@@ -433,7 +433,8 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
 
     if not hasattr(_of_thread, "reformatter"):
         _of_thread.reformatter = VideoReformatter()  # keeps its tables from picture to picture
-    image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format).to_ndarray()
+    # One thread: its own would be missing in a process that is forked, which would then wait for them for ever.
+    image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format, threads=1).to_ndarray()
     matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     if matrix is None:
         return image

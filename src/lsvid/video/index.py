@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import tempfile
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -238,10 +240,22 @@ class _Entry(msgspec.Struct, array_like=True):
 
 
 def cache_dir() -> Path:
-    """Where frame indexes are remembered: LSVID_CACHE_DIR, or lsvid in the user's cache folder."""
+    """Where frame indexes are remembered: LSVID_CACHE_DIR, or lsvid in the user's cache folder; without any, a folder
+    that goes with the process.
+    """
     if given := os.environ.get("LSVID_CACHE_DIR"):
         return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lsvid"
+    if given := os.environ.get("XDG_CACHE_HOME"):
+        return Path(given) / "lsvid"
+    try:
+        return Path.home() / ".cache" / "lsvid"
+    except RuntimeError:  # a user without a home, in a container
+        return Path(_no_home().name)
+
+
+@cache
+def _no_home() -> "tempfile.TemporaryDirectory[str]":
+    return tempfile.TemporaryDirectory(prefix="lsvid-")
 
 
 def _cache_file(path: str) -> Path:
@@ -250,9 +264,20 @@ def _cache_file(path: str) -> Path:
     return cache_dir() / "frame-index" / f"{name}.msgpack"
 
 
+_DIGEST_BYTES = 16
+
+
+def _digest(content: bytes) -> bytes:
+    """What an entry begins with: a bit that has turned over on the disk would be a wrong label on every frame."""
+    return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+
+
 def _from_cache(file: Path, signature: str) -> VideoInfo | None:
     try:
-        entry = msgspec.msgpack.decode(file.read_bytes(), type=_Entry)
+        content = file.read_bytes()
+        if content[:_DIGEST_BYTES] != _digest(content[_DIGEST_BYTES:]):
+            return None
+        entry = msgspec.msgpack.decode(content[_DIGEST_BYTES:], type=_Entry)
         if entry.version != _CACHE_VERSION or entry.signature != signature:
             return None
         unpack_pts(entry.pts_deltas)  # sound?
@@ -288,7 +313,8 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
     temporary = file.with_suffix(f".{os.getpid()}.{id(info)}.tmp")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(msgspec.msgpack.encode(entry))
+        content = msgspec.msgpack.encode(entry)
+        temporary.write_bytes(_digest(content) + content)
         temporary.replace(file)
     except OSError:  # a cache that cannot be written is no reason to fail
         with suppress(OSError):

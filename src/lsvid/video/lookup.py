@@ -11,7 +11,6 @@ import binascii
 import difflib
 import html
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +18,7 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from lsvid.errors import ClipError
 from lsvid.files import storage
+from lsvid.files.names import fold
 from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, videos_of_root
 
 AUDIO_SUFFIXES = frozenset(".wav .mp3 .m4a .aac .flac .ogg .oga .opus .aif .aiff .wma".split())  # noqa: SIM905
@@ -119,14 +119,9 @@ def _same(name: str) -> str:
     return name
 
 
-def _folded(name: str) -> str:
-    """Without the difference of letter case, and of a letter with its accent to the two characters a Mac writes."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
-
-
 def _as_uploaded(name: str) -> str:
     """The name that an uploaded file gets, but for its prefix (Django's get_valid_filename)."""
-    return _folded(re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_")))
+    return fold(re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_")))
 
 
 def _without_suffix(name: str) -> str:
@@ -206,7 +201,7 @@ class ClipFinder:
 
     def _find(self, media: str) -> str:
         wanted = _wanted(media)
-        for candidates, is_told in self._tries(wanted):
+        for candidates in self._tries(wanted):
             if len(candidates) > 1:
                 listed = [f"  {path}" for path in candidates[:_LISTED]]
                 more = [f"  and {len(candidates) - _LISTED} more"] if len(candidates) > _LISTED else []
@@ -215,7 +210,7 @@ class ClipFinder:
                     "name a narrower folder with --clips",
                 )
             if candidates:
-                if is_told:
+                if not _is_named(candidates[0], media):
                     self.loosely[media] = candidates[0]
                 return candidates[0]
         if not self.roots:
@@ -231,29 +226,28 @@ class ClipFinder:
             "name its folder: --clips DIR",
         )
 
-    def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[tuple[list[str], bool]]:
-        """What each way of looking finds, from the strictest on (none, one or several); whether to tell of it."""
+    def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:
+        """What each way of looking finds, from the strictest on: mostly nothing, or one file."""
         if not self._paths:
             return
-        for number, parts in enumerate(wanted):  # first of all the very name: as it stands, then as it may be quoted
-            yield self._best(self._exact.longest(parts), self._loose, parts), number > 0
+        for parts in wanted:  # first of all the very name: as it stands, then as it may be quoted
+            yield self._best(self._exact.longest(parts), self._loose, parts)
         for parts in wanted:
-            yield _first(self._loose.longest(parts)), True
+            yield _first(self._loose.longest(parts))
         for name in dict.fromkeys(parts[-1] for parts in wanted if _UPLOAD_PREFIX.match(parts[-1])):
             own = _UPLOAD_PREFIX.sub("", name)
-            yield _first(self._exact.longest([own])), True
-            yield _first(self._uploaded.longest([own])), True
+            yield _first(self._exact.longest([own]))
+            yield _first(self._uploaded.longest([own]))
         for parts in wanted:  # label formats leave the ending out; sound was cut from the video of the same name
             stem, suffix = split_suffix(parts[-1])
             if suffix.lower() in VIDEO_SUFFIXES:
                 continue
-            is_sound = suffix.lower() in AUDIO_SUFFIXES
-            for name in (parts[-1], stem) if is_sound else (parts[-1],):
+            for name in (parts[-1], stem) if suffix.lower() in AUDIO_SUFFIXES else (parts[-1],):
                 named = [*parts[:-1], name]
-                yield self._best(self._stems.longest(named), self._loose_stems, named), is_sound
-                yield _first(self._loose_stems.longest(named)), True
+                yield self._best(self._stems.longest(named), self._loose_stems, named)
+                yield _first(self._loose_stems.longest(named))
                 if _UPLOAD_PREFIX.match(name):
-                    yield _first(self._loose_stems.longest([_UPLOAD_PREFIX.sub("", name)])), True
+                    yield _first(self._loose_stems.longest([_UPLOAD_PREFIX.sub("", name)]))
 
     def _best(self, groups: list[list[str]], loose: "_Ends", parts: Sequence[str]) -> list[str]:
         """The files that share the longest end; of several those whose folders go on to agree loosely, where any do."""
@@ -274,7 +268,7 @@ class ClipFinder:
 
     @cached_property
     def _loose(self) -> _Ends:
-        return _Ends(self._paths, _folded)
+        return _Ends(self._paths, fold)
 
     @cached_property
     def _uploaded(self) -> _Ends:
@@ -286,20 +280,27 @@ class ClipFinder:
 
     @cached_property
     def _loose_stems(self) -> _Ends:
-        return _Ends(self._paths, _folded, _without_suffix)
+        return _Ends(self._paths, fold, _without_suffix)
 
     def _nearest(self, wanted: Sequence[tuple[str, ...]]) -> str:
         """The names nearest to those wanted, for an error's text."""
         self._misses += 1
         if self._misses > _NEAREST_SEARCHES:
             return ""
-        names = {_folded(path_parts(path)[-1]): path_parts(path)[-1] for path in self._paths}
-        near = difflib.get_close_matches(_folded(_UPLOAD_PREFIX.sub("", wanted[0][-1])), names, n=3) if wanted else []
+        names = {fold(path_parts(path)[-1]): path_parts(path)[-1] for path in self._paths}
+        near = difflib.get_close_matches(fold(_UPLOAD_PREFIX.sub("", wanted[0][-1])), names, n=3) if wanted else []
         return f"; the nearest there: {', '.join(names[name] for name in near)}" if near else ""
 
 
 def _first(groups: list[list[str]]) -> list[str]:
     return groups[0] if groups else []
+
+
+def _is_named(path: str, media: str) -> bool:
+    """Whether `media` gives the file's very name, the ending of which may be left out."""
+    name = path_parts(path)[-1]
+    given = (_spellings(media)[0].rpartition("/")[2], media_path(media).rpartition("/")[2])
+    return name in given or split_suffix(name)[0] in given
 
 
 def _ends_with(path: Sequence[str], folders: tuple[str, ...], name: str) -> bool:

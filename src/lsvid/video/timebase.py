@@ -8,6 +8,7 @@ computed from `count / fps`, and nothing from a header's frame count.
 """
 
 import math
+import re
 import zlib
 from dataclasses import dataclass
 from fractions import Fraction
@@ -119,6 +120,10 @@ class FrameIndex:
     def time_s(self, frame: int) -> Fraction:
         """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
         return self.end_s if frame == self.n_frames else int(self.pts[frame]) * self.time_base
+
+    def container_time_s(self, frame: int) -> Fraction:
+        """The same as desktop programs count it: from where the container starts."""
+        return self.time_s(frame) - self.container_start_s
 
     def times_s(self) -> npt.NDArray[np.float64]:
         """The PTS of every picture in seconds: float64, shape (n_frames,)."""
@@ -318,23 +323,50 @@ def _time_s(index: FrameIndex, frame: int) -> float:
 # --- Sampling, rates --------------------------------------------------------------------------------------------------
 
 
-def sample_frames(index: FrameIndex, fps: Fraction) -> npt.NDArray[np.int64]:
-    """The frames kept by sampling at `fps`: the first with PTS >= PTS_0 + i / fps, for i = 0, 1, …; each once."""
+def sample_frames(index: FrameIndex, fps: Fraction, phase: Fraction = Fraction(0)) -> npt.NDArray[np.int64]:
+    """The frames kept by sampling at `fps`: the first with PTS >= PTS_0 + (i + phase) / fps, i = 0, 1, …; each once."""
     step = 1 / (fps * index.time_base)  # ticks
-    count = math.floor((int(index.pts[-1]) - int(index.pts[0])) / step) + 1
-    wanted = np.array([int(index.pts[0]) + math.ceil(i * step) for i in range(count)], dtype=np.int64)
-    return np.unique(np.searchsorted(index.pts, wanted, side="left"))
+    length = int(index.pts[-1]) - int(index.pts[0])
+    count = max(math.floor(length / step - phase) + 1, 0)
+    # (i + phase) * step, rounded up, in whole numbers
+    begin, gap = phase.numerator * step.numerator, phase.denominator * step.numerator
+    ticks = phase.denominator * step.denominator
+    exact = np.int64 if begin + count * gap + ticks < 1 << 63 else object
+    wanted = -((-begin - np.arange(count, dtype=exact) * gap) // ticks)
+    kept = np.unique(np.searchsorted(index.pts, wanted.astype(np.int64) + index.pts[0], side="left"))
+    return np.asarray(kept, dtype=np.int64)
+
+
+_LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 1_000_000), Fraction(1_000_000)
+_LONG_EXPONENT = re.compile(r"e[+-]?0*[1-9]\d{3}", re.IGNORECASE)
+
+
+def exact(value: object) -> Fraction:
+    """The number that `value` (25, '29.97', '30000/1001', '1e-3') writes, exactly.
+
+    Raises ValueError where it is none, or so long that it is none of ours: 1e999999999 would fill the memory.
+    """
+    text = str(value).strip()
+    if len(text) > 40 or _LONG_EXPONENT.search(text):
+        raise ValueError(f"{text[:40]!r}… is too long for a number")
+    try:
+        return Fraction(text)
+    except ZeroDivisionError as error:
+        raise ValueError(f"{text!r} divides by zero") from error
 
 
 @lru_cache(maxsize=256)
 def parse_rate(value: object) -> Fraction:
-    """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes. Raises ValueError unless it is above 0."""
+    """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes.
+
+    Raises ValueError where it is none, or below one frame in 11 days, or above a million a second.
+    """
     try:
-        rate = Fraction(str(value).strip())
-    except (ValueError, ZeroDivisionError):
+        rate = exact(value)
+    except ValueError:
         rate = Fraction(0)
-    if rate <= 0:
-        raise ValueError(f"{value!r} is not a rate in frames a second")
+    if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
+        raise ValueError(f"{str(value)[:40]!r} is not a rate in frames a second")
     return rate
 
 

@@ -25,6 +25,7 @@ WRITERS = (
     "segments",
     "mstcn",
     "cholec80",
+    "surgical",
     "activitynet",
     "mmaction",
     "fiftyone",

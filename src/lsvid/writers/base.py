@@ -1,6 +1,7 @@
 """What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
 import csv
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -22,6 +23,7 @@ from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex, sample_frames
+from lsvid.writers import format_of
 from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
@@ -107,6 +109,21 @@ class Video:
             return passed_s
         index = self.indexes[number]
         return passed_s + index.time_s(frame - first) - index.start_s
+
+    def seconds(self) -> list[int]:
+        """For every second from the first picture the first frame at or after it: of a whole rate, every rate-th.
+
+        Where a rate varies, a frame that lasts for seconds stands for each of them.
+        """
+        if self.rate is not None:
+            count = math.floor((self.n_frames - 1) / self.rate) + 1
+            return [math.ceil(second * self.rate) for second in range(count)]
+        times_s = np.concatenate([
+            index.times_s() - float(index.start_s) + float(passed_s)
+            for index, (_, passed_s) in zip(self.indexes, self.starts, strict=False)
+        ])  # fmt: skip
+        wanted = np.arange(math.floor(times_s[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
+        return [int(frame) for frame in np.searchsorted(times_s, wanted)]
 
     def segments(self, level: int | None = None) -> list[Segment]:
         """What was labelled, by time; with `level`, labels cut to that many names, and shorter ones left out.
@@ -249,12 +266,54 @@ class Export:
             raise SettingsError(f"--level {self.level}: the labels have {depth} levels", "choose one of them")
         if not depth:
             raise DataError("no labels: nothing is labelled, and no label file is given", "name it: --labels FILE")
-        chosen = range(1, depth + 1) if self.level is None else [self.level]
-        levels = []
-        for number in chosen:
-            paths = level_paths(self.table.labels, number)
-            levels.append(Level(number, f"level_{number}/" if len(chosen) > 1 else "", paths, level_names(paths)))
+        levels = _levels(self.table.labels, 0)
+        if self.level is not None:
+            levels = [replace(level, folder="") for level in levels if level.number == self.level]
         return levels
+
+    def phases_and_tools(self) -> tuple[list[Level], list[Level]]:
+        """The levels of the labels of which one holds at a time, and for each the labels that may hold at once.
+
+        They are the labels below those that the options `phases` and `tools` name, or those themselves where none is
+        below them. Without one of the two it is all other labels; without both, both are all labels. Of tools below
+        several levels the first is taken. Raises SettingsError where a label is both.
+        """
+        phases, tools = self.options.phases, self.options.tools
+        if not phases and not tools:
+            levels = self.levels()
+            return levels, levels
+        below, others = self._branch(phases or tools)
+        if phases and tools:
+            chosen, _ = self._branch(tools)
+            if both := set(below) & set(chosen):
+                raise SettingsError(f"{join_path(min(both))!r} is both a phase and a tool", "name labels that differ")
+        else:
+            chosen = others if phases else below
+            below = below if phases else others
+        if not below or not chosen:
+            raise SettingsError("no label is left that is a phase, or a tool", "name both: phases and tools")
+        levels = _levels(below, _base(below))
+        if self.level is not None:
+            levels = [replace(level, folder="") for level in levels[self.level - 1 : self.level]]
+        return levels, [_levels(chosen, _base(chosen))[0]] * len(levels)
+
+    def _branch(self, asked: Sequence[str]) -> tuple[list[LabelPath], list[LabelPath]]:
+        """The labels that `asked` names with those below them, and all others."""
+        roots = {self._label(text) for text in asked}
+        below = [path for path in self.table.labels if any(path[: len(root)] == root for root in roots)]
+        above = {root[:n] for root in roots for n in range(1, len(root))}
+        return below, [path for path in self.table.labels if path not in below and path not in above]
+
+    def _label(self, text: str) -> LabelPath:
+        every = list(dict.fromkeys(path[:n] for path in self.table.labels for n in range(1, len(path) + 1)))
+        found = [path for path in every if join_path(path) == text] or [path for path in every if path[-1] == text]
+        if len(found) == 1:
+            return found[0]
+        among = found or every
+        raise SettingsError(
+            f"{text!r} is no label" if not found else f"{len(found)} labels are called {text!r}",
+            f"name one of {some([join_path(path) for path in among], 10)}",
+        )
 
     def label_names(self) -> dict[LabelPath, str]:
         """What to write for every label in a format of segments: its path joined, or its name on the one level."""
@@ -306,6 +365,8 @@ class Export:
             rank = {path: number for number, path in enumerate(level.paths)}
             track = np.full(video.n_frames, -1, dtype=np.int32)
             for segment in video.segments(level.number):
+                if segment.label not in rank:  # of another branch
+                    continue
                 part = track[segment.start : segment.stop]
                 other = np.flatnonzero((part >= 0) & (part != rank[segment.label]))
                 if len(other):
@@ -314,12 +375,24 @@ class Export:
                 part[:] = rank[segment.label]
             tracks.append(track)
         if clashes:
+            hint = "--overlap priority settles which; 'lsvid formats' says which formats hold several"
+            if "phases" in format_of(self.format).options:
+                hint = "say which labels are phases: --phases LABEL; or which goes first: --overlap priority"
             raise DataError(
                 f"--format {self.format} holds one label a frame on each level, but some have more: "
                 + some(clashes, separator="; "),
-                "--overlap priority settles which; 'lsvid formats' says which formats hold several",
+                hint,
             )
         return tracks
+
+    def active(self, video: Video, level: Level) -> npt.NDArray[np.uint8]:
+        """0/1, of shape (labels of `level`, frames of `video`): which label holds on which frame; several may."""
+        active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
+        row = {path: number for number, path in enumerate(level.paths)}
+        for segment in video.segments(level.number):
+            if segment.label in row:
+                active[row[segment.label], segment.start : segment.stop] = 1
+        return active
 
     def sampled(self, video: Video) -> npt.NDArray[np.int64]:
         """The frames of `video` that --sample-fps keeps, anew in each clip; all of them without it."""
@@ -350,6 +423,24 @@ class Export:
             table.writerow(header)
             table.writerows(rows)
         return name
+
+
+def _levels(labels: Sequence[LabelPath], base: int) -> list[Level]:
+    """The levels of `labels` below the first `base` names of each."""
+    depth = max(len(path) for path in labels)
+    levels = []
+    for number in range(base + 1, depth + 1):
+        paths = level_paths(labels, number)
+        folder = f"level_{number - base}/" if depth > base + 1 else ""
+        levels.append(Level(number, folder, paths, level_names(paths)))
+    return levels
+
+
+def _base(labels: Sequence[LabelPath]) -> int:
+    """How many names come before what tells `labels` apart: of one label and all below it, its own."""
+    shortest = min(len(path) for path in labels)
+    shared = next((n for n in range(shortest) if len({path[n] for path in labels}) > 1), shortest)
+    return min(shared, max(len(path) for path in labels) - 1)
 
 
 _INCOMPLETE = (

@@ -3,7 +3,9 @@
     phase_annotations/video01-phase.txt   Frame, Phase: a row a frame at native rate, counted from 0
     tool_annotations/video01-tool.txt     Frame, <label>, …: a row a second, at frames 0, 25, 50, …
 
-Where there are several levels, each is in a folder of its own. A video is a case, its clips stitched in order, since
+Where there are several levels, each is in a folder of its own. Phases are the labels below those that the option phases
+names (none: all), of which one holds at a time; tools are the labels below those that the option tools names (none: all
+that are no phases, or all), of which several may hold at once. A video is a case, its clips stitched in order, since
 row k of the phase file must be frame k of the one video. videos.csv tells which case and clips a video is made of.
 
 Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgformer generate_labels_ch80.py):
@@ -16,13 +18,9 @@ Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgforme
 Readers have lists of classes of their own, in two orders: names are written, never ids.
 """
 
-import math
 import re
 from collections import Counter
 from dataclasses import replace
-from fractions import Fraction
-
-import numpy as np
 
 from lsvid.labels.naming import without_blanks
 from lsvid.writers.base import Export, Level, Video
@@ -34,7 +32,7 @@ FORMAT = Format(
     holds="one label a frame and level, of a case, at native rate; 0/1 for every label once a second",
     loses="times, several labels at once (but for the 0/1 files), where regions of one label meet",
     overlaps=False,
-    options=options("background", "level", "unit", "splits"),
+    options=options("background", "level", "unit", "splits", "phases", "tools"),
     unit="case",
 )
 
@@ -43,19 +41,20 @@ RATE = 25
 
 def write(export: Export) -> list[str]:
     """Write all levels; returns the files' names."""
-    levels, videos = export.levels(), _numbered(export, export.videos())
+    levels, tools = export.phases_and_tools()
+    videos = _numbered(export, export.videos())
     background = "_".join((export.table.background or BACKGROUND).split())
     names = {level.number: class_names(export, level) for level in levels}
     files: list[str] = []
     unlabelled: Counter[int] = Counter()
     for video in videos:
         _check_rate(export, video)
-        for level, track in zip(levels, export.tracks(video, levels), strict=True):
+        for level, used, track in zip(levels, tools, export.tracks(video, levels), strict=True):
             classes = [*(names[level.number][path] for path in level.paths), background]  # -1 is the last
             lines = [f"{frame}\t{classes[label]}" for frame, label in enumerate(track)]
             unlabelled[level.number] += int((track < 0).sum())
             name = f"{level.folder}phase_annotations/{video.name}-phase.txt"
-            files += [export.write_text(name, ["Frame\tPhase", *lines]), _tools(export, video, level)]
+            files += [export.write_text(name, ["Frame\tPhase", *lines]), _tools(export, video, used, level.folder)]
         export.on_clip(len(video.clips))
     rows = [
         (video.name, video.case, " ".join(clip.clip.clip for clip in video.clips), video.n_frames, video.rate or "")
@@ -98,28 +97,10 @@ def _check_rate(export: Export, video: Video) -> None:
         )
 
 
-def _tools(export: Export, video: Video, level: Level) -> str:
-    """Write 0/1 for every label of `level` at the first frame of every second; labels may hold at once."""
-    names = without_blanks(level.names)
-    active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
-    row = {path: number for number, path in enumerate(level.paths)}
-    for segment in video.segments(level.number):
-        active[row[segment.label], segment.start : segment.stop] = 1
-    frames = _seconds(video)
+def _tools(export: Export, video: Video, tools: Level, folder: str) -> str:
+    """Write 0/1 for every label of `tools` at the first frame of every second; labels may hold at once."""
+    frames, active = sorted(set(video.seconds())), export.active(video, tools)
     rows = zip(frames, active[:, frames].T.tolist(), strict=True)
-    lines = ["\t".join(["Frame", *names.values()]), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
-    return export.write_text(f"{level.folder}tool_annotations/{video.name}-tool.txt", lines)
-
-
-def _seconds(video: Video) -> list[int]:
-    """The first frame of every second: of a whole rate, every rate-th; else by time."""
-    if video.rate is not None:
-        return [math.ceil(second * video.rate) for second in range(math.ceil((video.n_frames - 1) / video.rate) + 1)
-                if second * video.rate <= video.n_frames - 1]  # fmt: skip
-    times_s, passed = [], Fraction(0)
-    for index in video.indexes:
-        times_s.append(index.times_s() - float(index.start_s) + float(passed))
-        passed += index.length_s
-    times = np.concatenate(times_s)
-    wanted = np.arange(math.floor(times[-1] + 1e-9) + 1) - 1e-9  # the times are doubles
-    return [int(frame) for frame in np.unique(np.searchsorted(times, wanted))]
+    header = ["Frame", *without_blanks(tools.names).values()]
+    lines = ["\t".join(header), *("\t".join(map(str, [frame, *bits])) for frame, bits in rows)]
+    return export.write_text(f"{folder}tool_annotations/{video.name}-tool.txt", lines)

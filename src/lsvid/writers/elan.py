@@ -1,8 +1,8 @@
 """ELAN's .eaf, one a clip: a tier for every level, each the child of the one above; whole milliseconds.
 
-A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are on the
-clip's presentation timeline, rounded to the nearest millisecond at both ends alike, so that neighbours still touch, and
-reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
+A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are
+ELAN's, from where the container starts, rounded to the nearest millisecond at both ends alike, so that neighbours still
+touch, and reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
 
 Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
 - annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
@@ -50,15 +50,21 @@ def write(export: Export) -> list[str]:
 
 
 def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None where there is no such way."""
+    """The address of the file at `path`, and the one relative to `folder`; None where there is none."""
+    if not isinstance(path, PureWindowsPath):
+        return f"file://{_quoted(path)}", None if folder is None else _quoted(posixpath.relpath(path, folder))
+    start = "file:" if path.drive.startswith("\\\\") else "file:///"  # \\server\share is file://server/share
+    address = start + quote(path.as_posix(), safe="/:")
     if folder is None:
-        return path.as_uri(), None
-    flavour = ntpath if isinstance(path, PureWindowsPath) else posixpath
+        return address, None
     try:
-        relative = flavour.relpath(path, folder)
+        return address, _quoted(PureWindowsPath(ntpath.relpath(path, folder)).as_posix())
     except ValueError:
-        return path.as_uri(), None
-    return path.as_uri(), quote(os.fsencode(relative.replace("\\", "/") if flavour is ntpath else relative))
+        return address, None
+
+
+def _quoted(path: str | PurePath) -> str:
+    return quote(os.fsencode(path))
 
 
 def _write_clip(export: Export, video: Video) -> str:
@@ -124,5 +130,5 @@ def lanes(spans: Sequence[LocatedSpan]) -> list[list[LocatedSpan]]:
 
 
 def _milliseconds(index: FrameIndex, span: LocatedSpan) -> tuple[int, int]:
-    start_ms = max(round(index.time_s(span.start_frame) * 1000), 0)
-    return start_ms, max(round(index.time_s(span.stop_frame) * 1000), start_ms + 1)
+    start_ms = max(round(index.container_time_s(span.start_frame) * 1000), 0)
+    return start_ms, max(round(index.container_time_s(span.stop_frame) * 1000), start_ms + 1)

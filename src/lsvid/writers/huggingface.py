@@ -33,7 +33,7 @@ FORMAT = Format(
     "train/<case>/<clip>/<frame>.jpg, train/metadata.parquet (validation/, test/ too with --split)",
     holds="the pictures themselves, with all their labels, for datasets.load_dataset('imagefolder')",
     loses="regions; levels, unless joined in the name",
-    options=options("sample_fps", "background", "level", "splits"),
+    options=options("sample_fps", "background", "level", "splits", "picture"),
 )
 
 PARTS = {"train": "train", "val": "validation", "test": "test"}
@@ -121,7 +121,7 @@ def _write_pictures(export: Export, videos: Sequence[Video], folders: Sequence[s
         place = export.path(f"{folder}/").absolute()
         wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
     written = []
-    results = write_pictures(wanted, PictureOptions(), export.workers)
+    results = write_pictures(wanted, export.options.picture or PictureOptions(), export.workers)
     for video, one, pictures in zip(videos, wanted, results, strict=True):
         if isinstance(pictures, LsvidError):
             raise pictures

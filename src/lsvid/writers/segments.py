@@ -1,8 +1,9 @@
 """segments.csv: a row for every span, in frames and seconds; clips.csv: a row for every clip and who has worked on it.
 
-Frames are half-open, from 0; `stop_frame - start_frame` is their number. `start_s` and `end_s` are on the clip's
-presentation timeline, as players show it; the `case_` columns count from the first picture of the case, every clip of
-it stitched. `start` and `end` are `start_s` and `end_s` as people write them.
+Frames are half-open, from 0; `stop_frame - start_frame` is their number. `start_s` and `end_s` are what desktop players
+show, from where the container starts (`first_pts_s` is a time of the presentation timeline, as a browser shows it); the
+`case_` columns count from the first picture of the case, every clip of it stitched. `start` and `end` are `start_s` and
+`end_s` as people write them.
 """
 
 from collections.abc import Iterator
@@ -45,8 +46,8 @@ def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: 
     index = clip.index
     rank = {path: number for number, path in enumerate(export.table.labels)}
     for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
-        start_s, end_s = index.time_s(span.start_frame), index.time_s(span.stop_frame)
-        offset_s = clip.case_time_s - index.start_s
+        start_s, end_s = index.container_time_s(span.start_frame), index.container_time_s(span.stop_frame)
+        offset_s = clip.case_time_s - index.container_time_s(0)
         export.counts["rows"] += 1
         yield [
             clip.clip.case, clip.clip.clip, work.annotator, span.region_id, join_path(span.label),

@@ -1,6 +1,7 @@
 """SubRip: <case>/<clip>.srt, a numbered subtitle for every span, its label as text; players show it over the clip.
 
-As WebVTT, but for the comma in times, and that '-->' in a label is written '→': the format has no escapes.
+As WebVTT, but for the comma in times; times are those of desktop players, from where the container starts. '-->' in a
+label is written '→': the format has no escapes.
 """
 
 from lsvid.writers.base import Export
@@ -19,7 +20,7 @@ FORMAT = Format(
 def write(export: Export) -> list[str]:
     """Write a file for each clip; returns their names."""
     files = []
-    for name, clip_cues in cues(export):
+    for name, clip_cues in cues(export, for_browsers=False):
         lines: list[str] = []
         for number, (start_ms, end_ms, text) in enumerate(clip_cues, start=1):
             times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))

@@ -1,6 +1,6 @@
 """WebVTT: <case>/<clip>.vtt, a cue for every span, its label as text; players show it over the clip.
 
-Times are on the clip's presentation timeline, which is what players count, in milliseconds, to the nearest. Cues are
+Times are on the clip's presentation timeline, which is what browsers count, in milliseconds, to the nearest. Cues are
 sorted by start; they may overlap. '&', '<' and '>' are escaped, as the standard asks (https://www.w3.org/TR/webvtt1/,
 4.2.2): a cue's text must not hold '-->'. A clip in which nothing is labelled has a file without cues.
 """
@@ -21,7 +21,7 @@ FORMAT = Format(
 def write(export: Export) -> list[str]:
     """Write a file for each clip; returns their names."""
     files = []
-    for name, clip_cues in cues(export):
+    for name, clip_cues in cues(export, for_browsers=True):
         lines = ["WEBVTT", ""]
         for start_ms, end_ms, text in clip_cues:
             escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,94 @@
+"""Opening what a person named as an input, which may be anything: a file, a pipe, a terminal, a device, a folder.
+
+What is no file is read to its end before anything else, so that it can be read again; and nothing waits for ever.
+"""
+
+import os
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import BinaryIO, cast
+
+STANDARD_INPUT = "-"
+
+_WRITER_WAIT_S = 3.0
+"""How long a named pipe may have nobody who writes into it."""
+_CHUNK = 1 << 20
+
+
+def is_stream(path: str | Path) -> bool:
+    """Whether `path` is standard input, a pipe or a device: what can be read once only. Never an error."""
+    if str(path) == STANDARD_INPUT:
+        return True
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def open_input(path: str | Path) -> BinaryIO:
+    """The bytes of a file, of a pipe or of standard input ('-'), from the first; they can be read again.
+
+    Raises OSError, whose text says why, for what cannot be read: devices among them, and a pipe without a writer.
+    """
+    if str(path) == STANDARD_INPUT:
+        if sys.stdin is None:
+            raise OSError("standard input is closed")
+        return _spooled(sys.stdin.buffer)
+    try:
+        mode = Path(path).stat().st_mode
+        if stat.S_ISREG(mode):
+            return Path(path).open("rb")
+    except ValueError as error:  # a NUL in it
+        raise OSError(str(error)) from error
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError("it is a folder")
+    if stat.S_ISFIFO(mode):
+        return _from_pipe(path)
+    with Path(path).open("rb") as device:
+        if not (os.isatty(device.fileno()) or Path(path).samefile(os.devnull)):
+            raise OSError("it is a device, not a file")
+        return _spooled(device)
+
+
+def _spooled(stream: BinaryIO) -> BinaryIO:
+    copy = cast("BinaryIO", tempfile.TemporaryFile(prefix="lsvid-"))  # noqa: SIM115 - handed on
+    shutil.copyfileobj(stream, copy)
+    copy.seek(0)
+    return copy
+
+
+def _from_pipe(path: str | Path) -> BinaryIO:
+    # Opened for waiting, a pipe that nobody writes into would never open.
+    pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        first = _first_of(pipe)
+        os.set_blocking(pipe, True)
+        copy = cast("BinaryIO", tempfile.TemporaryFile(prefix="lsvid-"))  # noqa: SIM115 - handed on
+        while first:
+            copy.write(first)
+            first = os.read(pipe, _CHUNK)
+    finally:
+        os.close(pipe)
+    copy.seek(0)
+    return copy
+
+
+def _first_of(pipe: int) -> bytes:
+    """The first bytes of a pipe, however long its writer takes; there has to be one. Raises OSError."""
+    until = time.monotonic() + _WRITER_WAIT_S
+    while True:
+        try:
+            first = os.read(pipe, _CHUNK)
+        except BlockingIOError:  # somebody has it open, and has written nothing yet
+            os.set_blocking(pipe, True)
+            continue
+        if first or os.get_blocking(pipe):
+            return first
+        if time.monotonic() > until:
+            raise OSError("it is a pipe that nobody writes into")
+        time.sleep(0.05)

@@ -1,0 +1,179 @@
+"""Where two people differ a third decides: such clips come into a project of their own, with both versions.
+
+The versions are predictions, each by its annotator's name, and none of them is what the third starts from: with a
+version shown first people agree with it. What is submitted there is the ground truth: the tasks' data says so
+(`DECIDES`), and the reader of exports goes by that.
+
+Label Studio 1.23.2: a clip that is opened from a tab of the Data Manager shows all its predictions beside the new
+annotation; "Label All Tasks" shows only those of the project's own `model_version`, and here there is none.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from fractions import Fraction
+from itertools import combinations
+from typing import Any
+
+import msgspec
+
+from lsvid.analysis.differing import differing_s, stretches_of
+from lsvid.annotations.spans import Span
+from lsvid.annotations.stages import GatheredClip, Selection, Work, gather, raise_faults, select
+from lsvid.errors import SettingsError
+from lsvid.findings import Findings
+from lsvid.label_studio.client import Server
+from lsvid.label_studio.export import ProjectExport, download_export
+from lsvid.label_studio.project import Project, find_project
+from lsvid.label_studio.second_pass import connect_folders
+from lsvid.label_studio.tasks import import_tasks
+from lsvid.label_studio.views import update_case_views
+from lsvid.labeling.changes import timeline_of
+from lsvid.labeling.config import tree_from_config
+from lsvid.readers import read_export
+from lsvid.readers.documents import ReadOptions, iter_documents
+from lsvid.readers.label_studio import DECIDES
+from lsvid.video.clips import natural_key
+
+_DRAWN = ("id", "type", "from_name", "to_name", "value", "score")
+
+
+class _Version(msgspec.Struct):
+    id: int
+    model_version: str | None = None
+    result: list[dict[str, Any]] | None = None
+
+
+class _Task(msgspec.Struct):
+    id: int
+    data: dict[str, Any]
+    annotations: list[_Version] = []
+    predictions: list[_Version | int] = []
+
+    @property
+    def clip(self) -> str:
+        """What tells its clip."""
+        return str(self.data.get("id") or self.data.get("video"))
+
+
+def bring_disagreements(
+    server: Server,
+    first: str,
+    second: str,
+    annotators: Collection[str],
+    more_than_s: Fraction,
+    findings: Findings,
+    *,
+    dry_run: bool = False,
+) -> Counter[str]:
+    """Make a task in project `second` of each clip of `first` on which two people differ by more than `more_than_s`.
+
+    annotators: of these only (e-mail); empty: of all. Each one's latest submitted annotation counts, and becomes a
+    prediction there. Returns how many clips were "added", "updated" (other versions than last time), "unchanged", and
+    how many "agree". Raises SettingsError where the projects have not the same labels, ExportError, ServerError.
+    """
+    of_first, of_second = find_project(server, first), find_project(server, second)
+    _check(of_first, of_second)
+    with download_export(server, str(of_first.id)) as export:
+        tasks = _tasks(export)
+        versions = _versions(export, tasks, annotators, findings)
+    with download_export(server, str(of_second.id)) as export:
+        there = {task.clip: task for task in _tasks(export)}
+    counts: Counter[str] = Counter()
+    wanted = []
+    for task, works in versions:
+        if _apart_s(works) > more_than_s:
+            wanted.append((task, _results(task, works)))
+        else:
+            counts["agree"] += 1
+    new = [task for task, _ in wanted if task.clip not in there]
+    counts["added"] = len(new)
+    if not dry_run:
+        connect_folders(server, of_first, of_second)
+        datas = [{**task.data, "id": task.clip, DECIDES: of_first.title} for task in new]
+        for task, task_id in zip(new, import_tasks(server, of_second.id, datas), strict=True):
+            there[task.clip] = _Task(task_id, task.data)
+        cases = {str(task.data["case"]) for task in new if "case" in task.data}
+        update_case_views(server, of_second.id, sorted(cases, key=natural_key))
+    added = {task.clip for task in new}
+    for task, results in wanted:
+        if task.clip in there:
+            changed = _bring(server, there[task.clip], results, dry_run=dry_run)
+            if task.clip not in added:
+                counts["updated" if changed else "unchanged"] += 1
+    return counts
+
+
+def _check(first: Project, second: Project) -> None:
+    """Whether regions of `first` can be shown in `second`."""
+    same = timeline_of(first.label_config) == timeline_of(second.label_config)
+    if not same or tree_from_config(first.label_config) != tree_from_config(second.label_config):
+        raise SettingsError(
+            f"project {second.id} ({second.title}) has not the labels and the timeline of project {first.id} "
+            f"({first.title})",
+            "make it from the same label file: lsvid setup-project LABELS --timeline "
+            f"{timeline_of(first.label_config) or 'frames'} --title TITLE",
+        )
+    if first.id == second.id:
+        raise SettingsError(f"project {first.id} is both projects", "a third decides in a project of its own")
+
+
+def _tasks(export: ProjectExport) -> list[_Task]:
+    return [msgspec.json.decode(one.raw, type=_Task) for one in iter_documents(str(export.path))]
+
+
+def _versions(
+    export: ProjectExport, tasks: list[_Task], annotators: Collection[str], findings: Findings
+) -> list[tuple[_Task, list[Work[Span]]]]:
+    """The tasks that two people or more have submitted, in order, and the latest annotation of each of these."""
+    names = {str(number): email for number, email in export.annotators.items()}
+    options = ReadOptions(
+        tree=tree_from_config(export.label_config), label_config=export.label_config, annotators=names
+    )
+    found = gather(read_export(str(export.path), options, findings), findings)
+    chosen = Selection(annotators=frozenset(annotators) or None)
+    clips: Mapping[int | None, GatheredClip] = {clip.clip.task_id: clip for clip in select(found, chosen, findings)}
+    raise_faults(findings, f"project {export.id}", skip_bad=False)
+    versions = []
+    for task in tasks:
+        works = list(clips[task.id].works) if task.id in clips else []
+        if len(works) > 1:
+            versions.append((task, works))
+        elif works:
+            findings.leave_out(f"clip {task.clip}", "clips that one person only has submitted")
+    return versions
+
+
+def _apart_s(works: list[Work[Span]]) -> Fraction:
+    """The most that any two of them differ by."""
+    stretches = [stretches_of(work.spans) for work in works]
+    return max(differing_s(one, other) for one, other in combinations(stretches, 2))
+
+
+def _results(task: _Task, works: list[Work[Span]]) -> dict[str, list[dict[str, Any]]]:
+    """What each annotator drew, by name."""
+    by_id = {str(version.id): version.result or [] for version in task.annotations}
+    return {
+        work.annotator: [
+            {key: result[key] for key in _DRAWN if key in result} for result in by_id[work.annotation.annotation_id]
+        ]
+        for work in works
+    }
+
+
+def _bring(server: Server, task: _Task, results: Mapping[str, list[dict[str, Any]]], *, dry_run: bool) -> bool:
+    """Whether anything of the task's predictions was not as it is to be."""
+    there = {one.model_version: one for one in task.predictions if isinstance(one, _Version)}
+    changed = False
+    for annotator, result in results.items():
+        version = there.get(annotator)
+        if version is not None and version.result == result:
+            continue
+        changed = True
+        if dry_run:
+            continue
+        with server.errors(f"bringing the version of {annotator} to task {task.id}"):
+            if version is not None:
+                server.sdk.predictions.update(id=version.id, result=result)
+            else:
+                server.sdk.predictions.create(task=task.id, result=result, model_version=annotator)
+    return changed
