@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from lsvid.files.names import readable
 from lsvid.redaction import public_address
 from lsvid.video.timebase import (
     OUTSIDE_TOLERANCE_S,

@@ -5,7 +5,14 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, reading_options
+from lsvid.cli.sources import (
+    boundary_options,
+    input_files,
+    note_treatment,
+    open_sources,
+    reading_options,
+    spreadsheet_option,
+)
 
 
 @click.command("evaluate")
@@ -65,6 +72,7 @@ from lsvid.cli.sources import boundary_options, input_files, note_treatment, ope
     is_flag=True,
     help="Leave out, and count, cases, clips and labels that only one side has, instead of stopping.",
 )
+@spreadsheet_option
 @boundary_options
 @output_options
 def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
@@ -118,7 +126,10 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
     except PairingError as error:
         hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
         raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
-    written = write_evaluation(found, options["folder"], tree, [*options["files"], *input_files(options | theirs)])
+    inputs = [*options["files"], *input_files(options | theirs)]
+    written = write_evaluation(
+        found, options["folder"], tree, inputs, findings, spreadsheet_safe=options["spreadsheet_safe"]
+    )
     output.findings(findings)
     output.document = {"folder": options["folder"], "files": written, **found.as_dict()}
     output.note(str(found))

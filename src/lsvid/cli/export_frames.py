@@ -9,7 +9,7 @@ import click
 
 from lsvid.cli.options import open_workers, scheduler_option
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options, spreadsheet_option
 from lsvid.writers import WRITERS, format_of
 
 
@@ -37,6 +37,7 @@ from lsvid.writers import WRITERS, format_of
 @click.option("--base", type=click.IntRange(0, 1), help="Of --flavour autolaparo: the id of the first phase.")
 @click.option("--background", metavar="NAME", help="Label for frames that have none; by default they stay empty.")
 @click.option("--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too.")
+@spreadsheet_option
 @click.option("--images", is_flag=True, help="Write the picture of every labelled frame, too.")
 @click.option("--all-frames", is_flag=True, help="Pictures of frames without a label, too.")
 @click.option("--image-format", type=click.Choice(["jpg", "png", "webp"]), default="jpg", show_default=True)
@@ -91,7 +92,7 @@ def export_frames(output: Output, /, **options: Any) -> None:
     splits = SplitOptions(shares, options["folds"], options["seed"]) if shares or options["folds"] else None
     asked = FormatOptions(
         options["split_by"], options["level"], options["unit"], splits, options["phases"], options["tools"],
-        options["flavour"], options["base"], _picture_options(options),
+        options["flavour"], options["base"], _picture_options(options), options["spreadsheet_safe"],
     )  # fmt: skip
     findings = Findings()
     merge = MergeOptions(options["merge"], options["annotators"]) if options["merge"] else None

@@ -5,7 +5,14 @@ from typing import Any
 import click
 
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, source_options
+from lsvid.cli.sources import (
+    boundary_options,
+    input_files,
+    note_treatment,
+    open_sources,
+    source_options,
+    spreadsheet_option,
+)
 
 
 @click.command("report")
@@ -14,6 +21,7 @@ from lsvid.cli.sources import boundary_options, input_files, note_treatment, ope
               help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
 @click.option("--project-url", metavar="URL",
               help="Address for links to tasks, https://…/projects/3. Default: that of --project.")  # fmt: skip
+@spreadsheet_option
 @boundary_options
 @output_options
 def report(output: Output, /, **options: Any) -> None:
@@ -44,7 +52,14 @@ def report(output: Output, /, **options: Any) -> None:
         project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
         tree = sources.options.tree
         chosen = ReportOptions(label_order(located.clips, tree), tree, project_url, names)
-        done = write_report(located, options["folder"], chosen, findings, inputs=input_files(options))
+        done = write_report(
+            located,
+            options["folder"],
+            chosen,
+            findings,
+            inputs=input_files(options),
+            spreadsheet_safe=options["spreadsheet_safe"],
+        )
     output.findings(findings)
     note_treatment(output, treatment.report)
     output.document = {"folder": options["folder"], **done}

@@ -116,6 +116,13 @@ def boundary_options(command: Command) -> Command:
     return command
 
 
+def spreadsheet_option(command: Command) -> Command:
+    """--spreadsheet-safe, for commands that write CSV files."""
+    return click.option("--spreadsheet-safe", is_flag=True,
+                        help="In CSV files, put an apostrophe before texts that begin with = + - or @, which a "
+                        "spreadsheet would run as formulas.")(command)  # fmt: skip
+
+
 @contextmanager
 def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
     """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
