@@ -22,8 +22,9 @@ from lsvid.writers import WRITERS
 
 NAMES = [
     ("op1", "clip_1"), ("op1", "CLIP_1"), ("OP1", "clip_1"), ("../../../escaped", "clip_1"),
-    ("op1", "../../../escaped"), ("/escaped", "clip"), ("..", ".."), ("NUL", "con.txt"), ("op\x1b[2J", "a\nb"), ("a" * 300, "\u00dc" * 200),
-    ("op1", "a:b"), ("op1", "a?b"), ("\u202etxt", "tail. "), ("op1", "\u00e9"), ("op1", "e\u0301"), ("op1", ".hidden"),
+    ("op1", "../../../escaped"), ("/escaped", "clip"), ("..", ".."), ("NUL", "con.txt"), ("op\x1b[2J", "a\nb"),
+    ("a" * 300, "\u00dc" * 200), ("op1", "a:b"), ("op1", "a?b"), ("\u202etxt", "tail. "), ("op1", "\u00e9"),
+    ("op1", "e\u0301"), ("op1", ".hidden"),
 ]  # fmt: skip
 
 
