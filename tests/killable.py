@@ -32,6 +32,7 @@ import lsvid.report.evaluation
 import lsvid.writers.export
 import lsvid.writers.images
 from lsvid.cli import cli
+from lsvid.cli.program import find_temporary_folder
 from lsvid.workers import processes
 
 boto3.client("s3", region_name="us-east-1")  # it reads what S3 can do from files when it is first asked
@@ -99,6 +100,7 @@ def run(command: list[str], folder: str, kill_at: int) -> dict[str, int | None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             sys.argv = ["lsvid", *command]
             sys.dont_write_bytecode = True
+            find_temporary_folder()
             counter.watch_s3()
             sys.addaudithook(counter.audit)
             cli.main(command, prog_name="lsvid")

@@ -48,9 +48,8 @@ def test_nothing_is_written_outside_and_nothing_is_lost(
     monkeypatch.setattr("lsvid.workers.processes.Processes.run_each", _run_each)
     deep = tmp_path / "very/deep/folder"
     deep.mkdir(parents=True)
-    manifest, findings = export(
-        deep / "out", hostile, name, **({"unit": "clip"} if name in ("mstcn", "cholec80") else {})
-    )
+    options: Any = {"unit": "clip"} if name in ("mstcn", "cholec80") else {}
+    manifest, findings = export(deep / "out", hostile, name, **options)
     assert list(deep.iterdir()) == [deep / "out"]
     assert [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_relative_to(deep / "out")] == []
     assert not os.path.lexists("/escaped")

@@ -4,6 +4,7 @@ import io
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -27,6 +28,7 @@ def begin() -> None:
     _take_names_as_they_are()
     _open_streams()
     _speak_utf8()
+    find_temporary_folder()
 
 
 def catch_signals() -> None:
@@ -68,6 +70,14 @@ def _take_names_as_they_are() -> None:
         return
     with suppress(OSError):
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
+
+
+def find_temporary_folder() -> None:
+    """Use TMPDIR (TEMP, TMP) where it can be used, without the file that Python writes there to try it out."""
+    for folder in (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
+        if folder and os.path.isdir(folder) and os.access(folder, os.W_OK | os.X_OK):
+            tempfile.tempdir = os.path.abspath(folder)
+            return
 
 
 def _open_streams() -> None:

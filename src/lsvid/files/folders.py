@@ -350,8 +350,12 @@ class S3Folder:
 
 
 def _remove_empty(inner: Path, folder: Path) -> None:
-    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it."""
+    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it.
+
+    Some of them may have been removed already, by a run that was killed at it.
+    """
     with suppress(OSError):  # something is in it again, or it is somebody else's
-        while inner != folder and inner.is_dir() and not any(inner.iterdir()):
-            inner.rmdir()
+        while inner != folder:
+            if inner.is_dir():
+                inner.rmdir()
             inner = inner.parent
