@@ -62,6 +62,8 @@ def clip(
     spans: Sequence[Labelled] | dict[str, Sequence[Labelled]] | None = (),
     times: FrameIndex | None = None,
     path: str = "",
+    *,
+    has_audio: bool = False,
 ) -> AnnotatedClip:
     """A clip with one person's spans, several people's (a dict), or nobody's (None)."""
     case, _, name = clip_id.rpartition("/")
@@ -70,7 +72,16 @@ def clip(
     works = tuple(work(person, theirs, case=case, clip=name, times=times) for person, theirs in people.items())
     path = path or f"/videos/{case}/{name}.mp4"
     info = VideoInfo(
-        times, "mov,mp4", "h264", "yuv420p", 320, 240, has_audio=False, size=1, fingerprint=clip_id, recorded_at=None
+        times,
+        "mov,mp4",
+        "h264",
+        "yuv420p",
+        320,
+        240,
+        has_audio=has_audio,
+        size=1,
+        fingerprint=clip_id,
+        recorded_at=None,
     )
     record = Clip(case=case, clip=name, media=path, n_frames=times.n_frames)
     return AnnotatedClip(record, works, path, info)

@@ -11,13 +11,14 @@ from urllib.parse import parse_qs, urlsplit
 
 PAGE = "<!DOCTYPE html><html><body>Log in</body></html>"
 
-Answer = tuple[int, str | dict[str, Any] | list[Any]]
+Answer = tuple[int, str | bytes | dict[str, Any] | list[Any]]
 
 
 class FakeServer:
     """A server that misbehaves as told: `answers` by "METHOD /path" is a status and a body, or a function for them.
 
-    Everything it does not know is 404. `requests` is what it was asked. A function that returns None breaks the
+    Everything it does not know is 404. `requests` is what it was asked, `bodies` what came with it; `headers` go with
+    every answer. A function that returns None breaks the
     connection.
     """
 
@@ -26,13 +27,16 @@ class FakeServer:
             "GET /api/version": (200, {"release": "1.23.2"}),
             "GET /api/current-user/whoami": (200, {"id": 1, "email": "a@example.com"}),
         }
+        self.headers: dict[str, str] = {}
         self.requests: list[str] = []
+        self.bodies: list[bytes] = []
         self.url = ""
 
     def answer(self, method: str, path: str, body: bytes) -> Answer | None:
         parts = urlsplit(path)
         name = f"{method} {parts.path.rstrip('/')}"
         self.requests.append(name)
+        self.bodies.append(body)
         found = self.answers.get(name, (404, {"detail": "Not found."}))
         return found(body, parse_qs(parts.query)) if callable(found) else found
 
@@ -49,11 +53,13 @@ class Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         status, content = answer
-        text = content if isinstance(content, str) else json.dumps(content)
-        data = text.encode()
+        text = content if isinstance(content, str) else "" if isinstance(content, bytes) else json.dumps(content)
+        data = content if isinstance(content, bytes) else text.encode()
         self.send_response(status)
-        if status in (301, 302):
+        if status in (301, 302, 307, 308):
             self.send_header("Location", text)
+        for name, value in self.fake.headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "text/html" if text.startswith("<") else "application/json")
         self.send_header("Set-Cookie", "sessionid=cookie-secret")
         self.send_header("Content-Length", str(len(data)))

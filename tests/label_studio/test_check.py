@@ -201,7 +201,7 @@ class Answer:
 def test_servers_that_are_not_the_known_one(
     monkeypatch: pytest.MonkeyPatch, content: bytes, status: str, text: str
 ) -> None:
-    monkeypatch.setattr(requests, "get", lambda *_, **__: Answer(content))
+    monkeypatch.setattr(requests.Session, "get", lambda *_, **__: Answer(content))
     check = checks._checked("server", lambda: checks.check_version("http://x.example.org"))
     assert check.status == status
     assert text in check.message

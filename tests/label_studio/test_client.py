@@ -1,10 +1,12 @@
 """The connection to Label Studio: what people are told when it goes wrong, and that a POST is never simply repeated."""
 
+import contextlib
 import importlib.util
 import json
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +24,7 @@ from lsvid.label_studio.failures import server_text, translated
 from lsvid.label_studio.project import find_by_title, find_project
 
 SECRET = "0123456789abcdef0123456789abcdef01234567"
+TOKEN = "header.payload.signature"
 LEGACY_OFF = "Authentication token no longer valid: legacy token authentication has been disabled for this organization"
 
 
@@ -199,10 +202,136 @@ def test_a_certificate_that_is_not_trusted() -> None:
 
 
 def test_a_redirect_is_followed_once_and_for_all(fake: FakeServer) -> None:
-    """A POST does not survive a redirect from http to https, so the address behind it is used from then on."""
-    with serving(FakeServer()) as behind:
-        fake.answers["GET /api/version"] = (301, f"{behind.url}/api/version")
-        assert connect(fake.url, SECRET).url == behind.url
+    """A POST does not survive a redirect to another path, or to https: the address behind it is used from then on."""
+    fake.answers["GET /api/version"] = (301, f"{fake.url}/labels/api/version")
+    for path in ("version", "current-user/whoami"):
+        fake.answers[f"GET /labels/api/{path}"] = (200, {"release": "1.23.2"})
+    assert connect(fake.url, SECRET).url == f"{fake.url}/labels"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(
+    ("asked", "key"),
+    [
+        ("GET /api/version", SECRET), ("GET /api/current-user/whoami", SECRET), ("GET /api/version", TOKEN),
+        ("GET /api/current-user/whoami", TOKEN), ("POST /api/token/refresh", TOKEN),
+    ],
+)  # fmt: skip
+def test_the_key_goes_only_to_the_server_that_was_named(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch, asked: str, status: int, key: str
+) -> None:
+    seen: list[tuple[int, str]] = []
+    original = Handler.handle_any
+
+    def remember(self: Handler) -> None:
+        seen.append((self.connection.getsockname()[1], self.headers["Authorization"] or ""))
+        original(self)
+
+    monkeypatch.setattr(Handler, "do_GET", remember)
+    fake.answers["POST /api/token/refresh"] = (200, {"access": "access-token"})
+    with serving(FakeServer()) as other:
+        fake.answers[asked] = (status, f"{other.url}{asked.partition(' ')[2]}/")
+        error = failing(fake, key)
+        assert f"sends callers to {other.url}" in error.message
+        assert not any("POST" in request for request in other.requests)
+        port = int(other.url.rpartition(":")[2])
+    assert seen
+    assert not any(header for at, header in seen if at == port)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ((200, b'{"id": "\xff"}'), "answered with a web page instead of data"),
+        ((200, b"[" * 100_000), "answered with a web page instead of data"),
+        ((500, b"[" * 100_000), "status 500"),
+        ((404, b'{"detail": "\xff"}'), "answered with a web page instead of data (status 404)"),
+        ((302, "http://[bad/"), "an address that nothing can have"),
+        ((302, "http://" + "a" * 100 + ".example/"), "an address that nothing can have"),
+        ((401, {"detail": f"no such token: {SECRET}"}), "does not take the access token: no such token: …"),
+    ],
+)
+def test_odd_answers_are_one_clear_error(fake: FakeServer, answer: Answer, message: str) -> None:
+    fake.answers["GET /api/current-user/whoami"] = answer
+    error = failing(fake)
+    assert message in error.message
+    assert error.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "answer", [(200, b"\xff"), (500, b"[" * 100_000), (302, "http://[bad/"), (200, b"\x1f\x8b")], ids=str
+)
+def test_every_answer_is_odd(fake: FakeServer, answer: Answer) -> None:
+    for name in ("GET /api/version", "GET /api/current-user/whoami", "POST /api/token/refresh"):
+        fake.answers[name] = answer
+    assert failing(fake, TOKEN).exit_code == 3
+
+
+@pytest.mark.parametrize("wait", ["100000", "Wed, 21 Oct 2099 07:28:00 GMT", "nonsense", "-1"])
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_asks_to_wait_for_years(
+    fake: FakeServer, monkeypatch: pytest.MonkeyPatch, status: int, wait: str
+) -> None:
+    monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda _: 0)
+    fake.answers["GET /api/current-user/whoami"] = (status, {"detail": "busy"})
+    fake.headers = {"Retry-After": wait}
+    assert f"it asks to be left alone (Retry-After: {wait})" in failing(fake).message
+
+
+def test_an_answer_that_never_ends(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = Handler.handle_any
+
+    def for_ever(self: Handler) -> None:
+        if "whoami" not in self.path:
+            original(self)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            while True:
+                self.wfile.write(b" ")
+                time.sleep(0.01)
+
+    monkeypatch.setattr(Handler, "do_GET", for_ever)
+    for name, value in (("_SLOW_S", 0.3), ("_MAX_ANSWER_BYTES", 10)):
+        with monkeypatch.context() as bounded:
+            bounded.setattr(f"lsvid.label_studio.client.{name}", value)
+            assert "gives no answer that ends" in failing(fake).message
+
+
+def test_a_redirect_in_a_circle(fake: FakeServer) -> None:
+    fake.answers["GET /api/current-user/whoami"] = (302, f"{fake.url}/api/current-user/whoami")
+    assert "gives no answer that ends" in failing(fake).message
+
+
+def test_a_proxy_that_ignores_the_page(fake: FakeServer) -> None:
+    listed = [{"id": number, "data": {}} for number in range(3)]
+    fake.answers["GET /api/tasks"] = (200, {"tasks": listed, "total": 5})
+    fake.answers["GET /api/projects"] = (200, {"results": [{"id": 1, "title": "x"}], "next": "more"})
+    server = connect(fake.url, SECRET)
+    with pytest.raises(ServerError, match="the same page again and again while reading the project's tasks"):
+        tasks.task_ids(server, 1)
+    with pytest.raises(ServerError, match="the same page again and again while listing the projects"):
+        find_project(server, "y")
+
+
+def test_a_file_of_certificates_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
+    with pytest.raises(ServerError, match=r"/nonexistent\.pem") as caught:
+        connect("https://127.0.0.1:9", SECRET)
+    assert "REQUESTS_CA_BUNDLE" in caught.value.hint
+
+
+def test_a_host_name_that_nothing_can_have() -> None:
+    with pytest.raises(ServerError, match="an address that nothing can have"):
+        connect("http://" + "a" * 300, SECRET)
+
+
+def test_a_server_without_personal_tokens(fake: FakeServer) -> None:
+    error = failing(fake, TOKEN)
+    assert "knows no personal access tokens" in error.message
+    assert "before release 1.17" in error.hint
 
 
 def test_the_netrc_file_does_not_replace_the_key(

@@ -17,6 +17,7 @@ import lsvid.video.index
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.errors import ClipError
 from lsvid.video.index import VideoInfo, probe, probe_all
+from lsvid.video.timebase import frames_of_seconds, seconds_of_frames, shown
 from lsvid.workers.processes import Report
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -55,16 +56,34 @@ def test_the_index_is_what_ffprobe_says(clip: Path) -> None:
 
 
 @pytest.mark.parametrize("start_s", [0, 100])
-@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mpg"])
-def test_the_time_at_which_desktop_programs_count_zero_is_ffmpegs(
-    videos: VideoFactory, suffix: str, start_s: int
-) -> None:
-    codec = "mpeg1video" if suffix == ".mpg" else "libx264"
-    clip = videos.make(n_frames=10, suffix=suffix, start_s=Fraction(start_s), codec=codec)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".mpg", ".avi"])
+def test_the_time_at_which_desktop_programs_count_zero(videos: VideoFactory, suffix: str, start_s: int) -> None:
+    """As VLC and mpv were seen to do: MP4 and Matroska count from their own zero, others from where they start."""
+    codec = {".mpg": "mpeg1video", ".avi": "mpeg4"}.get(suffix, "libx264")
+    clip = videos.make(n_frames=10, suffix=suffix, start_s=Fraction(start_s), codec=codec, b_frames=2)
     command = ["ffprobe", "-v", "error", "-show_entries", "format=start_time", "-of", "csv=p=0", str(clip)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    said = Fraction(subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip())
     first, second = probe(clip).index, probe(clip).index
-    assert first.container_start_s == second.container_start_s == Fraction(said.strip())
+    expected = {".mp4": Fraction(0), ".mkv": Fraction(0), ".avi": first.start_s}.get(suffix, said)
+    assert first.container_start_s == second.container_start_s
+    assert abs(first.container_start_s - expected) < Fraction(1, 1_000_000)
+
+
+def test_a_timeline_that_begins_below_zero_is_moved_to_zero(videos: VideoFactory, tmp_path: Path) -> None:
+    clip = tmp_path / "wrap.ts"  # its times run over the 33 bits that they have
+    subprocess.run(
+        ["ffmpeg", "-v", "error", "-i", videos.make(n_frames=50), "-c", "copy", "-output_ts_offset", "95442", clip],
+        check=True,
+    )
+    index = probe(clip).index
+    assert index.pts[0] < 0
+    assert index.start_s == index.container_start_s == 0
+    assert index.time_s(10) == Fraction(10, 25)
+    assert index.times_s()[10] == 0.4
+    assert index.first_at_or_after(Fraction(10, 25)) == 10
+    assert shown(index, Fraction(25), 11) == 10
+    assert frames_of_seconds(index, 0.4, 1.2) == (10, 30)
+    assert seconds_of_frames(index, 10, 50) == (0.4, 2.0)
 
 
 def test_the_duration_of_a_late_start_is_the_one_that_a_browser_reports(videos: VideoFactory) -> None:
@@ -213,7 +232,7 @@ def test_a_raw_stream_without_times_is_refused(videos: VideoFactory, tmp_path: P
     subprocess.run(["ffmpeg", "-v", "error", "-i", videos.make(n_frames=50), "-c", "copy", raw], check=True)
     with pytest.raises(ClipError, match="carries no presentation times") as caught:
         probe(raw)
-    assert "ffmpeg -fflags +genpts" in caught.value.hint
+    assert "encode it again at its rate" in caught.value.hint
 
 
 def test_an_error_survives_the_trip_out_of_a_worker() -> None:

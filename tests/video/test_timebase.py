@@ -205,10 +205,19 @@ def test_a_boundary_is_the_first_picture_at_or_after_it_less_1_ms() -> None:
 def test_seconds_over_a_second_outside_are_an_error() -> None:
     index = cfr(Fraction(25), 100)
     assert frames_of_seconds(index, -0.9, 5.0) == (0, 100)
-    with pytest.raises(OutsideClipError, match=r"5\.010 s lies outside the clip \(0\.000 to 4\.000 s\)"):
+    with pytest.raises(OutsideClipError, match=r"0\.000 to 5\.010 s lies outside the clip \(0\.000 to 4\.000 s\)"):
         frames_of_seconds(index, 0, 5.01)
-    with pytest.raises(OutsideClipError, match=r"-1\.010 s"):
+    with pytest.raises(OutsideClipError, match=r"-1\.010 to 2"):
         frames_of_seconds(index, -1.01, 2)
+
+
+def test_a_span_before_a_clip_that_starts_late_is_an_error_and_a_start_before_it_is_not() -> None:
+    index = cfr(Fraction(25), 100, start=1_280_000)  # at 100 s
+    assert index.start_s == 100
+    assert frames_of_seconds(index, 0, 102) == (0, 50)  # players show the first picture from 0 on
+    assert frames_of_seconds(index, 98, 99.5) == (0, 0)
+    with pytest.raises(OutsideClipError, match=r"lies outside the clip \(100\.000 to 104\.000 s\)"):
+        frames_of_seconds(index, 0, 4)
 
 
 # --- rates ---

@@ -382,6 +382,8 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
     if isinstance(info, ClipError):
         findings.fault(f"clip {clip.id}", info.message, info.hint)
         return clip
+    for note in info.notes:
+        findings.warn(f"clip {clip.id}: {path} {note}")
     if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
         findings.warn(
             f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",

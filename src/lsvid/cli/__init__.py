@@ -34,6 +34,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Make small copies of clips for annotators: the same frames, fast to seek.",
     ),
     "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
+    "export-features": (
+        "lsvid.cli.export_features:export_features",
+        "Let your own function make features, as long as the labels.",
+    ),
     "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
     "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
     "contact-sheet": (

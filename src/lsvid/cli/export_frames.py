@@ -1,13 +1,12 @@
 """`lsvid export-frames`."""
 
-import re
 import sys
 from dataclasses import replace
 from typing import Any
 
 import click
 
-from lsvid.cli.options import open_workers, scheduler_option
+from lsvid.cli.options import open_workers, parse_size, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_treatment, open_sources, source_options, spreadsheet_option
 from lsvid.writers import WRITERS, format_of
@@ -175,10 +174,7 @@ def _picture_options(options: dict[str, Any]) -> Any:
 def _pictures_as(options: dict[str, Any]) -> Any:
     from lsvid.video.pictures import PictureOptions
 
-    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", options["size"]) if options["size"] else None
-    if options["size"] and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
-        raise click.BadParameter(f"{options['size']!r} is no size such as 224 or 320x240", param_hint="--size")
-    size = (int(match[1]), int(match[2] or match[1])) if match else None
+    size = parse_size(options["size"])
     return PictureOptions(options["image_format"], options["quality"], size, options["short_side"])
 
 

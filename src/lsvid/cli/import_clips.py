@@ -138,8 +138,8 @@ def import_clips(
     if bad:
         raise DataError(
             "\n".join([f"{len(bad)} of {len(clips)} clips were not imported:", *(f"  {item.error}" for item in bad)]),
-            "mend or remove files that cannot be read, and give clips with other content another name; then run the "
-            "same command again: it adds only what is missing",
+            next(filter(None, (item.hint for item in bad)), "give clips with other content another name")
+            + "; then run the same command again: it adds only what is missing",
         )
 
 

@@ -69,6 +69,9 @@ def make_proxies(
     with open_workers(scheduler, jobs) as workers:
         with output.progress("Reading clips", len(clips)) as step:
             infos = probe_all([clip.path for clip in clips], step, workers)
+        for clip, info in zip(clips, infos, strict=True):
+            for note in info.notes if isinstance(info, VideoInfo) else ():
+                output.warn(f"{clip.id}: {clip.path} {note}")
         lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
         done_s = [0.0] * len(clips)
         made_s = 0.0

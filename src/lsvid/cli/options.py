@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import functools
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -126,6 +127,14 @@ def _two_numbers(text: str) -> tuple[float, float]:
         return float(high), float(low)
     except ValueError as error:
         raise click.BadParameter(f"{text!r} is not two numbers: 0.7,0.3", param_hint="--hysteresis") from error
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """(width, height) of --size: 224 or 320x240."""
+    match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", text) if text else None
+    if text and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
+        raise click.BadParameter(f"{text!r} is no size such as 224 or 320x240", param_hint="--size")
+    return (int(match[1]), int(match[2] or match[1])) if match else None
 
 
 def scheduler_option(command: Command) -> Command:

@@ -217,7 +217,8 @@ def _treatment(options: dict[str, Any], tree: Any) -> Any:
 
     renames = read_renames(options["renames"])
     matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
-    boundaries = BoundaryOptions(options["snap_s"], options["overlap"], options["priority"], options["join_gap_s"])
+    names = ("snap_s", "overlap", "priority", "join_gap_s")  # see boundary_options, which not every command has
+    boundaries = BoundaryOptions(*(options[name] for name in names if name in options))
     return Treatment(matcher, boundaries)
 
 

@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import requests
+import urllib3
 
 from lsvid.errors import LsvidError, ServerError
 from lsvid.files import storage
 from lsvid.findings import Findings
 from lsvid.label_studio import releases, s3
 from lsvid.label_studio.advice import ProbedClip, advise
-from lsvid.label_studio.client import Server, clean_url, connect
+from lsvid.label_studio.client import Server, clean_url, connect, open_session
 from lsvid.label_studio.failures import json_content
 from lsvid.label_studio.media import check_served, local_files_url, path_on_server
 from lsvid.label_studio.project import (
@@ -106,9 +106,10 @@ def check_version(url: str) -> Check:
     """Whether a Label Studio of a release that lsvid works with answers at `url`. Raises ServerError, SettingsError."""
     address, doing = clean_url(url), "asking for its version"
     try:
-        body = json_content(requests.get(f"{address}/api/version", timeout=30), address, doing)
+        with open_session() as session:
+            body = json_content(session.get(f"{address}/api/version", timeout=30), address, doing)
         version = msgspec.json.decode(body, type=_Version).release
-    except (requests.RequestException, msgspec.DecodeError) as error:
+    except (OSError, ValueError, RecursionError, urllib3.exceptions.HTTPError) as error:  # also requests', msgspec's
         raise ServerError(
             f"no Label Studio answers at {address} ({type(error).__name__})",
             "is it running? Check the address given by --url or LABEL_STUDIO_URL",

@@ -6,6 +6,7 @@ renews the token.
 """
 
 import importlib.util
+import io
 import re
 import sys
 import time
@@ -15,16 +16,17 @@ from contextlib import contextmanager
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-from lsvid.errors import LsvidError, ServerError, SettingsError, UnclearError
+from lsvid.errors import AuthError, LsvidError, ServerError, SettingsError, UnclearError
 from lsvid.label_studio import releases
-from lsvid.label_studio.failures import KEY_HINT, json_content, translated
+from lsvid.label_studio.failures import KEY_HINT, OLD_KEY_HINT, EndlessAnswer, json_content, translated
 
 T = TypeVar("T")
 
@@ -61,13 +63,8 @@ class Server:
         self._api_key = api_key
         self._is_personal_token = api_key.count(".") == 2  # a JWT: header.payload.signature; legacy keys are hex
         self._access = ("", 0.0)
-        self.session = requests.Session()
-        self.session.cookies.set_policy(
-            DefaultCookiePolicy(allowed_domains=[])
-        )  # the key decides, not a session's cookie
-        for scheme in ("http://", "https://"):
-            self.session.mount(scheme, HTTPAdapter(max_retries=_retry("GET")))
-        self.session.mount(f"{url}/{_REFRESH}", HTTPAdapter(max_retries=_retry("POST")))  # makes nothing: safe
+        self.session = open_session()
+        self.session.mount(f"{url}/{_REFRESH}", _Adapter(max_retries=_retry("POST")))  # makes nothing: safe
         weakref.finalize(self, self.session.close)
 
     @cached_property
@@ -86,9 +83,9 @@ class Server:
             return request
 
         # The SDK's own renewal of the token asks once, and takes a busy proxy's page for a token: not given the key.
-        client = httpx.Client(timeout=_TIMEOUT_S, auth=sign)
-        weakref.finalize(self, client.close)
         with self.errors("connecting"):
+            client = httpx.Client(timeout=_TIMEOUT_S, auth=sign, follow_redirects=False)
+            weakref.finalize(self, client.close)
             return LabelStudio(base_url=self.url, api_key="signed by lsvid", max_retries=0, httpx_client=client)
 
     def renew(self) -> bool:
@@ -110,13 +107,25 @@ class Server:
         """Turn what the SDK, httpx and requests raise into lsvid's errors; `doing` says what was being done."""
         try:
             yield
-        except LsvidError:
+        except LsvidError as error:
+            if self._shows_key(error):
+                raise self._without_key(error) from None
             raise
         except Exception as error:
             known = translated(error, self.url, doing)
             if known is None:
                 raise
-            raise known from None  # the SDK's errors carry headers and cookies in their text
+            raise self._without_key(known) from None  # the SDK's errors carry headers and cookies in their text
+
+    def _shows_key(self, error: LsvidError) -> bool:
+        return any(key and key in error.message + error.hint for key in (self._api_key, self._access[0]))
+
+    def _without_key(self, error: LsvidError) -> LsvidError:
+        """The error without the key, which a server may repeat in what it says."""
+        message, hint = error.message, error.hint
+        for key in filter(None, (self._api_key, self._access[0])):
+            message, hint = message.replace(key, "…"), hint.replace(key, "…")
+        return type(error)(message, hint)
 
     def require_timeline(self, timeline: str | None) -> None:
         """Raise ServerError where the editor of this release cannot show `timeline`."""
@@ -158,6 +167,8 @@ class Server:
                     if attempt == _READ_ATTEMPTS:
                         raise
                 else:
+                    if not _is_same_place(self.url, response.url):
+                        raise _sent_away(self.url, response.url)
                     if response.status_code != 401 or attempt == _READ_ATTEMPTS or not self.renew():
                         return response
             assert response is not None  # noqa: S101 - the last attempt returns or raises
@@ -183,15 +194,80 @@ class Server:
             response = self.session.post(
                 f"{self.url}/{_REFRESH}",
                 json={"refresh": self._api_key},
+                allow_redirects=False,  # the key goes to nobody but the server that was named
                 timeout=(_CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S * 4),
             )
+            if response.is_redirect:
+                raise _sent_away(self.url, response.headers.get("Location", ""))
+            if response.status_code == 404:
+                raise AuthError(f"the server at {self.url} knows no personal access tokens", OLD_KEY_HINT)
             token = msgspec.json.decode(json_content(response, self.url, _LOGGING_IN), type=_Access).access
             self._access = (token, time.monotonic())
         return f"Bearer {token}"
 
 
+# --- Answers that have an end -----------------------------------------------------------------------------------------
+
+
+_LONGEST_WAIT_S = 20
+"""How long a busy server may ask us to wait before the next attempt; where it asks for more, we say so and end."""
+_MAX_ANSWER_BYTES = 1 << 30
+_SLOW_S, _SLOWEST_BYTES_S = 30, 1000
+"""An answer that after so many seconds has come more slowly than so many bytes a second will never be whole."""
+
+
+class _BoundedRetry(Retry):
+    def get_retry_after(self, response: Any) -> float | None:  # noqa: ANN401 - urllib3's own
+        """The seconds to wait; None, for our own pause, where the server asks for hours, or for nonsense."""
+        try:
+            wait_s = super().get_retry_after(response)
+        except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
+            return None
+        return wait_s if wait_s is not None and wait_s <= _LONGEST_WAIT_S else None
+
+
+class _Adapter(HTTPAdapter):
+    """Reads an answer to its end by itself, unless it is to be streamed: within bounds."""
+
+    def send(
+        self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **options: Any  # noqa: ANN401
+    ) -> requests.Response:  # fmt: skip
+        response = super().send(request, stream, *args, **options)
+        if not stream:
+            response.raw = io.BytesIO(_whole(response))
+        return response
+
+
+def _whole(response: requests.Response) -> bytes:
+    begun, size, parts = time.monotonic(), 0, []
+    try:
+        while part := response.raw.read1(1 << 16, decode_content=True):  # what is there, however little
+            size += len(part)
+            passed_s = time.monotonic() - begun
+            if size > _MAX_ANSWER_BYTES or (passed_s > _SLOW_S and size < passed_s * _SLOWEST_BYTES_S):
+                response.close()
+                raise EndlessAnswer("the answer does not end")
+            parts.append(part)
+    except urllib3.exceptions.ReadTimeoutError as error:
+        raise requests.exceptions.ReadTimeout(error, request=response.request) from error
+    except urllib3.exceptions.DecodeError as error:
+        raise requests.exceptions.ContentDecodingError(error, request=response.request) from error
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.exceptions.ChunkedEncodingError(error, request=response.request) from error
+    return b"".join(parts)
+
+
+def open_session() -> requests.Session:
+    """A session that asks again where a server is busy, keeps no cookies, and reads no answer without end."""
+    session = requests.Session()
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the key decides, not a session's cookie
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(max_retries=_retry("GET")))
+    return session
+
+
 def _retry(method: str) -> Retry:
-    return Retry(
+    return _BoundedRetry(
         total=4,
         connect=1,
         read=_READ_ATTEMPTS - 1,
@@ -233,6 +309,8 @@ def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
     server = Server(clean_url(url), api_key.strip())
     with server.errors(_LOGGING_IN):
         version = server.session.get(f"{server.url}/api/version", timeout=_CONNECT_TIMEOUT_S * 2)
+        if not _is_same_place(server.url, version.url):
+            raise _sent_away(server.url, version.url)
         if redirected := _redirected(version):
             server.url = redirected
     server.release = _release(version)
@@ -270,7 +348,7 @@ def _release(version: requests.Response) -> str:
     """The release that the server tells; empty where it tells none: what is wrong with it comes out at the log-in."""
     try:
         return msgspec.json.decode(version.content, type=_Version).release
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
 
 
@@ -278,3 +356,27 @@ def _redirected(response: requests.Response) -> str | None:
     """Where the server sends callers of its address (http to https, mostly), or None: a POST does not survive that."""
     base, found, rest = response.url.partition("/api/version")
     return base if response.history and response.ok and found and not rest.strip("/") else None
+
+
+def _is_same_place(named: str, found: str) -> bool:
+    """Whether `found` is on the server that was `named`: its scheme, host and port, or https instead of http."""
+    try:
+        one, other = urlsplit(named), urlsplit(found)
+        if one.hostname != other.hostname:
+            return False
+        is_raised = (one.scheme, other.scheme) == ("http", "https")
+        return is_raised or (one.scheme, _port(one)) == (other.scheme, _port(other))
+    except ValueError:
+        return False
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _sent_away(url: str, elsewhere: str) -> ServerError:
+    place = "/".join(elsewhere.split("/")[:3]) if "://" in elsewhere else "another address"
+    return ServerError(
+        f"{url} sends callers to {place}, where lsvid does not take the access token",
+        "if that is your Label Studio, name it: --url or LABEL_STUDIO_URL",
+    )

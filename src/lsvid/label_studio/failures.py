@@ -9,17 +9,31 @@ from collections.abc import Callable
 
 import msgspec
 import requests
+import urllib3
 
-from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, SettingsError, UnclearError
+from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, UnclearError
 
 KEY_HINT = "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
+
+OLD_KEY_HINT = (
+    "before release 1.17 it is the Access Token of Account & Settings; else check the address, and whether a proxy "
+    "stands in front of Label Studio"
+)
+
+
+class EndlessAnswer(requests.exceptions.RequestException):
+    """An answer that is too long or comes too slowly to become whole."""
 
 
 def json_content(response: requests.Response, url: str, doing: str) -> bytes:
     """The JSON text of `response`. Raises ServerError where it is an error, or no JSON."""
     body = response.content
     if not response.ok:
-        raise status_error(response.status_code, _decoded(body), url, doing)
+        error = status_error(response.status_code, _decoded(body), url, doing)
+        wait = response.headers.get("Retry-After")
+        if wait and response.status_code in (429, 503):
+            raise type(error)(f"{error.message}; it asks to be left alone (Retry-After: {wait[:40]})", error.hint)
+        raise error
     if body.lstrip()[:1] not in (b"{", b"["):
         raise not_label_studio(url, doing)
     return body
@@ -28,8 +42,8 @@ def json_content(response: requests.Response, url: str, doing: str) -> bytes:
 def _decoded(body: bytes) -> object:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return body.decode(errors="replace")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return body[:10_000].decode(errors="replace")
 
 
 def status_error(status: int, body: object, url: str, doing: str) -> ServerError:
@@ -78,7 +92,7 @@ def server_text(body: object) -> str:
         if faults:
             return _fault_text("", faults)
         if isinstance(body.get("detail"), str):
-            return str(body["detail"])
+            return str(body["detail"])[:1000]
         return "\n".join(_fault_text(name, fault) for name, fault in body.items())[:1000]
     if isinstance(body, list):
         return "\n".join(str(entry) for entry in body)[:1000]
@@ -100,6 +114,14 @@ def not_label_studio(url: str, doing: str, status: int = 200) -> ServerError:
     )
 
 
+def same_page_again(url: str, doing: str) -> ServerError:
+    """The error for a list whose next page is the one before."""
+    return ServerError(
+        f"Label Studio at {url} gives the same page again and again while {doing}",
+        "a proxy in front of it may leave out what comes after the ? of an address: let it pass that on",
+    )
+
+
 def _unreachable(url: str, reason: str) -> ServerError:
     if "WRONG_VERSION_NUMBER" in reason or "wrong version number" in reason:
         return ServerError(
@@ -118,6 +140,13 @@ def _unreachable(url: str, reason: str) -> ServerError:
     )
 
 
+def _no_address(url: str) -> ServerError:
+    return ServerError(
+        f"cannot reach Label Studio at {url}: it is, or leads to, an address that nothing can have",
+        "check the address given by --url or LABEL_STUDIO_URL",
+    )
+
+
 def _unclear(url: str, doing: str, what: str) -> UnclearError:
     return UnclearError(
         f"{what} by Label Studio at {url} while {doing}",
@@ -129,10 +158,26 @@ def translated(error: Exception, url: str, doing: str) -> LsvidError | None:
     """The error to raise for one of the SDK's, of httpx's or of requests'; None for a fault in lsvid itself."""
     if isinstance(error, requests.exceptions.RequestException):
         return _translated_requests(error, url, doing)
-    if isinstance(error, (msgspec.DecodeError, json.JSONDecodeError)):
+    return _translated_plain(error, url, doing) or _translated_sdk(error, url, doing)
+
+
+def _translated_plain(error: Exception, url: str, doing: str) -> LsvidError | None:
+    """The error for what Python itself raises below both libraries: for odd answers, addresses and files."""
+    if isinstance(error, (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
         return not_label_studio(url, doing)
+    if isinstance(error, (urllib3.exceptions.HTTPError, UnicodeError)) or "Invalid IPv6 URL" in str(error):
+        return _no_address(url)
+    if isinstance(error, OSError):  # a file of certificates that is not there
+        return ServerError(
+            f"cannot reach Label Studio at {url}: {error}", "check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
+        )
+    return None
+
+
+def _translated_sdk(error: Exception, url: str, doing: str) -> LsvidError | None:
     try:
         import httpx
+        import pydantic
         from label_studio_sdk.core.api_error import ApiError
     except ImportError:  # not on every Python: then nothing of theirs is raised either
         return None
@@ -145,6 +190,8 @@ def translated(error: Exception, url: str, doing: str) -> LsvidError | None:
         (httpx.TimeoutException, lambda: _unclear(url, doing, "no answer in time")),
         (httpx.TransportError, lambda: _unclear(url, doing, "the connection was broken")),
         (httpx.HTTPError, lambda: not_label_studio(url, doing)),
+        (httpx.InvalidURL, lambda: _no_address(url)),
+        (pydantic.ValidationError, lambda: not_label_studio(url, doing)),
     ]
     return next((make() for kind, make in kinds if isinstance(error, kind)), None)
 
@@ -163,7 +210,12 @@ def _translated_requests(error: requests.exceptions.RequestException, url: str, 
     if isinstance(error, requests.exceptions.Timeout):
         return _unclear(url, doing, "no answer in time")
     if isinstance(error, requests.exceptions.InvalidURL):
-        return SettingsError(f"{url} is not an address", "check --url or LABEL_STUDIO_URL")
+        return _no_address(url)
+    if isinstance(error, (EndlessAnswer, requests.exceptions.TooManyRedirects)):
+        return ServerError(
+            f"Label Studio at {url} gives no answer that ends while {doing}",
+            "check whether a proxy stands in front of it, and the server's log",
+        )
     if isinstance(error, requests.exceptions.ConnectionError) and "Connection aborted" not in reason:
         return _unreachable(url, reason)
     return _unclear(url, doing, "the connection was broken")

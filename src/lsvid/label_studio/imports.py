@@ -62,6 +62,7 @@ class ImportItem:
     task: int | None = None
     order: float | None = None
     error: str | None = None
+    hint: str = ""
 
     def becomes(self, status: str, order: float | None, task: int | None = None) -> None:
         """Set what became of the clip."""
@@ -97,7 +98,7 @@ def import_clips(
     project = find_project(server, wanted)
     server.require_timeline(timeline_of(project.label_config))
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos = _probed(clips, items, progress, options.workers)
+    infos = _probed(clips, items, progress, options.workers, findings)
     played = _played([clip for clip in clips if clip.id in infos], infos, options, items)
     readable = [clip for clip in clips if clip.id in played]
     if options.by_recorded_time:
@@ -137,16 +138,22 @@ def import_clips(
 
 
 def _probed(
-    clips: Sequence[ClipFile], items: dict[str, ImportItem], progress: Progress, workers: Workers | None
+    clips: Sequence[ClipFile],
+    items: dict[str, ImportItem],
+    progress: Progress,
+    workers: Workers | None,
+    findings: Findings,
 ) -> dict[str, VideoInfo]:
     """What the clips hold, without those that cannot be read."""
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
         for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done, workers), strict=True):
             if isinstance(result, ClipError):
-                items[clip.id].error = result.message
+                items[clip.id].error, items[clip.id].hint = result.message, result.hint
             else:
                 infos[clip.id] = result
+                for note in result.notes:
+                    findings.warn(f"clip {clip.id}: {clip.path} {note}")
     return infos
 
 
@@ -169,6 +176,7 @@ def _played(
             check_proxy(infos[clip.id], result, path)
         except ClipError as error:
             items[clip.id].error = f"{clip.id} has no proxy to import: {error.message}"
+            items[clip.id].hint = error.hint
         else:
             played[clip.id] = ProbedClip(clip.id, path, result)
     return played

@@ -10,6 +10,7 @@ import msgspec
 
 from lsvid.errors import NotFoundError, ServerError, SettingsError
 from lsvid.label_studio.client import Server
+from lsvid.label_studio.failures import same_page_again
 
 PROBE_PATH = "/"
 """A path that no server can serve: asking for it makes the server name its document root."""
@@ -134,9 +135,12 @@ def _titles(server: Server) -> dict[int, str]:
     while True:
         params = {"include": "id,title", "page": page, "page_size": 1000}
         answer = server.get_json("api/projects/", "listing the projects", _ProjectPage, params)
+        known = len(titles)
         titles |= {entry.id: entry.title or "" for entry in answer.results}
         if answer.next is None:
             return titles
+        if len(titles) == known:
+            raise same_page_again(server.url, "listing the projects")
         page += 1
 
 

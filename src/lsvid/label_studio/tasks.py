@@ -9,6 +9,7 @@ import msgspec
 
 from lsvid.errors import AuthError, NotFoundError, UnclearError
 from lsvid.label_studio.client import Server
+from lsvid.label_studio.failures import same_page_again
 
 _PAGE_SIZE = 1000
 _BATCH_SIZE = 500
@@ -69,7 +70,7 @@ def _task(raw: msgspec.Raw) -> Task:
 
 def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
     doing = "reading the project's tasks"
-    tasks: list[msgspec.Raw] = []
+    tasks: dict[int, msgspec.Raw] = {}
     page = 1
     while True:
         params = {
@@ -80,9 +81,13 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
             "resolve_uri": "false",
         }
         answer = server.get_json("api/tasks/", doing, _Page, params=params)
-        tasks += answer.tasks
+        known = len(tasks)
+        with server.errors(doing):
+            tasks |= {msgspec.json.decode(raw, type=_TaskId).id: raw for raw in answer.tasks}
         if len(tasks) >= answer.total or not answer.tasks:
-            return tasks
+            return list(tasks.values())
+        if len(tasks) == known:
+            raise same_page_again(server.url, doing)
         page += 1
 
 

@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.annotations.stages import AnnotatedClip
+from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.errors import DataError, SettingsError
+from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath, level_paths
 from lsvid.labels.tree import join_path
 from lsvid.video.index import VideoInfo
@@ -66,6 +67,26 @@ def training_clips(clips: Iterable[AnnotatedClip], annotator: str | None = None)
             )
         spans = tuple((span.label, span.start_frame, span.stop_frame) for span in works[0].spans) if works else None
         found.append(TrainingClip(clip.case, clip.name, clip.path, clip.info, clip.case_frame, spans))
+    return found
+
+
+def whole_cases(
+    located: Stage[AnnotatedClip], findings: Findings, *, include_unannotated: bool = False
+) -> list[TrainingClip]:
+    """The clips, without labels, of the cases that are whole; the others are left out and counted.
+
+    As in formats that take a case for one video: a case is not whole where a clip is lost, or nobody has annotated one
+    (unless `include_unannotated`), since features would not be as long as its labels.
+    """
+    found = []
+    for case in located.cases:
+        unannotated = [clip.id for clip in case.clips if not clip.works]
+        if case.lost:
+            findings.leave_out(f"case {case.name}", "cases with clips that cannot be found or read")
+        elif unannotated and not include_unannotated:
+            findings.leave_out(f"case {case.name}", "cases with clips that nobody has annotated")
+        else:
+            found += [TrainingClip(c.case, c.name, c.path, c.info, c.case_frame, None) for c in case.clips]
     return found
 
 

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from lsvid.errors import ClipError, SettingsError
 from lsvid.files import storage
+from lsvid.video.container import only, open_container
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import as_fraction
 from lsvid.workers.processes import cores
@@ -81,21 +82,16 @@ class DamageError(Exception):
 class Decoder:
     """Decodes segments of one clip, in ascending order."""
 
-    def __init__(self, path: str, threads: int) -> None:
-        self._path, self._threads = path, threads
+    def __init__(self, path: str, info: VideoInfo, threads: int) -> None:
+        self._path, self._info, self._threads = path, info, threads
         self._open()
 
     def _open(self) -> None:
         import av  # noqa: PLC0415 - as in video
 
         self._av = av
-        try:
-            self._container = av.open(storage.open_media(self._path), "r")
-        except av.FFmpegError as error:
-            raise ClipError(
-                f"{self._path} cannot be read as a video: {error.strerror}", "see what ffprobe says"
-            ) from error
-        self._stream = next(s for s in self._container.streams.video if not s.disposition & s.disposition.attached_pic)
+        self._container = open_container(storage.open_media(self._path), self._path)
+        self._stream = only(self._container, self._info.stream)
         self._stream.codec_context.thread_count = self._threads
         self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._packets = self._container.demux(self._stream)
@@ -196,7 +192,7 @@ class Decoder:
         yield from self._of(segment, later)
         missing = segment.wanted.keys() - self._fed.keys()
         while not self._later:
-            packet = self._packet() if missing or go_on else None
+            packet = self._packet() if missing or go_on else self._rest_of_picture()
             if packet is None:  # all wanted are in the decoder, or the file ends: it gives what it holds back
                 yield from self._of(segment, self._decoded(None))
                 self._goes_on = False
@@ -204,6 +200,8 @@ class Decoder:
             if packet.pts is not None:
                 self._fed[packet.pts] = len(self._order)
                 self._order.append(packet.pts)
+                if not self._is_shown(packet.pts):
+                    self._came.add(self._fed[packet.pts])
                 missing.discard(packet.pts)
                 if packet.is_keyframe and packet.pts > segment.end:
                     missing.clear()  # a whole segment on: they do not come any more
@@ -211,6 +209,20 @@ class Decoder:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
+
+    def _is_shown(self, pts: int) -> bool:
+        """Whether a picture of the clip has this PTS: some packets hold a second field, or what is never shown."""
+        times = self._info.index.pts
+        place = int(times.searchsorted(pts))
+        return place < len(times) and int(times[place]) == pts
+
+    def _rest_of_picture(self) -> "Packet[VideoStream] | None":
+        """The next packet, where it holds no picture of its own but may belong to the one before."""
+        packet = self._packet()
+        if packet is None or packet.pts is None or not self._is_shown(packet.pts):
+            return packet
+        self._next = packet
+        return None
 
     def _of(self, segment: Segment, frames: "Sequence[VideoFrame]") -> "Iterator[VideoFrame]":
         for frame in frames:
@@ -223,7 +235,8 @@ class Decoder:
         try:
             return self._stream.codec_context.decode(packet)
         except self._av.FFmpegError:
-            self._bad.add(max(len(self._order) - 1, 0))
+            if packet is None or packet.pts is None or self._is_shown(packet.pts):  # else nothing that is seen
+                self._bad.add(max(len(self._order) - 1, 0))
             return []
 
     def _packet(self) -> "Packet[VideoStream] | None":
@@ -290,10 +303,11 @@ def decode_carefully(
     """What `Decoder.decode` gives from one thread, packet by packet, from the key picture before.
 
     One thread, so that an error belongs to the packet just given; from before, since a container may call a picture a
-    key picture that is none.
+    key picture that is none; up to the segment's end, since some decoders (RealVideo) hold a picture back until the
+    next has come.
     """
-    with closing(Decoder(path, threads=1)) as decoder:
-        return decoder.decode(segment, take, go_on=False, from_before=True) or set()
+    with closing(Decoder(path, info, threads=1)) as decoder:
+        return decoder.decode(segment, take, go_on=True, from_before=True) or set()
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -334,7 +348,7 @@ class Reader:
 
     def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
         self._path, self._info = path, info
-        self._decoder = Decoder(path, threads or cores())
+        self._decoder = Decoder(path, info, threads or cores())
 
     def close(self) -> None:
         """Close the file."""
@@ -401,8 +415,8 @@ class Reader:
         except DamageError:
             # Once to learn which are sound, once more to have them: pictures of a whole segment may not fit in memory.
             sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
-            with closing(Decoder(self._path, threads=1)) as decoder:
-                for number, _, frame in decoder.wanted(segment, go_on=False, from_before=True):
+            with closing(Decoder(self._path, self._info, threads=1)) as decoder:
+                for number, _, frame in decoder.wanted(segment, go_on=True, from_before=True):
                     if number in sound and number > done:
                         yield number, frame
 
@@ -435,7 +449,10 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
         _of_thread.reformatter = VideoReformatter()  # keeps its tables from picture to picture
     # One thread: its own would be missing in a process that is forked, which would then wait for them for ever.
     image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format, threads=1).to_ndarray()
-    matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    try:
+        matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
+    except ValueError:  # a kind of side data that this PyAV does not know hides them all: turns are told, mirrors not
+        return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     if matrix is None:
         return image
     a, b, _, c, d = (int(value) for value in np.frombuffer(bytes(matrix), dtype="<i4")[:5])

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,14 +18,17 @@ import numpy as np
 
 from lsvid.errors import ClipError, LsvidError
 from lsvid.files import storage
+from lsvid.video.container import film_of, only, open_container, unreadable
+from lsvid.video.packets import Packets, read_packets
 from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, as_fraction, pack_pts, unpack_pts
 
 if TYPE_CHECKING:
     from av.container import InputContainer
+    from av.video.stream import VideoStream
 
     from lsvid.workers.processes import Report, Workers  # with multiprocessing behind it
 
-_CACHE_VERSION = 4
+_CACHE_VERSION = 5
 _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
@@ -39,7 +42,9 @@ class VideoInfo:
 
     fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
     recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
-    n_lost: pictures that an MP4's own table lists and the file does not hold: it has been cut off.
+    stream: the number of the stream that is the film. leading: packets before the first picture that can be decoded.
+    notes: what a person should know of it, each to follow its name.
+    n_lost: pictures at its end that the file, which has been cut off, does not hold whole; as far as it tells.
     key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
 
@@ -54,6 +59,9 @@ class VideoInfo:
     fingerprint: str
     recorded_at: str | None
     n_lost: int = 0
+    stream: int = 0
+    leading: int = 0
+    notes: tuple[str, ...] = ()
     key_pts: PtsArray = field(default_factory=lambda: np.zeros(0, dtype=np.int64), compare=False)
 
 
@@ -76,14 +84,11 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
     media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
-    try:
-        with av.open(media, "r") as container:
-            info = _read(container, path, stat.size, hollow=bool(getattr(media, "hollow", False)))
-    except (av.FFmpegError, OSError) as error:
-        raise ClipError(
-            f"{path} cannot be read as a video: {error.strerror or error}",
-            f"see what ffprobe says of it, or copy it again from its source: ffprobe '{path}'",
-        ) from error
+    with open_container(media, path) as container:
+        try:
+            info = _read(container, media, path, stat.size)
+        except (av.FFmpegError, OSError) as error:
+            raise unreadable(path, error) from error
     info = replace(info, index=PackedFrameIndex.of(info.index))
     if remember:
         _to_cache(cached, signature, info)
@@ -144,41 +149,14 @@ def _remember(path: str, info: VideoInfo) -> None:
             _to_cache(_cache_file(path), f"{stat.size}-{stat.signature}", info)
 
 
-def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) -> VideoInfo:
-    """What the packets tell; with `hollow` their contents are zeros, which make no key picture to FFmpeg's parser."""
-    stream = next((s for s in container.streams.video if not s.disposition & s.disposition.attached_pic), None)
-    if stream is None:
-        raise ClipError(f"{path} holds no video stream", "leave it out, or name the video files themselves")
+def _read(container: "InputContainer", media: "str | storage.S3File", path: str, size: int) -> VideoInfo:
+    number, n_films = film_of(container, media, path)
+    stream = only(container, number)
     assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
     time_base = as_fraction(stream.time_base)
-    pts: list[int] = []
-    sizes: list[int] = []
-    durations: list[int] = []
-    n_hidden = 0
-    keys: list[int] = []
-    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
-    for packet in container.demux(stream):
-        if (packet.is_keyframe or packet.dts in listed) and packet.pts is not None:
-            keys.append(packet.pts)
-        if packet.size == 0:  # the flush at the end
-            continue
-        if packet.is_discard:  # a picture that an edit list cuts away
-            n_hidden += 1
-            continue
-        if packet.pts is None:
-            raise ClipError(
-                f"{path} carries no presentation times (a raw stream, or an old container)",
-                f"put it into a container that does: ffmpeg -fflags +genpts -r RATE -i '{path}' -c copy OUT.mp4",
-            )
-        pts.append(packet.pts)
-        sizes.append(packet.size)
-        durations.append(packet.duration or 0)
-    if not pts:
-        raise ClipError(f"{path} holds no pictures", "leave it out")
-    order = np.argsort(pts, kind="stable")
-    times = np.array(pts, dtype=np.int64)[order]
-    byte_counts = np.array(sizes, dtype=np.int64)[order]
-    last_duration = durations[int(order[-1])] or (int(times[-1] - times[-2]) if len(times) > 1 else 0)
+    packets = read_packets(container, stream, media, path)
+    times = packets.pts
+    last_duration = int(packets.durations[-1]) or (int(times[-1] - times[-2]) if len(times) > 1 else 0)
     if last_duration <= 0 and stream.average_rate:
         last_duration = round(1 / (as_fraction(stream.average_rate) * time_base))
     if last_duration <= 0:
@@ -190,14 +168,14 @@ def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) ->
         duration_s=Fraction(container.duration, _AV_TIME_BASE)
         if container.duration
         else (int(times[-1]) + last_duration) * time_base,
-        container_start_s=Fraction(container.start_time, _AV_TIME_BASE)
-        if container.start_time is not None
-        else int(times[0]) * time_base,
+        container_start_s=_container_start_s(container, int(times[0]) * time_base),
     )
     digest = hashlib.sha256(str(time_base).encode())
     digest.update(times.astype("<i8").tobytes())
-    digest.update(byte_counts.astype("<i8").tobytes())
+    digest.update(packets.sizes.astype("<i8").tobytes())
     context = stream.codec_context
+    n_listed = stream.frames if "mp4" in container.format.name else 0  # other containers only estimate it
+    n_lost = max(0, n_listed - packets.n_packets) + packets.trailing
     return VideoInfo(
         index=index,
         container=container.format.name,
@@ -210,9 +188,43 @@ def _read(container: "InputContainer", path: str, size: int, *, hollow: bool) ->
         fingerprint=digest.hexdigest()[:32],
         recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
         or container.metadata.get("creation_time"),
-        key_pts=np.unique(np.array(keys, dtype=np.int64)),
-        n_lost=max(0, stream.frames - n_hidden - len(pts)) if "mp4" in container.format.name else 0,
+        key_pts=np.unique(np.array(packets.keys, dtype=np.int64)),
+        n_lost=n_lost,
+        stream=number,
+        leading=packets.leading,
+        notes=tuple(_notes(packets, stream, n_films, n_lost)),
     )
+
+
+def _container_start_s(container: "InputContainer", first_s: Fraction) -> Fraction:
+    """The time at which desktop programs count zero: measured with VLC 3, mpv and ffmpeg. `first_s`: the first PTS."""
+    names = container.format.name
+    if "mp4" in names or "matroska" in names:
+        return Fraction(0)  # their times count from the file's own zero
+    # An AVI file holds no times; those that FFmpeg gives it begin with the first of decoding.
+    told = names != "avi" and container.start_time is not None
+    start_s = Fraction(container.start_time or 0, _AV_TIME_BASE) if told else first_s
+    if abs(start_s - first_s) * _AV_TIME_BASE < 1:  # rounded
+        start_s = first_s
+    return start_s - min(first_s, Fraction(0))
+
+
+def _notes(packets: Packets, stream: "VideoStream", n_films: int, n_lost: int) -> "Iterator[str]":
+    if n_films > 1:
+        context = stream.codec_context
+        yield (
+            f"holds {n_films} streams of pictures: its frames are those of stream {stream.index} "
+            f"({context.name}, {context.width}x{context.height})"
+        )
+    if packets.leading:
+        yield (
+            "begins in the middle of a recording: what comes before its first whole picture cannot be decoded and has "
+            f"no number ({packets.leading} packets)"
+        )
+    if packets.trouble:
+        yield f"cannot be read to its end ({packets.trouble}): its frames are the {len(packets.pts)} before that"
+    elif n_lost:
+        yield f"was cut off: its last {n_lost} pictures are missing"
 
 
 # --- The cache: one small file a clip; losing it costs only time ----------------------------------------------------
@@ -237,6 +249,9 @@ class _Entry(msgspec.Struct, array_like=True):
     fingerprint: str
     recorded_at: str | None
     n_lost: int
+    stream: int
+    leading: int
+    notes: tuple[str, ...]
 
 
 def cache_dir() -> Path:

@@ -136,7 +136,7 @@ def write_clip(job: _Job, report: Report) -> Pictures:
         writer = _Writer(work, put, names, job.options, pool, 2 * job.threads + 2)
         try:
             segments = segments_of(info, todo)
-            with closing(Decoder(path, job.threads)) as decoder:
+            with closing(Decoder(path, info, job.threads)) as decoder:
                 for segment, following in zip(segments, [*segments[1:], None], strict=False):
                     sound = decoder.decode(segment, writer.take, go_on=is_near(info, segment, following))
                     if sound is None:

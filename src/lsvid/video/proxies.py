@@ -160,7 +160,8 @@ def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
         )
     # In Python's integers: exact, however fine the time bases.
     ratio = ours.time_base / theirs.time_base
-    differs = ours.pts.astype(object) * ratio.numerator != theirs.pts.astype(object) * ratio.denominator
+    our_ticks, their_ticks = ours.pts.astype(object) - ours.zero, theirs.pts.astype(object) - theirs.zero
+    differs = our_ticks * ratio.numerator != their_ticks * ratio.denominator
     if differs.any():
         frame = int(np.flatnonzero(differs)[0])
         shift_ms = float(theirs.time_s(frame) - ours.time_s(frame)) * 1000
@@ -224,10 +225,12 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
+    size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
-        "-map", "0:V:0",
-        "-vf", f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv",
+        "-map", f"0:{original.stream}",
+        "-vf", ",".join([*_timing(original), size]),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base,
         "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
@@ -258,6 +261,18 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
             f"ffmpeg cannot make a proxy of {job.source}: {last}",
             "see what it says of the clip: ffmpeg -i CLIP -f null -",
         )
+
+
+def _timing(original: VideoInfo) -> list[str]:
+    """Filters that let through the pictures that have numbers, at their times on the presentation timeline."""
+    index = original.index
+    first = int(index.pts[0])
+    # Of a clip that begins in the middle of a recording ffmpeg may show more than can be decoded whole.
+    filters = [f"trim=start_pts={first}"] if original.leading else []
+    # What a proxy cannot hold is moved; and the times of an AVI, which it does not hold, begin as ffmpeg likes.
+    if index.zero or original.container == "avi":
+        filters.append(f"setpts=PTS-STARTPTS+{first - index.zero}")
+    return filters
 
 
 def find_ffmpeg() -> Ffmpeg:

@@ -1,7 +1,8 @@
 """Every conversion between times and frames. Pure; nothing else in lsvid converts.
 
 Inside lsvid an interval is half-open: frames `[start_frame, stop_frame)`, counted from 0; seconds `[start_s, end_s)`
-on the clip's presentation timeline, which is what a browser's `currentTime` shows and which need not begin at zero.
+on the clip's presentation timeline, which is what a browser's `currentTime` shows: the PTS, which need not begin at
+zero. Only where the first of them is negative does the timeline begin with it (`FrameIndex.zero`).
 
 The truth about a clip is its `FrameIndex`: the PTS (presentation timestamp) of each of its pictures. Nothing is
 computed from `count / fps`, and nothing from a header's frame count.
@@ -67,9 +68,9 @@ class FrameIndex:
     pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one.
     last_duration: ticks that the last picture is shown.
     duration_s: the container's duration in seconds, which players report; where unknown, the pictures' own end.
-    container_start_s: the PTS, in seconds, at which desktop programs (ELAN, BORIS, VLC, ffmpeg) count zero: the
-    container's earliest. 0 in most MP4 files, half a second in most MPEG program streams, anything up to 26 h in
-    transport streams. A browser's times are PTS themselves.
+    container_start_s: the time, on the presentation timeline, at which desktop programs (ELAN, BORIS, VLC) count zero:
+    0 in MP4 and Matroska files, half a second in most MPEG program streams, anything up to 26 h in transport streams. A
+    browser counts from 0.
     """
 
     pts: PtsArray
@@ -84,14 +85,22 @@ class FrameIndex:
         return len(self.pts)
 
     @property
+    def zero(self) -> int:
+        """The tick at which the presentation timeline begins: 0, or the first picture's PTS where that is below.
+
+        No player shows a time below zero, and an MP4 file, such as a proxy, cannot hold one.
+        """
+        return min(0, int(self.pts[0]))
+
+    @property
     def start_s(self) -> Fraction:
-        """The first picture's PTS, in seconds."""
-        return int(self.pts[0]) * self.time_base
+        """The time of the first picture, in seconds."""
+        return (int(self.pts[0]) - self.zero) * self.time_base
 
     @property
     def end_s(self) -> Fraction:
-        """The time at which the last picture ends, in seconds, on the same timeline as PTS."""
-        return (int(self.pts[-1]) + self.last_duration) * self.time_base
+        """The time at which the last picture ends, in seconds."""
+        return (int(self.pts[-1]) + self.last_duration - self.zero) * self.time_base
 
     @property
     def length_s(self) -> Fraction:
@@ -118,22 +127,22 @@ class FrameIndex:
         return min(1 / (steps * EDITOR_STEP_S), MAX_EDITOR_RATE) if steps else MAX_EDITOR_RATE
 
     def time_s(self, frame: int) -> Fraction:
-        """The PTS of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
-        return self.end_s if frame == self.n_frames else int(self.pts[frame]) * self.time_base
+        """The time of picture `frame`, in seconds; for `n_frames`, the time at which the last picture ends."""
+        return self.end_s if frame == self.n_frames else (int(self.pts[frame]) - self.zero) * self.time_base
 
     def container_time_s(self, frame: int) -> Fraction:
         """The same as desktop programs count it: from where the container starts."""
         return self.time_s(frame) - self.container_start_s
 
     def times_s(self) -> npt.NDArray[np.float64]:
-        """The PTS of every picture in seconds: float64, shape (n_frames,)."""
-        ticks = self.pts * self.time_base.numerator
+        """The time of every picture in seconds: float64, shape (n_frames,)."""
+        ticks = (self.pts - self.zero) * self.time_base.numerator
         return np.asarray(ticks / self.time_base.denominator, dtype=np.float64)
 
     def first_at_or_after(self, time_s: Fraction) -> int:
-        """The first picture with PTS >= `time_s`; `n_frames` where there is none."""
+        """The first picture at or after `time_s`; `n_frames` where there is none."""
         ticks = -(-time_s.numerator * self.time_base.denominator // (time_s.denominator * self.time_base.numerator))
-        return int(np.searchsorted(self.pts, ticks, side="left"))
+        return int(np.searchsorted(self.pts, ticks + self.zero, side="left"))
 
 
 class PackedFrameIndex(FrameIndex):
@@ -236,8 +245,8 @@ def shown(index: FrameIndex, rate: Fraction, number: int) -> int:
 def _shown(index: FrameIndex, rate: float, last: int, number: int) -> int:
     # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
     time_ms = 2 * _round_half_up(((number - 1) / rate) / 0.002) + 2
-    ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator)
     pts = index.pts
+    ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator) + index.zero
     if number > last or ticks >= int(pts[-1]) + index.last_duration:
         return len(pts)
     return max(int(pts.searchsorted(ticks, side="right")) - 1, 0)
@@ -297,12 +306,11 @@ def frames_of_seconds(
     from 0 on: players show the first picture of a clip that starts late from there. The end may not.)
     """
     latest = max(index.end_s, index.duration_s) + OUTSIDE_TOLERANCE_S
-    earliest = min(index.start_s, Fraction(0)) - OUTSIDE_TOLERANCE_S
-    for time_s, first in ((start_s, earliest), (end_s, index.start_s - OUTSIDE_TOLERANCE_S)):
-        if not first <= time_s <= latest:
-            raise OutsideClipError(
-                f"{time_s:.3f} s lies outside the clip ({float(index.start_s):.3f} to {float(index.end_s):.3f} s)"
-            )
+    if start_s < -OUTSIDE_TOLERANCE_S or end_s < index.start_s - OUTSIDE_TOLERANCE_S or max(start_s, end_s) > latest:
+        raise OutsideClipError(
+            f"{start_s:.3f} to {end_s:.3f} s lies outside the clip ({float(index.start_s):.3f} to "
+            f"{float(index.end_s):.3f} s)"
+        )
     return (
         index.first_at_or_after(Fraction(start_s) - tolerance_s),
         index.first_at_or_after(Fraction(end_s) - tolerance_s),
@@ -317,7 +325,7 @@ def seconds_of_frames(index: FrameIndex, start_frame: int, stop_frame: int) -> t
 def _time_s(index: FrameIndex, frame: int) -> float:
     """`index.time_s(frame)` as the nearest double, which Python's division of integers gives."""
     ticks = index.pts[-1] + index.last_duration if frame == index.n_frames else index.pts[frame]
-    return int(ticks) * index.time_base.numerator / index.time_base.denominator
+    return (int(ticks) - index.zero) * index.time_base.numerator / index.time_base.denominator
 
 
 # --- Sampling, rates --------------------------------------------------------------------------------------------------

@@ -29,6 +29,8 @@ WRITERS = (
     "activitynet",
     "mmaction",
     "fiftyone",
+    "charades",
+    "clips",
     "huggingface",
     "webvtt",
     "srt",

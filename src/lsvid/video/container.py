@@ -1,0 +1,139 @@
+"""Opening video files, in one way everywhere: the one stream of pictures that is the film, and nothing else is read."""
+
+import os
+import shlex
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from lsvid.errors import ClipError
+from lsvid.files.storage import S3File, is_s3
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
+
+_DEFAULT_BONUS = 5_000_000
+"""What ffmpeg adds to the number of pixels of a stream that the file calls its default, when it chooses one."""
+
+_LOOKED_AT = 500
+"""Packets after which a stream that had a single one is taken for a still picture."""
+
+
+def open_container(media: str | S3File, path: str) -> "InputContainer":
+    """The file at `path`, opened. Raises ClipError where it is no video or cannot be read."""
+    import av  # noqa: PLC0415 - not needed where every index is in the cache
+
+    if isinstance(media, S3File):
+        media.seek(0)
+    try:
+        return av.open(media, "r", metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: Exception) -> ClipError:
+    """The error for a file that FFmpeg cannot read."""
+    said = getattr(error, "strerror", None) or error
+    hint = f"see what ffprobe says of it, or copy it again from its source: ffprobe {quoted(path)}"
+    if _lacks_its_index(path):
+        said = "its index (moov), which a recorder writes last, is missing: the recording or the copy was cut off"
+        hint = "copy it again from its source; what was never finished, tools such as untrunc may mend"
+    return ClipError(f"{path} cannot be read as a video: {said}", hint)
+
+
+def _lacks_its_index(path: str) -> bool:
+    """Whether it is an MP4 or QuickTime file, by its first bytes, and holds no moov box."""
+    if is_s3(path):
+        return False
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - a path as given
+            kinds: list[bytes] = []
+            at, size = 0, os.fstat(file.fileno()).st_size
+            while at + 8 <= size and len(kinds) < 1000:
+                file.seek(at)
+                header = file.read(16)
+                length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+                if length == 1:
+                    length = int.from_bytes(header[8:16], "big")
+                kinds.append(kind)
+                if length < 8:
+                    break
+                at += length
+    except OSError:
+        return False
+    return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
+
+
+def quoted(path: str) -> str:
+    """`path` as a command takes it; of an object in S3 its name, since programs such as ffmpeg do not know of S3."""
+    return shlex.quote(PurePosixPath(path).name if is_s3(path) else path)
+
+
+def only(container: "InputContainer", number: int) -> "VideoStream":
+    """The stream `number` of `container`, from which alone packets come.
+
+    The packets of others are not read: sound or data that ends early, or is damaged, does not end the pictures.
+    """
+    from av.stream import Discard  # noqa: PLC0415 - as above
+
+    for stream in container.streams:
+        if stream.index != number:
+            stream.discard = Discard.all
+    return next(stream for stream in container.streams.video if stream.index == number)
+
+
+def films(container: "InputContainer") -> "list[VideoStream]":
+    """The streams of pictures that may be the film, the likeliest first: attached pictures (covers) are none.
+
+    As ffmpeg chooses: the most pixels, with a bonus for the one that the file calls its default; of equals the first.
+    """
+
+    def score(stream: "VideoStream") -> int:
+        context = stream.codec_context
+        default = bool(stream.disposition & stream.disposition.default)
+        return context.width * context.height + default * _DEFAULT_BONUS
+
+    pictures = [
+        stream
+        for stream in container.streams.video
+        if stream.codec_context is not None and not stream.disposition & stream.disposition.attached_pic
+    ]
+    return sorted(pictures, key=score, reverse=True)
+
+
+def film_of(container: "InputContainer", media: str | S3File, path: str) -> tuple[int, int]:
+    """The number of the stream that is the film, and how many streams of pictures there are.
+
+    Where there are several, those of a single picture are none: some files hold a still picture as their first stream.
+    Raises ClipError where there is none.
+    """
+    found = films(container)
+    if not found:
+        raise ClipError(
+            f"{path} holds no video stream that can be decoded", "leave it out, or name the video files themselves"
+        )
+    if len(found) == 1:
+        return found[0].index, 1
+    counts = {stream.index: stream.frames for stream in found}
+    if not all(counts.values()):  # not every container tells
+        with open_container(media, path) as again:
+            counts = _count(again, [stream.index for stream in found])
+    moving = [stream for stream in found if counts[stream.index] > 1]
+    return (moving or found)[0].index, len(found)
+
+
+def _count(container: "InputContainer", numbers: list[int]) -> dict[int, int]:
+    """The packets of each stream: all, or as many as tell films from still pictures."""
+    import av  # noqa: PLC0415 - as above
+
+    counts = dict.fromkeys(numbers, 0)
+    try:
+        for packet in container.demux([stream for stream in container.streams if stream.index in counts]):
+            counts[packet.stream.index] += packet.size > 0
+            if min(counts.values()) > 1 or max(counts.values()) > _LOOKED_AT:
+                break
+    except av.FFmpegError:
+        pass  # reading the film itself meets it again
+    return counts

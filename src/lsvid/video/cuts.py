@@ -1,0 +1,125 @@
+"""Stretches of a clip as video files of their own: exactly the pictures asked for, at their times, with their sound."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lsvid.errors import ClipError, DataError, LsvidError
+from lsvid.files import storage
+from lsvid.video.index import VideoInfo, probe
+from lsvid.video.proxies import Ffmpeg, find_ffmpeg
+from lsvid.workers.processes import Processes, Report, Workers
+
+MARGIN_S = 5
+"""What is decoded before a cut: pictures after a key picture may need some of those before it."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """The frames `[start, stop)` of a clip, and the file that they become: MP4, H.264 and AAC."""
+
+    start: int
+    stop: int
+    target: str
+
+
+@dataclass(frozen=True)
+class _Job:
+    path: str
+    cuts: Sequence[Cut]
+    crf: int
+    ffmpeg: Ffmpeg | None
+    """None: that of the machine which works."""
+
+
+def make_cuts(
+    clips: Sequence[tuple[str, Sequence[Cut]]],
+    workers: Workers | None = None,
+    crf: int = 18,
+    on_progress: Callable[[int, float], None] | None = None,
+) -> None:
+    """Write the cuts of each clip (its path, here or in S3). Their folders are there.
+
+    Pictures are encoded anew, since a stream can be cut without loss at its key pictures only; crf is libx264's
+    quality. Every file is verified: as many pictures, at the same times from the first. `on_progress` gets a clip's
+    position and how many of its cuts are made. Raises ClipError, DataError, SettingsError.
+    """
+    workers = workers or Processes()
+    ffmpeg = None if workers.elsewhere else find_ffmpeg()
+    jobs = [_Job(path, tuple(cuts), crf, ffmpeg) for path, cuts in clips]
+    for _, result in workers.run_each(make_cuts_of, jobs, on_progress, reads=_path_of, writes=_folder_of):
+        if isinstance(result, LsvidError):
+            raise result
+
+
+def _path_of(job: _Job) -> str:
+    return job.path
+
+
+def _folder_of(job: _Job) -> str:
+    return str(Path(job.cuts[0].target).parent)
+
+
+def make_cuts_of(job: _Job, report: Report) -> int:
+    """Write and verify the cuts of one clip; returns how many there are. Raises ClipError, DataError."""
+    info = probe(job.path)
+    ffmpeg = job.ffmpeg or find_ffmpeg()
+    with tempfile.TemporaryDirectory() as folder, storage.local_file(job.path, Path(folder)) as source:
+        for number, cut in enumerate(job.cuts, start=1):
+            _encode(str(source), info, cut, job, ffmpeg)
+            _check(info, cut, job.path)
+            report(number)
+    return len(job.cuts)
+
+
+def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -> None:
+    index = info.index
+    first = int(index.pts[cut.start])
+    end = f":end_pts={int(index.pts[cut.stop])}" if cut.stop < index.n_frames else ""
+    start_s, end_s = float(index.time_s(cut.start)), float(index.time_s(cut.stop))
+    passthrough = ["-vsync", "0"] if ffmpeg.version < (5, 1) else ["-fps_mode", "passthrough"]
+    sound: list[str] = []
+    if info.has_audio:
+        trim = f"atrim=start={start_s:.9f}:end={end_s:.9f},asetpts=PTS-{start_s:.9f}/TB"
+        sound = ["-map", "0:a:0", "-af", trim, "-c:a", "aac", "-b:a", "128k"]
+    command = [
+        ffmpeg.path, "-v", "error", "-nostdin", "-y", "-threads", "2", "-copyts", "-noaccurate_seek",
+        "-seek_timestamp", "1", "-ss", f"{start_s - MARGIN_S:.6f}", "-i", source,
+        # The graph works in the stream's own time base: pictures are told by their PTS, never by counting.
+        "-map", "0:V:0", "-vf", f"trim=start_pts={first}{end},setpts=PTS-{first},scale=trunc(iw/2)*2:trunc(ih/2)*2",
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.crf), "-pix_fmt", "yuv420p", *passthrough,
+        "-enc_time_base", "-1" if ffmpeg.version < (7, 0) else "demux", *sound,
+        "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", cut.target,
+    ]  # fmt: skip
+    if start_s < MARGIN_S + float(index.start_s):  # from the beginning: some containers cannot go before it
+        at = command.index("-noaccurate_seek")
+        del command[at : at + 5]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        if any("No space left on device" in line for line in said):
+            raise DataError(f"the disk is full: cannot write {cut.target}", "free some space and run it again")
+        raise ClipError(
+            f"ffmpeg cannot cut {job.path}: {said[-1] if said else f'exit code {done.returncode}'}",
+            "see what it says of the clip: ffmpeg -v error -i CLIP -f null -",
+        )
+
+
+def _check(info: VideoInfo, cut: Cut, path: str) -> None:
+    """Raise ClipError unless the file has the pictures of the cut, at their times."""
+    ours, made = info.index, probe(cut.target, remember=False).index
+    wanted = ours.pts[cut.start : cut.stop] - ours.pts[cut.start]
+    if made.n_frames != len(wanted):
+        raise ClipError(
+            f"{path}: frames {cut.start} to {cut.stop - 1} cannot be cut out: {made.n_frames} pictures came of "
+            f"{len(wanted)}",
+            "the clip may be damaged there: see what ffmpeg -v error -i CLIP -f null - says",
+        )
+    ratio = ours.time_base / made.time_base
+    times = (made.pts - made.pts[0]).astype(object) * ratio.denominator
+    if np.any(times != wanted.astype(object) * ratio.numerator):
+        raise ClipError(f"{path}: frames {cut.start} to {cut.stop - 1} came out at other times", "try a newer ffmpeg")

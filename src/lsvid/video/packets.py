@@ -1,0 +1,421 @@
+"""The times of a film's pictures, read from its packets and held against what a decoder shows of its first ones.
+
+Packets tell all there is to know without decoding, nearly always. Where they do not, a decoder's output is the truth:
+packets without a picture of their own (VP8 and VP9's hidden ones, the second of two fields), pictures at the beginning
+that cannot be decoded, times that are those of decoding, or none at all.
+"""
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lsvid.errors import ClipError
+from lsvid.files.storage import S3File
+from lsvid.video.container import only, open_container, quoted, unreadable
+from lsvid.video.timebase import PtsArray
+
+if TYPE_CHECKING:
+    from av import Packet, VideoStream
+    from av.container import InputContainer
+
+CHECKED = 30
+"""Pictures of each clip that are decoded, to be compared with its index."""
+
+_CHECKED_GUESSES = 250
+"""The same, where the container holds no presentation times and FFmpeg works them out from those of decoding."""
+
+_WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
+
+_CHECKED_BYTES = 2 << 20
+"""Of a file in S3 whose pictures need not be fetched to read its index: as many of its first as these hold."""
+
+_BEGINS_AT_KEYS = frozenset({
+    "dnxhd", "dvvideo", "ffv1", "flv", "h263", "h264", "hevc", "huffyuv", "jpeg2000", "libdav1d", "mjpeg", "mpeg1video",
+    "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2", "prores", "rawvideo", "rv10", "rv20", "rv30", "rv40", "theora",
+    "vc1", "vp8", "vp9", "vvc", "wmv1", "wmv2", "wmv3",
+})  # fmt: skip
+"""Codecs of which a decoder may begin at any picture that the container calls a key picture; others, mostly of the
+1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
+
+_FED = 1000
+"""Packets after which a clip without a picture is called undecodable."""
+
+_NO_PICTURE_BYTES = 16
+"""MPEG-4 has pictures that say only that they are none; up to this size a packet may be one."""
+
+
+@dataclass
+class Packets:
+    """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 where not told. All as long.
+
+    keys: PTS of key pictures. n_packets: those that hold something, with the pictures that an edit list cuts away.
+    leading: packets at the beginning that no decoder makes pictures of, left out. trailing: the same at the end of a
+    file that was cut off. trouble: what FFmpeg said when it could not read on; None where it read to the end.
+    """
+
+    pts: PtsArray
+    sizes: PtsArray
+    durations: PtsArray
+    keys: list[int]
+    n_packets: int = 0
+    leading: int = 0
+    trailing: int = 0
+    trouble: str | None = None
+
+
+def read_packets(container: "InputContainer", stream: "VideoStream", media: str | S3File, path: str) -> Packets:
+    """The pictures of `stream`, the only one read of `container`, which is `media` opened.
+
+    Raises ClipError where the times of its pictures cannot be told, or nothing of it can be decoded.
+    """
+    hollow = isinstance(media, S3File) and bool(media.hollow)
+    check = _Check(stream, _CHECKED_GUESSES if container.format.name in _WITHOUT_TIMES else CHECKED)
+    found = _Found()
+    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
+    hides = _HIDES.get(stream.codec_context.codec.name) if not hollow else None
+    for packet in _demuxed(container, stream, found):
+        if not hollow and not check.done:
+            check.feed(packet)
+        if packet.dts in listed and packet.pts is not None:
+            found.keys.append(packet.pts)
+        found.add(packet, hides=hides is not None and hides(memoryview(packet)), checked=not check.done)
+    if isinstance(media, S3File) and hollow and found.pts:
+        check = _check_in_s3(stream, media, path)
+    elif not check.done:
+        check.finish()
+    if container.format.name == "asf":
+        found.encrypted = found.encrypted or _is_protected_asf(media)
+    if stream.codec_context.codec.name not in _BEGINS_AT_KEYS:
+        found.keys.clear()
+    packets = _judged(found, check, media, path, stream)
+    if found.cut_off or found.trouble:
+        packets = _without_end(packets, media, path, stream.index)
+    return packets
+
+
+@dataclass
+class _Found:
+    """What one pass over the packets gives, in the order of decoding."""
+
+    pts: list[int] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    durations: list[int] = field(default_factory=list)
+    keys: list[int] = field(default_factory=list)
+    n_packets: int = 0
+    without_time: int = 0
+    untold_late: bool = False
+    """A packet without a time lies behind the pictures that were checked."""
+    encrypted: bool = False
+    cut_off: bool = False
+    """The last packet is not whole."""
+    trouble: str | None = None
+
+    def add(self, packet: "Packet[VideoStream]", *, hides: bool, checked: bool) -> None:
+        if packet.is_keyframe and packet.pts is not None:
+            self.keys.append(packet.pts)
+        self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        self.cut_off = packet.is_corrupt
+        self.n_packets += 1
+        if packet.is_discard:  # a picture that an edit list cuts away
+            return
+        if packet.pts is None:
+            self.without_time += 1
+            self.untold_late = self.untold_late or not checked
+        elif not hides:
+            self.pts.append(packet.pts)
+            self.sizes.append(packet.size)
+            self.durations.append(packet.duration or 0)
+
+
+def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) -> "Iterator[Packet[VideoStream]]":
+    """The packets that hold something. An error after some of them ends the film there, unless reading can go on."""
+    import av  # noqa: PLC0415 - not needed where every index is in the cache
+
+    n_read, failed_at, going_on = 0, -1, True
+    while going_on:
+        try:
+            for packet in container.demux(stream):
+                if packet.size:  # else the flush at the end, or an AVI's 'as before'
+                    n_read += 1
+                    yield packet
+            going_on = False
+        except av.FFmpegError as error:
+            if not isinstance(error, BlockingIOError):  # some demuxers say 'try again' at the end
+                found.trouble = error.strerror
+            failed_at, going_on = n_read, failed_at != n_read  # twice in one place is the end
+
+
+class _Check:
+    """The first pictures of a film as a decoder shows them: their PTS, in the order shown."""
+
+    def __init__(self, stream: "VideoStream", wanted: int, *, threads: bool = True) -> None:
+        import av  # noqa: PLC0415 - as above
+
+        self._error = av.FFmpegError
+        self._wanted = wanted
+        self._context = stream.codec_context
+        stream.thread_type = "AUTO" if threads else "NONE"
+        self._context.options = {"skip_loop_filter": "all"}  # nobody looks at them
+        self._fed = 0
+        self.shown: list[int | None] = []
+        self.errors = 0
+        self.said = ""
+        self.whole = False
+        """Whether all of the film has been decoded."""
+
+    @property
+    def done(self) -> bool:
+        return self.whole or len(self.shown) >= self._wanted or self._fed >= max(_FED, self._wanted)
+
+    def feed(self, packet: "Packet[VideoStream] | None") -> None:
+        self._fed += 1
+        try:
+            self.shown += [frame.pts for frame in self._context.decode(packet)]
+        except self._error as error:
+            self.errors += 1
+            self.said = str(error.strerror)
+
+    def finish(self) -> None:
+        """The film has ended: take what the decoder holds back."""
+        self.feed(None)
+        self.whole = True
+
+
+def _check_in_s3(stream: "VideoStream", media: S3File, path: str) -> _Check:
+    """Fetch and decode the first pictures of a film whose packets were read without their contents."""
+    limit = min(entry.pos for entry in stream.index_entries) + _CHECKED_BYTES
+    media.hollow = [(max(start, limit), max(stop, limit)) for start, stop in media.hollow]
+    with open_container(media, path) as container:  # anew: the other one holds zeros in its buffers
+        again = only(container, stream.index)
+        check = _Check(again, CHECKED)
+        for packet in _demuxed(container, again, _Found()):
+            if packet.pos is None or packet.pos + packet.size > limit or check.done:
+                return check
+            check.feed(packet)
+        check.finish()
+    return check
+
+
+def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream: "VideoStream") -> Packets:
+    """The pictures that `found` tells, as far as the decoder agrees."""
+    codec = stream.codec_context.codec.name
+    _raise_unusable(found, check, path)
+    packets = _sorted(found)
+    if not check.shown:  # of a large film in S3, the first pictures alone are more than is fetched for a check
+        return packets
+    # What the check did not see may hold the same again: a decoder has to see it all.
+    unsure = found.untold_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
+    n_shown, n_told = len(check.shown), len(packets.pts)
+    if not unsure and check.shown == packets.pts[:n_shown].tolist() and (not check.whole or n_shown == n_told):
+        return packets
+    # Several threads also show some pictures at a beginning that cannot be decoded whole, and tell errors late.
+    check = _decoded(media, path, stream.index, wanted=n_shown + check.whole, threads=False)
+    if not check.shown:
+        raise _undecodable(found, check, path)
+    shown, n_shown = _ascending(check.shown), len(check.shown)
+    if shown is None:
+        raise _out_of_order(path, codec, untold=None in check.shown)
+    places = np.searchsorted(packets.pts, shown)
+    known = bool((packets.pts[np.minimum(places, n_told - 1)] == shown).all())
+    steps = np.diff(places)
+    leading = int(places[0])
+    if not unsure and known and (steps == 1).all() and (not check.whole or leading + n_shown == n_told):
+        return _without(packets, leading)
+    if known and check.errors and not found.untold_late and 2 * np.count_nonzero(steps == 1) > len(steps):
+        return _without(packets, leading)  # damaged: what cannot be decoded keeps its number
+    return _as_decoded(found, check, media, path, stream)
+
+
+def _without_end(packets: Packets, media: str | S3File, path: str, number: int) -> Packets:
+    """`packets` without the last pictures, where the file was cut off in them, so that no decoder shows them."""
+    import av  # noqa: PLC0415 - as above
+
+    key = max((key for key in packets.keys if key < packets.pts[-1]), default=None)
+    with open_container(media, path) as container:
+        stream = only(container, number)
+        check = _Check(stream, 1 << 62, threads=False)
+        if key is not None:
+            try:
+                container.seek(key, stream=stream)
+            except av.FFmpegError:
+                return packets
+        for packet in _demuxed(container, stream, _Found()):
+            check.feed(packet)
+        check.finish()
+    last = max((time for time in check.shown if time is not None), default=None)
+    if last is None or (key is not None and last < key):
+        return packets
+    n_whole = int(np.searchsorted(packets.pts, last, side="right"))
+    return replace(
+        packets,
+        pts=packets.pts[:n_whole],
+        sizes=packets.sizes[:n_whole],
+        durations=packets.durations[:n_whole],
+        trailing=len(packets.pts) - n_whole,
+    )
+
+
+def _sorted(found: _Found) -> Packets:
+    order = np.argsort(found.pts, kind="stable")
+    pts, sizes, durations = (
+        np.array(values, dtype=np.int64)[order] for values in (found.pts, found.sizes, found.durations)
+    )
+    return Packets(pts, sizes, durations, found.keys, found.n_packets, trouble=found.trouble)
+
+
+def _without(packets: Packets, leading: int) -> Packets:
+    return replace(
+        packets,
+        pts=packets.pts[leading:],
+        sizes=packets.sizes[leading:],
+        durations=packets.durations[leading:],
+        leading=leading,
+    )
+
+
+def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
+    """The times of pictures in the order shown; None where one has none, or two are not in this order."""
+    times = [time for time in shown if time is not None]
+    if len(times) < len(shown) or any(later <= earlier for earlier, later in itertools.pairwise(times)):
+        return None
+    return np.array(times, dtype=np.int64)
+
+
+def _as_decoded(found: _Found, check: _Check, media: str | S3File, path: str, stream: "VideoStream") -> Packets:
+    """The pictures that a decoder shows, all of them: it takes as long as playing the film fast."""
+    whole = check if check.whole else _decoded(media, path, stream.index)
+    pts = _ascending(whole.shown)
+    if pts is None:
+        raise _out_of_order(path, stream.codec_context.codec.name, untold=None in whole.shown)
+    first = check.shown[0]
+    assert first is not None  # noqa: S101 - what has been checked is in order
+    pts = pts[pts >= first]
+    sizes = dict(zip(reversed(found.pts), reversed(found.sizes), strict=True))  # of two, the first's
+    return replace(
+        _sorted(found),
+        pts=pts,
+        sizes=np.array([sizes.get(int(time), 0) for time in pts], dtype=np.int64),
+        durations=np.zeros(len(pts), dtype=np.int64),
+        leading=sum(time < first for time in found.pts),
+    )
+
+
+def _decoded(media: str | S3File, path: str, number: int, *, wanted: int = 1 << 62, threads: bool = True) -> _Check:
+    """What a decoder shows of the stream `number`: the first pictures, or all."""
+    if isinstance(media, S3File):
+        media.hollow = []
+    with open_container(media, path) as container:
+        stream = only(container, number)
+        check = _Check(stream, wanted, threads=threads)
+        for packet in _demuxed(container, stream, _Found()):
+            check.feed(packet)
+            if check.done:
+                return check
+        check.finish()
+    return check
+
+
+def _is_protected_asf(media: str | S3File) -> bool:
+    """Whether the header of an ASF (WMV) file tells of its encryption, which FFmpeg reads over."""
+    if isinstance(media, S3File):
+        media.seek(0)
+        return _ASF_ENCRYPTION in (media.read(_ASF_HEADER) or b"")
+    with open(media, "rb") as file:  # noqa: PTH123 - a path as given
+        return _ASF_ENCRYPTION in file.read(_ASF_HEADER)
+
+
+_ASF_HEADER = 64 << 10
+_ASF_ENCRYPTION = bytes.fromhex("fbb3112223bdd211b4b700a0c955fc6e")
+"""The content encryption object's GUID (Advanced Systems Format specification, 3.14)."""
+
+
+# --- Packets that hold no picture to be shown -------------------------------------------------------------------------
+
+
+def _vp8_hides(data: memoryview) -> bool:
+    return not data[0] >> 4 & 1
+
+
+def _vp9_hides(data: memoryview) -> bool:
+    """Whether no frame of the packet, which may hold several, is shown."""
+    return not any(_vp9_shows(frame[0]) for frame in _vp9_frames(data) if len(frame))
+
+
+def _vp9_frames(data: memoryview) -> Iterator[memoryview]:
+    """The frames of a packet: the one, or those of a superframe, whose sizes stand at its end."""
+    marker = data[-1]
+    count, width = (marker & 7) + 1, (marker >> 3 & 3) + 1
+    length = 2 + count * width
+    if marker >> 5 != 0b110 or len(data) < length or data[-length] != marker:
+        yield data
+        return
+    at = 0
+    for number in range(count):
+        begin = len(data) - length + 1 + number * width
+        size = int.from_bytes(data[begin : begin + width], "little")
+        yield data[at : at + size]
+        at += size
+
+
+def _vp9_shows(head: int) -> bool:
+    """By the first byte of a frame: marker (2 bits), profile (2; of profile 3 one more), show existing, type, show."""
+    if head >> 6 != 0b10:
+        return True  # no VP9 as we know it: the decoder will tell
+    bits = head >> 4 & 3 == 3
+    shows_existing = head >> (2 if bits else 3) & 1
+    return bool(shows_existing or head >> (0 if bits else 1) & 1)
+
+
+_HIDES: dict[str, Callable[[memoryview], bool]] = {"vp8": _vp8_hides, "vp9": _vp9_hides}
+"""By codec: whether a packet holds nothing to be shown (a picture that others are made from)."""
+
+
+# --- What is wrong, and the way out -----------------------------------------------------------------------------------
+
+
+def _encode(path: str, before: str = "") -> str:
+    """The command that gives each picture of a film its own time."""
+    return f"ffmpeg {before}-i {quoted(path)} -c:v libx264 -crf 16 OUT.mp4"
+
+
+def _raise_unusable(found: _Found, check: _Check, path: str) -> None:
+    if not found.pts and not found.without_time:
+        if found.trouble is not None:
+            raise unreadable(path, ValueError(found.trouble))
+        raise ClipError(f"{path} holds no pictures", "leave it out, or copy it again from its source")
+    if found.encrypted or (not check.shown and (check.errors or check.done)):
+        raise _undecodable(found, check, path)
+    if not found.pts:
+        raise ClipError(
+            f"{path} carries no presentation times: it is a raw stream, or its container holds none",
+            f"encode it again at its rate, in pictures a second: {_encode(path, '-r RATE ')}",
+        )
+
+
+def _undecodable(found: _Found, check: _Check, path: str) -> ClipError:
+    if found.encrypted:
+        return ClipError(
+            f"{path} is encrypted: its pictures cannot be decoded",
+            f"decrypt it first, if you have its key: ffmpeg -decryption_key KEY -i {quoted(path)} -c copy OUT.mp4",
+        )
+    said = f" ({check.said})" if check.said else ""
+    return ClipError(
+        f"{path} is damaged, or cut so that nothing can be decoded: none of its pictures can{said}",
+        f"copy it again from its source; see what ffmpeg says of it: ffmpeg -v error -i {quoted(path)} -f null -",
+    )
+
+
+def _out_of_order(path: str, codec: str, *, untold: bool) -> ClipError:
+    text = f"{path} ({codec}): the times in it are not those at which its pictures are shown; numbers would mix them up"
+    if untold:
+        text = f"{path} ({codec}) carries presentation times for some of its pictures only"
+    if codec == "mpeg4":
+        return ClipError(
+            text,
+            "some AVI files hold two pictures in one packet; unpack them, without loss: ffmpeg -i "
+            f"{quoted(path)} -c copy -bsf:v mpeg4_unpack_bframes OUT.avi; or encode it again: {_encode(path)}",
+        )
+    return ClipError(text, f"encode it again, which gives each picture its own time: {_encode(path)}")
