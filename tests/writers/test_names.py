@@ -18,7 +18,7 @@ from factories import VideoFactory
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.video.index import probe
 from lsvid.workers.processes import Report
-from lsvid.writers import WRITERS
+from lsvid.writers import WRITERS, format_of
 
 NAMES = [
     ("op1", "clip_1"), ("op1", "CLIP_1"), ("OP1", "clip_1"), ("../../../escaped", "clip_1"),
@@ -26,6 +26,13 @@ NAMES = [
     ("a" * 300, "\u00dc" * 200), ("op1", "a:b"), ("op1", "a?b"), ("\u202etxt", "tail. "), ("op1", "\u00e9"),
     ("op1", "e\u0301"), ("op1", ".hidden"),
 ]  # fmt: skip
+
+
+def _options(name: str) -> dict[str, str]:
+    """What a format is asked for: a file a clip, and for a reader where it has several."""
+    known = format_of(name)
+    unit = {"unit": "clip"} if "unit" in known.options else {}
+    return unit | ({"flavour": "surgformer"} if known.flavours else {})
 
 
 @pytest.fixture
@@ -48,7 +55,7 @@ def test_nothing_is_written_outside_and_nothing_is_lost(
     monkeypatch.setattr("lsvid.workers.processes.Processes.run_each", _run_each)
     deep = tmp_path / "very/deep/folder"
     deep.mkdir(parents=True)
-    options: Any = {"unit": "clip"} if name in ("mstcn", "cholec80") else {}
+    options: Any = _options(name)
     manifest, findings = export(deep / "out", hostile, name, **options)
     assert list(deep.iterdir()) == [deep / "out"]
     assert [path for path in tmp_path.rglob("*") if path.is_file() and not path.is_relative_to(deep / "out")] == []
@@ -111,10 +118,10 @@ def test_a_clip_whose_name_is_not_utf8(clips: Path, tmp_path: Path, videos: Vide
     videos.make(clips / "op1" / wild, n_frames=7)
     exported = export_file(tmp_path, task(1, "clip_1", annotation(1, 5, region(2, 4, "A"))))
     for name in WRITERS:
+        more = [word for option, value in _options(name).items() for word in (f"--{option}", value)]
         result = run(
             "export-frames", exported, "--clips", clips, "-o", tmp_path / name, "--include-unannotated",
-            "--format", name, "--unit" if name in ("mstcn", "cholec80") else "-q",
-            *(["clip"] if name in ("mstcn", "cholec80") else []),
+            "--format", name, *more,
         )  # fmt: skip
         assert result.exit_code == 0, (name, result.output)
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
