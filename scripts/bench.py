@@ -176,12 +176,13 @@ CONFIG = ('<View><Video name="video" value="$video" frameRate="$fps"/><TimelineL
 
 
 def server() -> None:
-    import embedded_label_studio
+    sys.path.insert(0, str(ROOT / "tests"))
+    import label_studio_server
 
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
-        studio = embedded_label_studio.start(work / "data", work / "media")
+        studio = label_studio_server.start(work / "data", work / "media")
         try:
             os.environ |= studio.environment
             measure_server(studio, work)

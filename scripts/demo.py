@@ -5,28 +5,29 @@ Standard library only; started by scripts/demo, which finds a Python. All it mak
 
 import argparse
 import csv
-import json
 import os
 import shlex
 import signal
 import subprocess
 import sys
-import urllib.error
+import threading
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import embedded_label_studio as embedded
-from environments import ROOT, label_studio_environment, lsvid_environment
-from lsvid.label_studio.environments import InstallError, last_lines
+from environments import ENVIRONMENTS, ROOT, label_studio_environment, lsvid_environment
+from lsvid.errors import LsvidError
+from lsvid.label_studio import serve
+from lsvid.label_studio.environments import find_uv, program
 
 LABELS = ROOT / "scripts" / "demo_labels.txt"
 TITLE = "Opossum demo"
-DEFAULT_PORT = 8080
 
 # What an annotator would have marked in the first two clips: the editor's numbers (from 1, both included) and the
 # label. The third clip, and the title card in the first, are left for a person.
@@ -81,23 +82,17 @@ class Places:
         """What export-frames writes."""
         return self.folder / "frames"
 
-    @property
-    def running(self) -> Path:
-        """There while a run of the demo keeps Label Studio up: its address."""
-        return self.folder / "running.json"
-
 
 @dataclass(frozen=True)
 class Server:
-    """A Label Studio that is up; `started` is None where an earlier run of the demo keeps it up."""
+    """A Label Studio that is up; not `is_ours` where an earlier run of the demo keeps it up."""
 
-    url: str
-    token: str
-    started: embedded.LabelStudio | None
+    served: serve.Served
+    is_ours: bool
 
     def api(self, method: str, path: str, body: object = None) -> Any:
         """The server's answer."""
-        return embedded.call_api(self.url, self.token, method, path, body)
+        return serve.call(self.served.url, self.served.api_key, method, path, body)
 
 
 def main() -> None:
@@ -105,19 +100,17 @@ def main() -> None:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a terminated demo stops its server too
     places = Places(arguments.folder.resolve())
-    _check_port(places, arguments.port)
-    lsvid = lsvid_environment(with_tests=False) / "bin" / "lsvid"
-    label_studio = label_studio_environment()
-    video = _sample_video(label_studio)
-    if not all((places.clips / f"clip_{number}.mp4").exists() for number in (1, 2, 3)):
-        print(f"Cutting {video.name} into three clips in {_short(places.clips)}/ …", flush=True)
-        cutter = ROOT / "scripts" / "cut_clips.py"
-        subprocess.run([lsvid.parent / "python", cutter, video, places.clips, "3"], check=True)
-    with _server(places, arguments.port) as server:
-        _run(lsvid, server, "setup-project", LABELS, "--title", TITLE, "--storage", places.clips)
-        _run(lsvid, server, "import-clips", places.clips, "--project", TITLE)
+    os.environ["LSVID_CONFIG_DIR"] = str(places.folder)  # what lsvid serve keeps for the other commands is kept here
+    _check_port(arguments.port)
+    find_uv(ENVIRONMENTS)  # before the two that need it, beside one another
+    with _server(places, arguments.port) as (installed, starting):
+        lsvid = program(lsvid_environment(with_tests=False), "lsvid")
+        _cut_clips(places, lsvid, installed.result())
+        server = starting.result()
+        _run(lsvid, "setup-project", LABELS, "--title", TITLE, "--storage", places.clips)
+        _run(lsvid, "import-clips", places.clips, "--project", TITLE)
         _annotate(server)
-        _run(lsvid, server, "export-frames", "--project", TITLE, "-o", places.frames)
+        _run(lsvid, "export-frames", "--project", TITLE, "-o", places.frames)
         _show_result(places)
         _go_on(places, server, wait=arguments.wait)
 
@@ -127,10 +120,10 @@ def _arguments() -> argparse.Namespace:
         prog="scripts/demo",
         description="Shows the whole job on a real video: a label file becomes a Label Studio project, three clips "
         "become its tasks, annotations become one label row per frame. The first run installs lsvid and Label Studio "
-        "into .envs/ (about 4 minutes); the next ones go on with what is in .demo/.",
+        "into .envs/ (about 2 minutes); the next ones go on with what is in .demo/.",
     )
     parser.add_argument(
-        "--port", type=int, help=f"Label Studio's port on this machine's loopback (default {DEFAULT_PORT})"
+        "--port", type=int, help="Label Studio's port on this machine's loopback (default 8080, or the next free one)"
     )
     parser.add_argument(
         "--no-wait", dest="wait", action="store_false", help="end when done, instead of leaving Label Studio up"
@@ -141,27 +134,24 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _running(places: Places) -> tuple[str, str] | None:
-    """Address and token of the Label Studio that another run of this demo keeps up, if any."""
-    try:
-        url = str(json.loads(places.running.read_text())["url"])
-        token = embedded.stored_token(places.data)
-        embedded.call_api(url, token, "GET", "/api/current-user/whoami")
-    except (OSError, ValueError, KeyError, urllib.error.URLError):
-        return None
-    return url, token
-
-
-def _check_port(places: Places, port: int | None) -> None:
+def _check_port(port: int | None) -> None:
     """Before minutes of installing. Raises DemoError where the server could not be started later."""
-    running = _running(places)
-    wanted = port or DEFAULT_PORT
-    if running and port not in (None, int(running[0].rpartition(":")[2])):
-        raise DemoError(f"the demo's Label Studio is up already, at {running[0]}", "leave --port out, or stop it first")
-    if not running and embedded.port_is_taken(wanted):
+    running = serve.running()
+    if running and port not in (None, int(running.url.rpartition(":")[2])):
         raise DemoError(
-            f"port {wanted} is taken by another program", f"choose another: scripts/demo --port {wanted + 1}"
+            f"the demo's Label Studio is up already, at {running.url}", "leave --port out, or stop it first"
         )
+    if not running and port and serve.port_is_taken(port):
+        raise DemoError(f"port {port} is taken by another program", f"choose another: scripts/demo --port {port + 1}")
+
+
+def _cut_clips(places: Places, lsvid: Path, label_studio: Path) -> None:
+    if all((places.clips / f"clip_{number}.mp4").exists() for number in (1, 2, 3)):
+        return
+    video = _sample_video(label_studio)
+    print(f"Cutting {video.name} into three clips in {_short(places.clips)}/ …", flush=True)
+    cutter = ROOT / "scripts" / "cut_clips.py"
+    subprocess.run([lsvid.with_name("python"), cutter, video, places.clips, "3"], check=True)
 
 
 def _sample_video(label_studio: Path) -> Path:
@@ -175,31 +165,42 @@ def _sample_video(label_studio: Path) -> Path:
 
 
 @contextmanager
-def _server(places: Places, port: int | None) -> Iterator[Server]:
-    running = _running(places)
-    if running:
-        print(f"Label Studio is up at {running[0]}, started by another run of this demo.", flush=True)
-        yield Server(*running, started=None)
-        return
-    print(
-        "Starting Label Studio …" if places.data.exists() else "Starting Label Studio for the first time (a minute) …",
-        flush=True,
-    )
-    server = embedded.start(places.data, places.media, port or DEFAULT_PORT)
-    try:
-        places.running.write_text(json.dumps({"url": server.url}))
-        yield Server(server.url, server.token, server)
-    finally:
-        places.running.unlink(missing_ok=True)
-        server.stop()
+def _server(places: Places, port: int | None) -> Iterator[tuple[Future[Path], Future[Server]]]:
+    """Label Studio's environment, and the server in it, both on their way beside what else there is to do."""
+    places.clips.mkdir(parents=True, exist_ok=True)
+    running, given_up = serve.running(), threading.Event()
+
+    def start(installed: Future[Path]) -> Server:
+        executable = program(installed.result(), "label-studio")
+        if given_up.is_set():
+            raise DemoError("stopped before Label Studio was started", "run the demo again")
+        served, is_ours = serve.serve(places.clips, port, tell=_tell, data=places.data, executable=executable)
+        if not is_ours:
+            _tell(f"Label Studio is up at {served.url}, started by another run of this demo.")
+        return Server(served, is_ours)
+
+    with ThreadPoolExecutor(2) as pool:
+        installed = pool.submit(label_studio_environment)
+        starting = pool.submit(start, installed)
+        try:
+            yield installed, starting
+        finally:
+            given_up.set()
+            if running is None:
+                serve.stop()  # also one that has not come up yet
+                wait([starting])
+                serve.stop()
 
 
-def _run(lsvid: Path, server: Server, *arguments: str | Path) -> None:
+def _tell(line: str) -> None:
+    print(line, flush=True)
+
+
+def _run(lsvid: Path, *arguments: str | Path) -> None:
     """Run an lsvid command as a person would, and show it."""
     shown = [_short(argument) if isinstance(argument, Path) else argument for argument in arguments]
     print(f"\n$ lsvid {shlex.join(shown)}", flush=True)
-    environment = {**os.environ, "LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": server.token}
-    done = subprocess.run([lsvid, *shown], check=False, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+    done = subprocess.run([lsvid, *shown], check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise DemoError(
             f"lsvid {arguments[0]} failed (exit code {done.returncode}), see above", "mend that and run again"
@@ -283,17 +284,18 @@ def _go_on(places: Places, server: Server, *, wait: bool) -> None:
     if not wait:
         print("\nRun scripts/demo without --no-wait to leave Label Studio up and go on annotating.")
         return
-    print(f"\nGo on annotating:  {server.url}/projects/{_project(server)['id']}/data"
-          f"\n  user             {embedded.USERNAME}"
-          f"\n  password         {embedded.PASSWORD}"
+    served = server.served
+    print(f"\nGo on annotating:  {served.url}/projects/{_project(server)['id']}/data"
+          f"\n  user             {served.username}"
+          f"\n  password         {served.password}"
           f"\nand export again:  .envs/lsvid/bin/lsvid export-frames --project '{TITLE}' -o {_short(places.frames)}"
-          f"\n  after            export LABEL_STUDIO_URL={server.url}"
-          f" LABEL_STUDIO_API_KEY=$(cat {_short(embedded.token_file(places.data))})", flush=True)  # fmt: skip
-    if server.started is None:
+          f"\n  after            export LSVID_CONFIG_DIR={_short(places.folder)}", flush=True)  # fmt: skip
+    if not server.is_ours:
         return
     print("Ctrl-C stops Label Studio; the next run goes on where this one stopped.", flush=True)
-    server.started.process.wait()
-    raise DemoError(f"Label Studio ended by itself:\n{last_lines(server.started.log)}", "run the demo again")
+    while serve.is_alive(served.process_id):
+        time.sleep(1)
+    raise DemoError(f"Label Studio ended by itself (log: {_short(places.data)}/server.log)", "run the demo again")
 
 
 def _short(path: Path) -> str:
@@ -307,9 +309,5 @@ if __name__ == "__main__":
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         sys.exit(130)
-    except InstallError as error:
-        sys.exit(f"error: {error}\nhint: {error.hint}")
-    except embedded.ServerFailedError as error:
-        sys.exit(f"error: {error}\nhint: run the demo again; if it stays so, delete .demo/ and .envs/")
-    except DemoError as error:
+    except (DemoError, LsvidError) as error:
         sys.exit(f"error: {error}\nhint: {error.hint}")

@@ -35,6 +35,8 @@ from lsvid.label_studio.environments import (  # noqa: E402
 
 ENVIRONMENTS = ROOT / ".envs"
 TORCH = "torch==2.13.0"
+# Its newest release for Python 3.11, with what its code for projects and events needs: not Qt, not mpv.
+BORIS = ["--no-deps", "boris-behav-obs==8.27.4", "tablib>=3.9"]
 READERS = ["datasets>=5", "fiftyone>=1.22", "pillow>=10"]
 _PYPROJECT = ROOT / "pyproject.toml"
 _TESTS = ["--editable", str(ROOT), "--group", f"{_PYPROJECT}:dev"]
@@ -64,6 +66,11 @@ def readers_environment() -> Path:
     """The folder of an environment with readers of formats that are too heavy to lie beside lsvid, made if need be."""
     folder = ENVIRONMENTS / "readers"
     return make(folder, READERS, title="readers of formats (1 GB)", python=server_python(), tell=_tell)
+
+
+def boris_environment() -> Path:
+    """The folder of an environment with BORIS's code, without its windows, made if need be (6 MB)."""
+    return make(ENVIRONMENTS / "boris", BORIS, title="BORIS", python=server_python(), tell=_tell)
 
 
 def torch_environment() -> Path:

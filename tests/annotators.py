@@ -4,7 +4,7 @@ from typing import Any
 
 import requests
 
-from embedded_label_studio import LabelStudio
+from label_studio_server import LabelStudio
 
 
 class Annotator:

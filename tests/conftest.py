@@ -39,6 +39,7 @@ def clean_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pyt
             monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("LSVID_CACHE_DIR", str(_cache_dir(tmp_path_factory)))
+    monkeypatch.setenv("LSVID_CONFIG_DIR", str(tmp_path_factory.getbasetemp() / "no-configuration"))
 
 
 def _cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
-from embedded_label_studio import LabelStudio
 from environments import ROOT
+from label_studio_server import LabelStudio
 
 ARTIFACTS = ROOT / ".artifacts"
 

@@ -11,8 +11,8 @@ from typing import Any
 import av
 from click.testing import CliRunner
 
-from embedded_label_studio import LabelStudio
 from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 
 LABELS = """\

@@ -7,7 +7,7 @@ from typing import Any
 from click.testing import Result
 
 from builders import run, succeeded
-from embedded_label_studio import LabelStudio
+from label_studio_server import LabelStudio
 from lsvid.labeling.config import Timeline
 from lsvid.labels.tree import REGION_OF_INTEREST
 

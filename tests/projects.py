@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from embedded_label_studio import LabelStudio
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 
 CONFIG = (

@@ -11,12 +11,8 @@ from hypothesis import strategies as st
 
 from lsvid.analysis.agreement import (
     F1_OVERLAPS,
-    MISSING,
     Counts,
     Segments,
-    accuracy,
-    cohen_kappa,
-    confusion,
     edit_score,
     f1_counts,
     f1_score,
@@ -24,9 +20,9 @@ from lsvid.analysis.agreement import (
     label_ious,
     label_kappas,
     matches,
-    runs_of_frames,
     segments,
 )
+from lsvid.annotations.codings import MISSING, accuracy, cohen_kappa, confusion, runs_of_frames
 
 # (truth, prediction, accuracy, edit, (tp, fp, fn) at 10, 25 and 50). "a18 .16": 18 frames of a, 16 of background.
 # Made with edit_score and f_score of MS-TCN's published eval.py (github.com/yabufarha/ms-tcn, commit

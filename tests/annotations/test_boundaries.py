@@ -1,6 +1,7 @@
 """Snapping, overlaps and joining: each does what it says, to the frame, and nothing else."""
 
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -119,6 +120,43 @@ def test_resolving_leaves_no_conflict_and_no_picture_bare(spans: list[LocatedSpa
     assert covered(resolved) == covered(spans)
     again, overlaps, vanished = boundaries.resolve(resolved, INDEX, lambda one: RANK[one.label])
     assert (frames(again), overlaps, vanished) == (frames(resolved), 0, 0)
+
+
+@settings(deadline=None)
+@given(span_lists)
+def test_resolving_compares_each_with_all_that_is_kept(spans: list[LocatedSpan]) -> None:
+    """Against the plain way, which takes the square of the time."""
+    kept: list[tuple[LocatedSpan, set[int]]] = []
+    for one in sorted(spans, key=lambda one: (RANK[one.label], one.start_frame, one.stop_frame)):
+        left = set(range(one.start_frame, one.stop_frame))
+        for other, frames_kept in kept:
+            if boundaries.conflicts(one, other) and frames_kept & set(range(one.start_frame, one.stop_frame)):
+                left -= frames_kept
+        kept.append((one, left))
+    resolved, overlaps, vanished = boundaries.resolve(spans, INDEX, lambda one: RANK[one.label])
+    assert vanished == sum(not left for _, left in kept)
+    assert (overlaps > 0) == any(len(left) < one.stop_frame - one.start_frame for one, left in kept)
+    for one, left in kept:
+        mine = [frame for piece in resolved if piece.region_id == one.region_id
+                for frame in range(piece.start_frame, piece.stop_frame)]  # fmt: skip
+        assert sorted(mine) == sorted(left)
+
+
+def test_many_spans_of_a_clip_take_no_square_of_time() -> None:
+    n = 20_000
+    index = FrameIndex(np.arange(10 * n, dtype=np.int64), Fraction(1, 25), 1, Fraction(10 * n, 25))
+    spans = [
+        Span(
+            case="op1", clip="a", label=(LABELS[k % 3],), annotator="anna", status=Status.ACCEPTED, source="lsvid",
+            annotation_id="1", region_id=str(k), basis=Frames(10 * k, min(10 * k + 14, 10 * n)),
+        ).located(index)
+        for k in range(n)
+    ]  # fmt: skip
+    began = time.process_time()
+    resolved, overlaps, _ = boundaries.resolve(spans, index, lambda one: RANK[one.label])
+    boundaries.snap(spans, index, Fraction(1))
+    assert time.process_time() - began < 10  # the square would take minutes
+    assert (len(resolved), overlaps) == (n, n - 1)
 
 
 # --- In the commands -------------------------------------------------------------------------------------------------

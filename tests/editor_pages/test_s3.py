@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from editor import Editor
 from editor_project import lsvid
-from embedded_label_studio import LabelStudio
 from factories import NTSC, VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from s3_server import Bucket
 

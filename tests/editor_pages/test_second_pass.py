@@ -6,8 +6,8 @@ import pytest
 
 from builders import run, succeeded
 from editor import Editor
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from passes import Passes
 
 pytestmark = pytest.mark.browser

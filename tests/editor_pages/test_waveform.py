@@ -11,8 +11,8 @@ import pytest
 
 from editor import Editor
 from editor_project import CLIPS, Project, make_project
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 
 pytestmark = pytest.mark.browser
 

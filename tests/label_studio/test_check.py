@@ -9,8 +9,8 @@ import pytest
 import requests
 from click.testing import CliRunner, Result
 
-from embedded_label_studio import LabelStudio, start
 from factories import VideoFactory
+from label_studio_server import LabelStudio, start
 from lsvid.cli import cli
 from lsvid.label_studio import checks
 from s3_server import KEY, SECRET, Bucket

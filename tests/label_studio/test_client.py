@@ -14,8 +14,8 @@ import httpx
 import pytest
 import requests
 
-from embedded_label_studio import LabelStudio
 from fake_server import PAGE, Answer, FakeServer, Handler, serving
+from label_studio_server import LabelStudio
 from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, SettingsError, UnclearError
 from lsvid.label_studio import tasks
 from lsvid.label_studio.client import clean_url, connect

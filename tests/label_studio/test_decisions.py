@@ -9,8 +9,8 @@ import pytest
 
 from annotators import Annotator
 from builders import region, run, succeeded
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.label_studio.setup import ORDERS
 
 LABELS = "Cut\nTie\n--Knot\n"

@@ -10,9 +10,9 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from embedded_label_studio import LabelStudio
 from factories import NTSC, VFR_GAPS, VideoFactory
 from fake_server import PAGE, FakeServer, serving
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.errors import ServerError, SettingsError
 from lsvid.label_studio.client import connect

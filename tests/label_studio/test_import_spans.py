@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from embedded_label_studio import LabelStudio
 from factories import NTSC, VFR_GAPS, VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.labeling.config import Timeline, labeling_config
 from lsvid.labels.files import parse_labels_text

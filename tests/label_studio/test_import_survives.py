@@ -24,8 +24,8 @@ from click.testing import CliRunner, Result
 
 import bad_proxy
 from bad_proxy import BadProxy, Mischief, status
-from embedded_label_studio import LabelStudio, start
 from factories import VideoFactory
+from label_studio_server import LabelStudio, start
 from lsvid.cli import cli
 from lsvid.label_studio import client, tasks
 

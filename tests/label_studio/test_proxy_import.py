@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from builders import annotation, export, read_picture, region, rows
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.video.index import probe
 from projects import Project

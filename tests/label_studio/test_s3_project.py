@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.errors import AuthError, ServerError
 from lsvid.files import storage

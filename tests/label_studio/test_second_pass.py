@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from builders import run, succeeded
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.labeling.config import Timeline, tree_from_config
 from lsvid.labeling.second_pass import is_second_pass, second_pass_config
 from lsvid.labels.files import parse_labels_text

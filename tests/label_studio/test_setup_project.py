@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from embedded_label_studio import LabelStudio, free_port, start
 from fake_server import PAGE, Answer, FakeServer, serving
+from label_studio_server import LabelStudio, start
 from lsvid.cli import cli
 from lsvid.label_studio import setup
 from lsvid.label_studio.client import connect
 from lsvid.label_studio.project import storage_folders
+from lsvid.label_studio.serve import free_port
 from lsvid.labeling.config import labeling_config
 from lsvid.labels.files import parse_labels_text
 

@@ -10,8 +10,8 @@ from click.testing import CliRunner, Result
 from annotators import Annotator
 from bad_proxy import bad_proxy
 from bad_proxy import status as answer
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.label_studio.client import connect
 from lsvid.label_studio.project import find_project

@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page
 
 from annotated import Marked, annotated_case
 from editor import Editor
-from embedded_label_studio import LabelStudio
 from factories import VideoFactory
+from label_studio_server import LabelStudio
 from lsvid.annotations.stages import AnnotatedClip, Stage, label_order
 from lsvid.cli import cli
 from lsvid.errors import DataError, SettingsError

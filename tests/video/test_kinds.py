@@ -299,6 +299,19 @@ def test_a_file_that_was_cut_off_has_the_pictures_that_are_there(source: Path, t
     assert 10 < info.index.n_frames < N
 
 
+def test_of_two_pictures_at_one_time_the_last_can_be_read(source: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "tie.mkv"
+    tie = r"-c copy -bsf:v 'setts=pts=PTS-eq(N\,20)*40:dts=DTS-eq(N\,20)*40'"
+    whole = tmp_path / "whole.mkv"
+    run("-i {source} " + H264 + " -bf 0 {whole}", folder=tmp_path, source=source, whole=whole)
+    run("-i {whole} " + tie + " {clip}", folder=tmp_path, whole=whole, clip=clip)
+    info = probe(clip)
+    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0)
+    assert info.index.pts[19] == info.index.pts[20]
+    read = [(frame, read_burnt_number(image)) for frame, image in pictures(str(clip), info, range(N), missing="skip")]
+    assert read == [(frame, frame) for frame in range(N) if frame != 19]
+
+
 def test_damaged_clips_are_called_so(source: Path, tmp_path: Path) -> None:
     whole = source.read_bytes()
     garbage, headless = tmp_path / "garbage.mp4", tmp_path / "headless.mp4"

@@ -1,6 +1,7 @@
 """ELAN files, read by an independent reader of the documented form: XML, time slots, tiers."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -82,6 +83,19 @@ def test_two_annotators_have_tiers_of_their_own(tmp_path: Path) -> None:
         "level_1@y@h": (None, "y@h", []),
         "level_2@y@h": ("level_1@y@h", "y@h", []),
     }
+
+
+def test_tiers_of_annotators_with_odd_names_are_their_own(tmp_path: Path) -> None:
+    people: dict[str, Sequence[Labelled]] = {
+        "x": [("A", 0, 25), ("A", 10, 35)],
+        "x (2)": [("A", 50, 75)],
+        "y\x00": [("A", 0, 5)],
+        "y\x01": [("A", 5, 9)],
+    }
+    export(tmp_path / "out", placed(clip("op1/a", people)), "elan")
+    tiers = read_eaf(tmp_path / "out/op1_a.eaf")
+    assert sorted(len(marks) for _, _, marks in tiers.values()) == [1] * 5
+    assert [who for _, who, _ in tiers.values()] == ["x", "x", "x (2)", "y\ufffd", "y\ufffd_2"]
 
 
 def test_the_clip_is_linked(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import importlib
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from click.testing import CliRunner, Result
 
@@ -154,3 +155,26 @@ def test_overlaps_and_annotators_are_settled_by_the_options_that_the_errors_name
     assert merged.exit_code == 0, merged.stderr
     lines = (tmp_path / "merged/groundTruth/op1.txt").read_text(encoding="utf-8").split()
     assert lines == ["A"] * 20 + ["background"] * 10
+
+
+def test_options_of_formats_on_the_command_line(tmp_path: Path, videos: VideoFactory) -> None:
+    videos.make(tmp_path / "clips/op1/a.mp4", n_frames=30)
+    (tmp_path / "mine.csv").write_text(
+        "path,label,start_frame,stop_frame\n"
+        "clips/op1/a.mp4,Phases / Prep,0,30\nclips/op1/a.mp4,Tools / Hook,0,20\nclips/op1/a.mp4,Tools / Clip,10,30\n",
+        encoding="utf-8",
+    )
+    command = ["export-frames", tmp_path / "mine.csv", "--clips", tmp_path / "clips"]
+    tools = run(*command, "-o", tmp_path / "c80", "--format", "cholec80", "--phases", "Phases", "--tools", "Tools")
+    assert tools.exit_code == 0, tools.stderr
+    lines = (tmp_path / "c80/tool_annotations/video01-tool.txt").read_text(encoding="utf-8").splitlines()
+    assert lines == ["Frame\tClip\tHook", "0\t0\t1", "25\t1\t0"]
+    surgical = ["--format", "surgical", "--flavour", "autolaparo", "--phases", "Phases"]
+    asks = run(*command, "-o", tmp_path / "laparo", *surgical)
+    assert (asks.exit_code, "--base 1 or --base 0" in asks.stderr) == (2, True)
+    done = run(*command, "-o", tmp_path / "laparo", *surgical, "--base", "1", "--size", "32x24")
+    assert done.exit_code == 0, done.stderr
+    assert (tmp_path / "laparo/labels/label_01.txt").read_text(encoding="utf-8") == "Frame\tPhase\n1\t1\n2\t1\n"
+    picture = cv2.imread(str(tmp_path / "laparo/frames/01/0002.jpg"))
+    assert picture is not None
+    assert picture.shape == (24, 32, 3)

@@ -19,14 +19,7 @@ import numpy as np
 
 from lsvid.analysis.agreement import (
     F1_OVERLAPS,
-    MISSING,
-    NOTHING,
-    IntArray,
-    Runs,
     Segments,
-    accuracy,
-    cohen_kappa,
-    confusion,
     edit_score,
     f1_counts,
     f1_score,
@@ -37,6 +30,7 @@ from lsvid.analysis.agreement import (
     segments,
 )
 from lsvid.analysis.timings import LabelPath, case_time_s
+from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import Status
 from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.video.clips import natural_key

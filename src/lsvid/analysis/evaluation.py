@@ -13,20 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from lsvid.analysis.agreement import (
-    F1_OVERLAPS,
-    MISSING,
-    NOTHING,
-    IntArray,
-    Runs,
-    accuracy,
-    cohen_kappa,
-    confusion,
-    edit_score,
-    f1_counts,
-    f1_score,
-    segments,
-)
+from lsvid.analysis.agreement import F1_OVERLAPS, edit_score, f1_counts, f1_score, segments
 from lsvid.analysis.cells import (
     STRATEGIES,
     FloatArray,
@@ -45,6 +32,7 @@ from lsvid.analysis.pairing import Frames, Pairs, pair_arrays, pair_clips
 from lsvid.analysis.published import VARIANTS, cholec80_rule, published
 from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
 from lsvid.analysis.timings import LabelPath
+from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.stages import AnnotatedClip, Stage, Work
 from lsvid.errors import DataError, SettingsError

@@ -10,9 +10,9 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.analysis.agreement import MISSING, NOTHING, IntArray, Runs, runs_of_frames
 from lsvid.analysis.detections import Detection
 from lsvid.analysis.timings import LabelPath, case_time_s, labels_at
+from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, runs_of_frames
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Work
 from lsvid.errors import PairingError, SettingsError

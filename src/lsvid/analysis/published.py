@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lsvid.analysis.agreement import IntArray, Runs
 from lsvid.analysis.cells import FloatArray, mean, sd
 from lsvid.analysis.relaxed import BoolArray, Rule, offsets
+from lsvid.annotations.codings import IntArray, Runs
 from lsvid.errors import DataError
 
 

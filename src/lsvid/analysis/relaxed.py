@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.analysis.agreement import NOTHING, IntArray, Runs
+from lsvid.annotations.codings import NOTHING, IntArray, Runs
 
 BoolArray = npt.NDArray[np.bool_]
 

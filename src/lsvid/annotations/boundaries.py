@@ -211,26 +211,50 @@ def resolve(
 
     The span whose `importance` sorts first keeps its pictures; the other keeps what is left, in pieces if need be.
     """
-    kept: list[LocatedSpan] = []
+    opposed = _opposed(spans)
+    kept: dict[int, list[LocatedSpan]] = {}  # what is left of each span, by its place
     overlaps = vanished = 0
-    for span in sorted(spans, key=lambda one: (importance(one), *_by_frames(one))):
-        stronger = [one for one in kept if conflicts(span, one)]
+    for place in sorted(range(len(spans)), key=lambda k: (importance(spans[k]), *_by_frames(spans[k]))):
+        span = spans[place]
+        stronger = [one for other in opposed[place] for one in kept.get(other, ()) if conflicts(span, one)]
         overlaps += len(stronger)
-        pieces = [(span.start_frame, span.stop_frame)]
-        for one in stronger:
-            pieces = [piece for old in pieces for piece in _without(old, one.start_frame, one.stop_frame)]
-        vanished += not pieces
         if not stronger:
-            kept.append(span)
-        for start, stop in pieces if stronger else ():
-            kept.append(msgspec.structs.replace(span, basis=Frames(start, stop)).located(index))
-    return sorted(kept, key=lambda one: (one.start_frame, one.stop_frame, one.label)), overlaps, vanished
+            kept[place] = [span]
+            continue
+        pieces = _without(span, stronger)
+        vanished += not pieces
+        kept[place] = [
+            msgspec.structs.replace(span, basis=Frames(start, stop)).located(index) for start, stop in pieces
+        ]
+    left = [one for ones in kept.values() for one in ones]
+    return sorted(left, key=lambda one: (one.start_frame, one.stop_frame, one.label)), overlaps, vanished
 
 
-def _without(piece: tuple[int, int], start: int, stop: int) -> list[tuple[int, int]]:
-    """What is left of `piece` without the frames `[start, stop)`."""
-    left, right = (piece[0], min(piece[1], start)), (max(piece[0], stop), piece[1])
-    return [part for part in (left, right) if part[0] < part[1]]
+def _opposed(spans: Sequence[LocatedSpan]) -> list[list[int]]:
+    """For each span the places of those it conflicts with, found by time: as long as there are overlaps."""
+    opposed: list[list[int]] = [[] for _ in spans]
+    active: list[int] = []
+    for place in sorted(range(len(spans)), key=lambda k: spans[k].start_frame):
+        active = [other for other in active if spans[other].stop_frame > spans[place].start_frame]
+        for other in active:
+            if conflicts(spans[place], spans[other]):
+                opposed[place].append(other)
+                opposed[other].append(place)
+        active.append(place)
+    return opposed
+
+
+def _without(span: LocatedSpan, stronger: Iterable[LocatedSpan]) -> list[tuple[int, int]]:
+    """What is left of `span`, as frames `[start, stop)`, without those of `stronger`."""
+    pieces = []
+    start = span.start_frame
+    for one in sorted(stronger, key=_by_frames):
+        if start < one.start_frame:
+            pieces.append((start, one.start_frame))
+        start = max(start, one.stop_frame)
+    if start < span.stop_frame:
+        pieces.append((start, span.stop_frame))
+    return pieces
 
 
 def _importance(priority: str, labels: Sequence[LabelPath]) -> Callable[[LocatedSpan], tuple[int, ...]]:

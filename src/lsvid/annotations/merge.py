@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from lsvid.annotations.codings import Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import Annotation, Frames, LocatedSpan, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError, check_choice
@@ -181,31 +182,17 @@ def agreement(votes: _Votes, level: int) -> dict[str, float | None]:
     agreement: the part of the frames on which both say the same. kappa: Cohen's, where what one says of a frame, no
     label included, is its category.
     """
-    names = list(votes.marked)
-    lengths = np.array(votes.lengths, dtype=np.int64)
-    said = {name: votes.at_level(name, level) for name in names}
-    observed, kappas = [], []
-    for one, other in combinations(names, 2):
-        same = np.array([a == b for a, b in zip(said[one], said[other], strict=True)])
-        p_observed = float(lengths[same].sum() / lengths.sum())
-        observed.append(p_observed)
-        shares = [_shares(said[name], votes.lengths) for name in (one, other)]
-        p_chance = sum(share * shares[1].get(labels, 0.0) for labels, share in shares[0].items())
-        if p_chance < 1:
-            kappas.append((p_observed - p_chance) / (1 - p_chance))
-    return {"agreement": _mean(observed), "kappa": _mean(kappas)}
+    numbers: dict[Labels, int] = {}
+    codes = [[numbers.setdefault(said, len(numbers)) for said in votes.at_level(name, level)] for name in votes.marked]
+    runs = Runs(np.array(votes.lengths, dtype=np.int64), np.array(codes, dtype=np.int64))
+    tables = [confusion(runs, one, other) for one, other in combinations(range(len(codes)), 2)]
+    return {"agreement": _mean(map(accuracy, tables)), "kappa": _mean(map(cohen_kappa, tables))}
 
 
-def _shares(said: Sequence[Labels], lengths: Sequence[int]) -> dict[Labels, float]:
-    total = sum(lengths)
-    shares: Counter[Labels] = Counter()
-    for labels, length in zip(said, lengths, strict=True):
-        shares[labels] += length
-    return {labels: number / total for labels, number in shares.items()}
-
-
-def _mean(values: Sequence[float]) -> float | None:
-    return sum(values) / len(values) if values else None
+def _mean(values: Iterable[float | None]) -> float | None:
+    """Of those that are defined."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _frames(span: LocatedSpan) -> tuple[int, int]:

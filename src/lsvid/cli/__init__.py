@@ -20,6 +20,7 @@ from lsvid.errors import LsvidError
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: ("module:command", one line for `lsvid --help`)
+    "serve": ("lsvid.cli.serve:serve", "Run a Label Studio of your own that serves a folder of clips."),
     "setup-project": (
         "lsvid.cli.setup_project:setup_project",
         "Make or update a Label Studio project from a label file.",

@@ -18,6 +18,8 @@ from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import flat_label_options, read_renames
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from lsvid.label_studio.imports import ImportReport
 
 
@@ -65,6 +67,7 @@ def import_clips(
     datasets: tuple[str, ...],
     tiers: tuple[str, ...],
     tier_names: str,
+    point_s: "Fraction | None",
     probabilities: Any,
     skip_bad: bool,
     dry_run: bool,
@@ -111,7 +114,8 @@ def import_clips(
         rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
         wanted = SpanImport(
             spans_files, ReadOptions(
-                rule, datasets=datasets, tiers=tiers, tier_names=tier_names, probabilities=probabilities
+                rule, datasets=datasets, tiers=tiers, tier_names=tier_names,
+                point_s=None if point_s is None else float(point_s), probabilities=probabilities,
             ), kind, new_names,
             label_separator, skip_bad, dry_run,
         )  # fmt: skip

@@ -16,15 +16,24 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def server_options(command: Command) -> Command:
-    """--url and --api-key, as `url` and `api_key`."""
-    command = click.option(
-        "--api-key",
-        envvar="LABEL_STUDIO_API_KEY",
-        metavar="KEY",
-        help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written.",
-    )(command)
-    return click.option("--url", envvar="LABEL_STUDIO_URL", default="http://localhost:8080", show_default=True,
-                        metavar="URL", help="Label Studio's address, or LABEL_STUDIO_URL.")(command)  # fmt: skip
+    """--url and --api-key, as `url` and `api_key`: those given, else the environment's, else those of `lsvid serve`."""
+
+    @functools.wraps(command)
+    def addressed(*arguments: Any, url: str | None, api_key: str | None, **options: Any) -> Any:
+        from lsvid.label_studio.serve import server_address
+
+        url, api_key = server_address(url, api_key)
+        return command(*arguments, url=url, api_key=api_key, **options)
+
+    for add in (
+        click.option("--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
+                     help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
+        click.option("--url", envvar="LABEL_STUDIO_URL", metavar="URL",
+                     help="Label Studio's address, or LABEL_STUDIO_URL. Default: that of lsvid serve, else "
+                     "http://localhost:8080."),
+    ):  # fmt: skip
+        addressed = add(addressed)
+    return addressed  # type: ignore[return-value]
 
 
 def document_root_option(command: Command) -> Command:

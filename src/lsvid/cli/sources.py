@@ -56,9 +56,24 @@ def reading_options(command: Command) -> Command:
     return server_options(s3_options(case_options(flat_label_options(command))))
 
 
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
+    """Seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
+    if value is None:
+        return None
+    try:
+        seconds = exact(value)
+    except ValueError:
+        seconds = Fraction(-1)
+    if seconds < 0:
+        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
+    return seconds
+
+
 def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator, --dataset, --tiers, --tier-names, and those of probabilities: for labels, and data,
-    that come from elsewhere.
+    """--rename, --label-separator, --dataset, --tiers, --tier-names, --point-s, and those of probabilities: for labels,
+    and data, that come from elsewhere.
     """
     for option in reversed(
         [
@@ -73,26 +88,15 @@ def flat_label_options(command: Command) -> Command:
             click.option("--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
                          help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
                          "a level of their labels; level: of top tiers always; participant: the first level is the "
-                         "participant; annotator: a top tier's name is who annotated; none: nothing."),
+                         "participant; annotator: a top tier's name is who annotated; none: nothing. Of BORIS, its "
+                         "subjects: a level, annotator, or none."),
+            click.option("--point-s", callback=_seconds, metavar="S",
+                         help="Of BORIS, LosslessCut and VIA: a moment lasts S seconds from where it is. Default: it "
+                         "holds no picture."),
         ]
     ):  # fmt: skip
         command = option(command)
     return probability_options(command)
-
-
-def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
-    """Seconds, exactly; at least 0."""
-    from lsvid.video.timebase import exact
-
-    if value is None:
-        return None
-    try:
-        seconds = exact(value)
-    except ValueError:
-        seconds = Fraction(-1)
-    if seconds < 0:
-        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
-    return seconds
 
 
 def boundary_options(command: Command) -> Command:
@@ -192,6 +196,7 @@ def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any,
             options["datasets"],
             options["tiers"],
             options["tier_names"],
+            point_s=None if options["point_s"] is None else float(options["point_s"]),
             decode_media=not roots,
             cut_overrun=options["cut_overrun"],
             clips=options.get("known_clips"),

@@ -13,7 +13,7 @@ from typing import Any
 
 from lsvid.errors import LabelFileError
 from lsvid.labels.nodes import Faults, Node
-from lsvid.labels.tree import LABEL_SEPARATOR
+from lsvid.labels.tree import join_path
 
 _NAMES = ("name", "label", "class", "label_name", "class_name", "labels", "classes")
 _FIELDS = ("id", "color", "hotkey", "hint", "multiple", "timeline")
@@ -77,7 +77,7 @@ def _add(root: Node, path: Sequence[str], node: Node, faults: Faults) -> None:
             at.children.append(found)
         at = found
     if len(path) > 1 and any(child.name == node.name for child in at.children):
-        faults.add(node, f"{LABEL_SEPARATOR.join(path)!r} is there already")
+        faults.add(node, f"{join_path(path)!r} is there already")
     else:
         at.children.append(node)
 

@@ -19,6 +19,7 @@ from lsvid.errors import ExportError
 from lsvid.files.texts import head_of
 from lsvid.findings import Findings
 from lsvid.readers import (
+    boris,
     cholec80,
     elan,
     label_studio,
@@ -63,6 +64,7 @@ class FileReader:
 FILE_READERS = [
     # Label Studio's own database is not read: its tables change from version to version.
     FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
+    FileReader("BORIS project or events", boris.recognises, boris.read),
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),

@@ -42,7 +42,8 @@ class ReadOptions:
     annotators: annotator as the export names them -> name to write.
     datasets: of a Prodigy database, the datasets to read.
     tiers: of ELAN files, the tiers to read (patterns such as 'gloss*'); none: all.
-    tier_names: of ELAN files, what the names of tiers mean: one of lsvid.readers.elan.TIER_NAMES.
+    tier_names: of ELAN files, what the names of tiers mean, of BORIS's, its subjects: one of readers.elan.TIER_NAMES.
+    point_s: of formats that know moments, the seconds that a moment lasts; None: it holds no picture.
     decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
     cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
     finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
@@ -58,6 +59,7 @@ class ReadOptions:
     datasets: tuple[str, ...] = ()
     tiers: tuple[str, ...] = ()
     tier_names: str = "auto"
+    point_s: float | None = None
     decode_media: bool = False
     cut_overrun: bool = False
     finder: ClipFinder | None = None

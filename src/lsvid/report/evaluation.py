@@ -10,10 +10,10 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from lsvid import __version__
-from lsvid.analysis.agreement import MISSING, NOTHING, IntArray, Runs
 from lsvid.analysis.cells import MEASURES
 from lsvid.analysis.evaluated import Evaluation, published_lines, tolerance
 from lsvid.analysis.relaxed import judge
+from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs
 from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings

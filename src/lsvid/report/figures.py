@@ -8,9 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from lsvid.analysis.timings import LabelPath, Occurrence
 from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.findings import Findings
+from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
 
 _ROW_INCHES = 0.2
@@ -38,8 +41,10 @@ def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[st
         for name, draw in _figures(data):
             figure = Figure(layout="constrained")
             draw(figure)
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once, not for each file
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                engine.execute(figure)
+            figure.set_layout_engine(None)  # laid out once, not for each file, and no file drawn twice for it
             for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
                 figure.savefig(folder / f"{name}{suffix}", dpi=150, metadata=metadata)
                 names.append(f"{name}{suffix}")
@@ -80,6 +85,8 @@ def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
 
 
 def _timeline(figure: "Figure", data: ReportData, case: Case[AnnotatedClip]) -> None:
+    from matplotlib.collections import PolyCollection  # noqa: PLC0415 - as above
+    from matplotlib.colors import to_rgba  # noqa: PLC0415 - as above
     from matplotlib.ticker import FuncFormatter, MaxNLocator  # noqa: PLC0415 - as above
 
     annotators = case.annotators
@@ -94,19 +101,21 @@ def _timeline(figure: "Figure", data: ReportData, case: Case[AnnotatedClip]) -> 
             rows.append((label[0], marked, len(annotators)))
     figure.set_size_inches(11, 1.2 + _ROW_INCHES * len(rows))
     axes = figure.add_subplot()
+    # One collection of all bars, and one of all lines: an artist for each would take as long as everything else.
+    rgba = {label: to_rgba(colour) for label, colour in data.colours.items()}
+    bars, colours = [], []
     for row, (_, marked, lanes) in enumerate(rows):
+        height = 0.8 / lanes
         for one, annotator in marked:
-            lane = annotators.index(annotator) if lanes > 1 else 0
-            height = 0.8 / lanes
-            axes.broken_barh(
-                [(float(one.start_s), float(one.duration_s))],
-                (row - 0.4 + lane * height, height),
-                facecolors=data.colours[one.label],
-                edgecolors=data.colours[one.label],  # so that an event of a second is seen in hours
-                linewidth=0.4,
-            )
-    for clip in case.clips[1:]:
-        axes.axvline(float(clip.case_time_s), color="0.6", linewidth=0.4, linestyle=":", zorder=0)
+            top = row - 0.4 + (annotators.index(annotator) if lanes > 1 else 0) * height
+            start_s, end_s = float(one.start_s), float(one.end_s)
+            bars.append([(start_s, top), (start_s, top + height), (end_s, top + height), (end_s, top)])
+            colours.append(rgba[one.label])
+    # Edges of the same colour, so that an event of a second is seen in hours.
+    faces = np.array(colours).reshape(-1, 4)  # which matplotlib takes as they are
+    axes.add_collection(PolyCollection(bars, facecolors=faces, edgecolors=faces, linewidths=0.4), autolim=False)
+    ends = [float(clip.case_time_s) for clip in case.clips[1:]]
+    axes.vlines(ends, 0, 1, transform=axes.get_xaxis_transform(), colors="0.6", linewidth=0.4, linestyles=":", zorder=0)
     n_strips = len(annotators) * len(data.levels)
     axes.axhline(n_strips - 0.5, color="0.4", linewidth=0.6)
     axes.set(
@@ -149,7 +158,7 @@ def _durations(figure: "Figure", durations: dict[LabelPath, list[float]], data: 
         xlabel="duration (box: quartiles and median; whiskers: shortest and longest)",
         ylim=(len(durations) - 0.4, -0.6),
         yticks=rows,
-        yticklabels=[" / ".join(label) for label in durations],
+        yticklabels=[join_path(label) for label in durations],
     )
     axes.xaxis.set_major_locator(FixedLocator(list(DURATION_TICKS)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda seconds, _: DURATION_TICKS.get(seconds, "")))
@@ -164,7 +173,7 @@ def _transitions(
     figure.set_size_inches(size, size)
     axes = figure.add_subplot()
     axes.imshow(table, cmap="Blues", vmin=0)
-    names = [" / ".join(label) for label in labels]
+    names = [join_path(label) for label in labels]
     axes.set(
         title=f"Transitions: {title}",
         xlabel="next",

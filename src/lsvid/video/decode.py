@@ -53,14 +53,19 @@ class Segment:
 
 def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
     """The segments that hold `frames`, in order."""
-    pts = info.index.pts[np.array(frames, dtype=np.int64)]
+    all_pts = info.index.pts
+    pts = all_pts[np.array(frames, dtype=np.int64)]
     keys = info.key_pts
     which = np.searchsorted(keys, pts, side="right") - 1
     segments = []
     for key in map(int, np.unique(which)):
         wanted: dict[int, int] = {}
         for position in np.flatnonzero(which == key):
-            wanted.setdefault(int(pts[position]), frames[int(position)])  # of two with the same PTS nobody knows which
+            frame = frames[int(position)]
+            if frame + 1 == len(all_pts) or all_pts[frame + 1] != pts[position]:  # of two with one PTS: the last
+                wanted[int(pts[position])] = frame
+        if not wanted:
+            continue
         end = int(keys[key + 1]) if key + 1 < len(keys) else math.inf
         before = int(keys[key - 1]) if key > 0 else None
         segments.append(Segment(key, before, int(keys[key]) if key >= 0 else int(pts[0]), end, wanted))
@@ -107,6 +112,7 @@ class Decoder:
         self._order: list[int] = []  # the PTS by place
         self._bad: set[int] = set()  # places that are damaged
         self._came: set[int] = set()  # places whose picture has come out of the decoder
+        self._at_once: Counter[int] = Counter()  # pictures that have come, by PTS
         self._settled = 0
         self._goes_on = False
 
@@ -167,9 +173,15 @@ class Decoder:
             self._came.add(place)
             if frame.is_corrupt:
                 self._bad.add(place)
-            elif frame.pts in segment.wanted:
+            elif frame.pts in segment.wanted and self._is_last(frame.pts):
                 yield segment.wanted[frame.pts], place, frame
         self._key = segment.key
+
+    def _is_last(self, pts: int) -> bool:
+        """Whether a picture with this PTS, which has just come, is the last of those that have it: mostly the one."""
+        self._at_once[pts] += 1
+        times = self._info.index.pts
+        return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
 
     def _first_bad(self, segment: Segment) -> int | None:
         """The place of the first damage in `segment`, in the order of decoding."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lsvid.workers.processes import Report, Workers  # with multiprocessing behind it
 
-_CACHE_VERSION = 5
+_CACHE_VERSION = 6
 _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""

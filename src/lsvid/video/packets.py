@@ -114,9 +114,10 @@ class _Found:
     trouble: str | None = None
 
     def add(self, packet: "Packet[VideoStream]", *, hides: bool, checked: bool) -> None:
-        if packet.is_keyframe and packet.pts is not None:
-            self.keys.append(packet.pts)
-        self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        if packet.is_keyframe:
+            self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+            if packet.pts is not None:
+                self.keys.append(packet.pts)
         self.cut_off = packet.is_corrupt
         self.n_packets += 1
         if packet.is_discard:  # a picture that an edit list cuts away
@@ -207,7 +208,8 @@ def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream
     if not check.shown:  # of a large film in S3, the first pictures alone are more than is fetched for a check
         return packets
     # What the check did not see may hold the same again: a decoder has to see it all.
-    unsure = found.untold_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
+    unsure = found.untold_late or bool((np.diff(packets.pts) == 0).any())
+    unsure = unsure or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
     n_shown, n_told = len(check.shown), len(packets.pts)
     if not unsure and check.shown == packets.pts[:n_shown].tolist() and (not check.whole or n_shown == n_told):
         return packets
@@ -279,7 +281,7 @@ def _without(packets: Packets, leading: int) -> Packets:
 def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
     """The times of pictures in the order shown; None where one has none, or two are not in this order."""
     times = [time for time in shown if time is not None]
-    if len(times) < len(shown) or any(later <= earlier for earlier, later in itertools.pairwise(times)):
+    if len(times) < len(shown) or any(later < earlier for earlier, later in itertools.pairwise(times)):
         return None
     return np.array(times, dtype=np.int64)
 

@@ -225,6 +225,8 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    if sound and original.index.zero:  # it moves with the pictures
+        sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
     # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
     size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [

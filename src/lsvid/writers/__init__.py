@@ -35,6 +35,7 @@ WRITERS = (
     "webvtt",
     "srt",
     "elan",
+    "boris",
 )
 
 

@@ -8,9 +8,9 @@ A video is a clip (--unit case: a case, its clips stitched); its key names the f
 first picture and are half-open: a segment ends where its last picture does. At a constant rate they are frame / rate.
 
 Rules of the readers:
-- ActivityNet's Evaluation/eval_detection.py: `database`, `taxonomy` and `version` at the top;
-- ActionFormer libs/datasets/thumos14.py, anet.py: `subset` (compared in lower case: training, validation, testing),
-  `label` and `label_id` both, ids without gaps over the labels that occur, as many as num_classes;
+- ActivityNet's Evaluation/eval_detection.py (82304fa): `database`, `taxonomy` and `version` at the top;
+- ActionFormer (61ea7eb), libs/datasets/thumos14.py, anet.py: `subset` (compared in lower case: training, validation,
+  testing), `label` and `label_id` both, ids without gaps over the labels that occur, as many as num_classes;
 - OpenTAD opentad/datasets/thumos.py: `int(segment / duration * frame)` must be the frame, so a second that would be
   cut one short is moved up by the smallest step there is; classes.txt, one a line, is its class_map; label "Ambiguous"
   is skipped there: refused here;

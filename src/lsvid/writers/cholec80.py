@@ -8,7 +8,8 @@ names (none: all), of which one holds at a time; tools are the labels below thos
 that are no phases, or all), of which several may hold at once. A video is a case, its clips stitched in order, since
 row k of the phase file must be frame k of the one video. videos.csv tells which case and clips a video is made of.
 
-Rules of the readers (YuemingJin/TMRNet get_paths_labels.py; isyangshu/Surgformer generate_labels_ch80.py):
+Rules of the readers (YuemingJin/TMRNet 6a0db47, get_paths_labels.py; isyangshu/Surgformer 21a9578,
+generate_labels_ch80.py):
 - `line.split()`: no blank in a phase's name;
 - `filename[5:7]` and `video_name.replace("video", "")`: videos are called video01, video02, …: cases of other names
   are numbered in their order. Files are sorted as text and folders of pictures as numbers, then paired: so all numbers

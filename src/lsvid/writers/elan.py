@@ -20,12 +20,13 @@ import posixpath
 import re
 import warnings
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path, PurePath, PureWindowsPath
 from urllib.parse import quote
 
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.files import storage
-from lsvid.labels.naming import one_line, tell_changed
+from lsvid.labels.naming import distinct, one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.base import Export, Video
@@ -86,14 +87,17 @@ def _write_clip(export: Export, video: Video) -> str:
         address, relative = media_addresses(Path(path).absolute(), export.output)
         eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
-    for work in clip.works:
-        annotator = one_line(xml_text(work.annotator))
-        for number, lane in enumerate(lanes(work.spans) or [[]], start=1):
-            tiers = []
+    annotators = distinct(one_line(xml_text(work.annotator)) for work in clip.works)
+    for work, annotator in zip(clip.works, annotators, strict=True):
+        whose = f"@{annotator}" if len(clip.works) > 1 else ""
+        for lane in lanes(work.spans) or [[]]:
+            # Somebody may be called 'ann (2)', as the second row of 'ann' is.
+            ends = ("" if number == 1 else f" ({number})" for number in count(1))
+            end = next(end for end in ends if f"level_1{whose}{end}" not in eaf.tiers)
+            tiers: list[str] = []
             for level in range(1, depth + 1):
-                name = f"level_{level}" + (f"@{annotator}" if len(clip.works) > 1 else "")
-                tiers.append(name if number == 1 else f"{name} ({number})")
-                parent = tiers[-2] if level > 1 else None
+                parent = tiers[-1] if tiers else None
+                tiers.append(f"level_{level}{whose}{end}")
                 eaf.add_tier(tiers[-1], "sub-labels" if parent else "labels", parent=parent, ann=annotator)
             for span in lane:
                 start_ms, end_ms = _milliseconds(video.indexes[0], span)

@@ -18,7 +18,7 @@ class Format:
     files: what is written. holds, loses: for people who choose. overlaps: several labels at once on one level.
     annotators: several people's work on one clip. unit: what one video is: 'clip' or 'case'.
     options: which of `FormatOptions`, and of layout, sample_fps and background (of the frame table), it takes.
-    flavours: the values of the option `flavour`, and what each is. in_pictures: the format consists of pictures.
+    flavours: the values of the option `flavour`, and what each is.
     """
 
     files: str

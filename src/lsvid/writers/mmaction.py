@@ -16,7 +16,7 @@ first picture; it scales them by feature_frame / duration_frame, so both are the
 (evaluation/metrics/anet_metric.py, evaluation/functional/eval_detection.py) cuts the first two characters from every
 key, ActivityNet's `v_`: so every key has them, and features are v_<video>.csv. Training breaks at a video without a
 segment (models/localizers/bmn.py takes columns of an empty array): it is left out of training, and told.
-Read in 4d6c93474730cad2f25e51109adcf96824efc7a3 (2023-10-12).
+Read in 4d6c934 (2023-10-12).
 """
 
 import json

@@ -7,8 +7,8 @@ r"""MS-TCN's layout, which ASFormer and DiffAct read too: one class name a frame
 Where there are several levels, each is a data set of its own in level_1/, level_2/ and so on. A video is a case, its
 clips stitched in order: the models read long untrimmed sequences, and features are made from them in the same order.
 
-Rules of the readers (yabufarha/ms-tcn batch_gen.py, eval.py; ChinaYi/ASFormer batch_gen.py; Finspire13/DiffAct
-dataset.py), which break silently otherwise:
+Rules of the readers (yabufarha/ms-tcn 33ed91c, batch_gen.py, eval.py; ChinaYi/ASFormer batch_gen.py;
+Finspire13/DiffAct dataset.py), which break silently otherwise:
 - `read().split('\n')[:-1]`: every file ends in a newline, or its last line is lost;
 - `line.split()[1]`: no blank in a class name; DiffAct's np.loadtxt takes '#' for a comment: neither is written;
 - `vid.split('.')[0]`: no dot in a video's name but that of .txt;
