@@ -140,7 +140,7 @@ def spans_of(
     found = [
         (" / ".join(r.label), r.basis.start, r.basis.end)
         for r in records
-        if isinstance(r, Span) and isinstance(r.basis, ContainerSeconds)
+        if isinstance(r, Span) and isinstance(r.basis, ContainerSeconds) and r.basis.end is not None
     ]
     return sorted(found, key=lambda span: (span[1], span[2], span[0])), findings
 

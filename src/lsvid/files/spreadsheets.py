@@ -35,8 +35,12 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]
     """Write a CSV file with a header, in UTF-8, lines ended by LF. safe: formulas as text."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
-        whole = chain([header], rows)
-        table.writerows((map(as_text, row) for row in whole) if safe else whole)
+        quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in chain([header], rows):
+            cells = [as_text(cell) for cell in row] if safe else row
+            # Before Python 3.13, csv quotes no CR, which its readers take for the end of a line.
+            has_cr = any("\r" in cell for cell in cells if isinstance(cell, str))
+            (quoted if has_cr else table).writerow(cells)
 
 
 def write_rows(
