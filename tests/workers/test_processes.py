@@ -98,8 +98,8 @@ def test_workers_and_what_they_started_end_with_a_parent_that_is_killed(tmp_path
     while _of_session(parent.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert _of_session(parent.pid) == []
-    said = (tmp_path / "said").read_text()
-    assert not said or "multiprocessing/spawn.py" in said, "one that was just being started has not met our code"
+    told = (tmp_path / "said").read_text()
+    assert not told or "multiprocessing/spawn.py" in told, "one that was just being started has not met our code"
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:
