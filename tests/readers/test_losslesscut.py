@@ -11,12 +11,11 @@ from hypothesis import strategies as st
 
 from factories import VideoFactory
 from lsvid.annotations.spans import Clip, ContainerSeconds, Record, Span
-from lsvid.annotations.stages import Selection
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.writers.export import Sources, read_clips
+from lsvid.reading import ReadRequest, read_located
 
 PROJECT = """{
   version: 2,
@@ -58,7 +57,7 @@ def test_in_old_projects_no_end_is_the_clips_end(tmp_path: Path, videos: VideoFa
     project = tmp_path / "op1/a.mp4-proj.llc"
     project.write_text("{version: 1, cutSegments: [{end: 1, name: 'A'}, {start: 1, name: 'B'}]}", encoding="utf-8")
     findings = Findings()
-    (found,) = read_clips(Sources([str(project)], ReadOptions()), Selection(), findings, skip_bad=False).clips
+    (found,) = read_located(ReadRequest((str(project),)), findings).located.clips
     located = [(span.label, span.start_frame, span.stop_frame) for span in found.works[0].spans]
     assert located == [(("A",), 0, 25), (("B",), 25, 50)]
     assert not findings.cuts

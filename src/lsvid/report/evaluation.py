@@ -32,16 +32,16 @@ def write_evaluation(
     found: Evaluation,
     folder: str | Path,
     tree: LabelTree | None = None,
+    *,
     inputs: Iterable[str] = (),
     findings: Findings | None = None,
-    *,
     spreadsheet_safe: bool = False,
 ) -> list[str]:
     """Write evaluation.json, evaluation.html, labels.csv, cases.csv and confusion.csv; returns their names.
 
-    tree: the label tree, for the labels' colours. The files appear whole or not at all. Raises SettingsError where
-    `folder`, which may be a prefix in S3, holds files of these names that no evaluation wrote, or one of `inputs` would
-    be overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; what a spreadsheet would run is told in `findings`.
+    folder: also a prefix in S3. tree: the label tree, for the labels' colours. The files appear whole or not at all.
+    Raises SettingsError where `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
+    overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; what a spreadsheet would run is told in `findings`.
     """
     names = found.confusion_names()
     confusion = [
@@ -50,14 +50,14 @@ def write_evaluation(
     ]
     tables = {"labels.csv": found.label_rows(), "cases.csv": found.case_rows(), "confusion.csv": confusion}
     written = [PAGE, *tables, NUMBERS]
-    with whole_folder(folder, NUMBERS, PAGE, inputs) as output:
+    with whole_folder(folder, NUMBERS, PAGE, inputs) as staging:
         for name, table in tables.items():
             rows = [{k: "" if v is None or v != v else v for k, v in row.items()} for row in table]  # noqa: PLR0124 - NaN
-            write_rows(output.folder / name, rows, findings=findings, safe=spreadsheet_safe)
-        write_text(output.folder / PAGE, page(found, tree))
+            write_rows(staging.folder / name, rows, findings=findings, safe=spreadsheet_safe)
+        write_text(staging.folder / PAGE, page(found, tree))
         document = {"version": _VERSION, "lsvid": __version__, "files": written, **found.as_dict()}
-        write_text(output.folder / NUMBERS, as_json(document, indent=1))
-        output.publish(written)
+        write_text(staging.folder / NUMBERS, as_json(document, indent=1))
+        staging.publish(written)
     return written
 
 
