@@ -4,7 +4,7 @@
 
 Trains on every case but the last one, predicts all of them, and writes:
     out/net/           probabilities: a file for each case, a row for each second, and classes.txt
-    out/evaluation/    the numbers of a paper's table for the last case, evaluation.html, and ribbons of truth and prediction
+    out/evaluation/    the numbers of a paper's table for the last case; evaluation.html shows truth over prediction
 """
 
 import sys

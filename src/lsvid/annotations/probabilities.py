@@ -58,7 +58,7 @@ def _exact(name: str, value: object) -> Fraction:
     try:
         return Fraction(str(value))
     except (ValueError, ZeroDivisionError) as error:
-        raise SettingsError(f"{name} {value!r} is not a number", "give seconds, or rows a second: 1, '30000/1001'") from error
+        raise SettingsError(f"{name} {value!r} is not a number", "for example 1, 2.5 or '30000/1001'") from error
 
 
 class Stretch(NamedTuple):
