@@ -56,7 +56,7 @@ CASES: dict[str, list[Marked]] = {
 
 def make(folder: Path) -> tuple[Path, Path]:
     """Clips, and an export in which they are annotated."""
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     for case, clips in CASES.items():
         for number, marked in enumerate(clips, start=1):
             write_clip(folder / "clips" / case / f"clip_{number}.mp4", marked)
