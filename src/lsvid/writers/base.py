@@ -420,8 +420,10 @@ class Export:
         """Write a CSV file with a header; returns `name`."""
         with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
             table = csv.writer(file, lineterminator="\n")
+            quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
             table.writerow(header)
-            table.writerows(rows)
+            for row in rows:  # before Python 3.13, csv quotes no CR, which its readers take for the end of a line
+                (quoted if any("\r" in value for value in row if isinstance(value, str)) else table).writerow(row)
         return name
 
 
