@@ -96,7 +96,7 @@ def test_many_short_runs_take_no_square_of_time() -> None:
 
 
 def test_times_become_exact() -> None:
-    options = ProbabilityOptions(**{"fps": 29.97, "median_s": 2, "min_duration_s": "0.1"})  # type: ignore[arg-type]
+    options = ProbabilityOptions(fps=29.97, median_s=2, min_duration_s="0.1")  # type: ignore[arg-type]
     assert (options.fps, options.median_s, options.min_duration_s) == (
         Fraction(2997, 100),
         Fraction(2),
