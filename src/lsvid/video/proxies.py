@@ -19,6 +19,7 @@ from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
 from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
+from lsvid.video.container import metadata, open_container
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.video.timebase import sample_frames
 from lsvid.workers.processes import Processes, Report, Workers
@@ -393,12 +394,10 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
 
 def _description(path: str) -> dict[str, str]:
     """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
-    import av  # noqa: PLC0415 - as in video
-
     try:
-        with av.open(storage.open_media(path)) as container:
-            comment = container.metadata.get("comment", "")
-    except (av.FFmpegError, OSError):
+        with open_container(storage.open_media(path), path) as container:
+            comment = metadata(container, "comment")
+    except (LsvidError, OSError):
         return {}
     words = dict(word.partition("=")[::2] for word in comment.split())
     return words if "lsvid-proxy" in words else {}
