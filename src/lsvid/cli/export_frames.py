@@ -165,7 +165,8 @@ def _image_request(options: dict[str, Any]) -> Any:
 
 def _picture_options(options: dict[str, Any]) -> Any:
     """The PictureOptions of a format that consists of pictures, None where none is given."""
-    if options["images"] or not (options["quality"] or options["size"] or options["short_side"]):
+    asked = options["quality"] or options["size"] or options["short_side"] or options["image_format"] != "jpg"
+    if options["images"] or not asked or "picture" not in format_of(options["file_format"]).options:
         return None
     return _pictures_as(options)
 
