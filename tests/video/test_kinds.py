@@ -207,10 +207,18 @@ _DIVX = b"\0\0\1\xb2DivX503b1393p"
 """By the last letter a decoder knows that packets hold two pictures."""
 
 
-def test_fields_in_packets_of_their_own_are_one_picture(tmp_path: Path) -> None:
-    clip = write_fields(tmp_path / "fields.ts", 45)
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+def test_fields_in_packets_of_their_own_are_one_picture(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsvid.video.packets._as_decoded", None)  # their headers tell, without decoding everything
+    clip = stream = write_fields(tmp_path / "fields.ts", 45)
+    if suffix != "ts":
+        clip = tmp_path / f"fields.{suffix}"
+        run("-i {stream} -c copy -copyts {clip}", folder=tmp_path, stream=stream, clip=clip)
     info = probe(clip)
-    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0) == [90000 + 3600 * number for number in range(45)]
+    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0)
+    assert info.index.times_s().tolist() == [(25 + number) / 25 for number in range(45)]
     assert numbers(clip, info, read_grey_number) == list(range(2, 45, 3))
     proxy = made_proxy(clip, tmp_path)
     assert numbers(proxy, probe(proxy), read_grey_number) == list(range(2, 45, 3))

@@ -13,10 +13,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-import lsvid.writers.export
 from builders import annotation, export, region, rows, run, task
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.annotations.spans import Span, from_json_line
+from lsvid.files.outputs import sha256
 
 
 def test_every_frame_is_there_in_order_with_its_label(clips: Path, tmp_path: Path) -> None:
@@ -46,10 +46,8 @@ def test_the_manifest_says_what_was_exported_and_from_what(clips: Path, tmp_path
     run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["version"] == 1
-    assert manifest["exports"] == [{"name": str(exported), "sha256": lsvid.writers.export.sha256(exported)}]
-    assert manifest["files"] == [
-        {"name": "frames.csv", "sha256": lsvid.writers.export.sha256(tmp_path / "out/frames.csv")}
-    ]
+    assert manifest["exports"] == [{"name": str(exported), "sha256": sha256(exported)}]
+    assert manifest["files"] == [{"name": "frames.csv", "sha256": sha256(tmp_path / "out/frames.csv")}]
     assert manifest["counts"]["frames"] == 50
     assert manifest["counts"]["rows"] == 50
     first, second, third = manifest["clips"]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lsvid.cli.groups import command
 from lsvid.cli.options import case_options, open_workers, s3_options, scheduler_option
 from lsvid.cli.output import Output, output_options
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lsvid.video.proxies import Proxy
 
 
-@click.command("make-proxies")
+@command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder or s3://BUCKET/PREFIX to write into, as CASE/CLIP.mp4.")  # fmt: skip

@@ -8,6 +8,7 @@ a run that was killed at any moment leaves nothing that the next one does not kn
 A single file is replaced where it is empty or of the same kind; a device, a pipe or an open descriptor is written to.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -242,3 +243,9 @@ def write_text(path: Path, text: str) -> None:
 def as_json(document: Any, indent: int = 2) -> str:  # noqa: ANN401 - whatever JSON takes
     """`document` as JSON, ended by LF."""
     return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

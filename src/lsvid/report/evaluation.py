@@ -28,13 +28,13 @@ _ROW = 22  # pixels
 
 
 def write_evaluation(
-    found: Evaluation, folder: str | Path, tree: LabelTree | None = None, inputs: Iterable[str] = ()
+    found: Evaluation, folder: str | Path, tree: LabelTree | None = None, *, inputs: Iterable[str] = ()
 ) -> list[str]:
     """Write evaluation.json, evaluation.html, labels.csv, cases.csv and confusion.csv; returns their names.
 
-    tree: the label tree, for the labels' colours. The files appear whole or not at all. Raises SettingsError where
-    `folder`, which may be a prefix in S3, holds files of these names that no evaluation wrote, or one of `inputs` would
-    be overwritten.
+    folder: also a prefix in S3. tree: the label tree, for the labels' colours. The files appear whole or not at all.
+    Raises SettingsError where `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
+    overwritten.
     """
     names = found.confusion_names()
     rows = [
@@ -43,13 +43,13 @@ def write_evaluation(
     ]
     tables = {"labels.csv": found.label_rows(), "cases.csv": found.case_rows(), "confusion.csv": rows}
     written = [PAGE, *tables, NUMBERS]
-    with whole_folder(folder, NUMBERS, PAGE, inputs) as output:
+    with whole_folder(folder, NUMBERS, PAGE, inputs) as staging:
         for name, table in tables.items():
-            _write_csv(output.folder / name, table)
-        write_text(output.folder / PAGE, page(found, tree))
+            _write_csv(staging.folder / name, table)
+        write_text(staging.folder / PAGE, page(found, tree))
         document = {"version": _VERSION, "lsvid": __version__, "files": written, **found.as_dict()}
-        write_text(output.folder / NUMBERS, as_json(document, indent=1))
-        output.publish(written)
+        write_text(staging.folder / NUMBERS, as_json(document, indent=1))
+        staging.publish(written)
     return written
 
 

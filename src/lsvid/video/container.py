@@ -111,9 +111,8 @@ def film_of(container: "InputContainer", media: str | S3File, path: str) -> tupl
     """
     found = films(container)
     if not found:
-        raise ClipError(
-            f"{path} holds no video stream that can be decoded", "leave it out, or name the video files themselves"
-        )
+        why = " that can be decoded" if container.streams.video else ", only sound" if container.streams.audio else ""
+        raise ClipError(f"{path} holds no video stream{why}", "leave it out, or name the video files themselves")
     if len(found) == 1:
         return found[0].index, 1
     counts = {stream.index: stream.frames for stream in found}
