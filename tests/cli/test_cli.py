@@ -126,13 +126,17 @@ def test_an_interrupt_says_how_to_go_on(command: dict[str, BaseException]) -> No
     assert "hint: run the same command again: it goes on where it stopped" in result.stderr
 
 
-def test_a_fault_of_ours_keeps_its_traceback(
+def test_a_fault_of_ours_is_called_that_and_has_its_traceback_on_request(
     command: dict[str, BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     command["error"] = ZeroDivisionError("ours")
+    result = CliRunner().invoke(cli, ["config", "--json"])
+    assert result.exit_code == 1
+    assert "error: ZeroDivisionError: ours: this is a fault of lsvid, not yours\n" in result.stderr
+    assert "export LSVID_DEBUG=1" in json.loads(result.stdout)["hint"]
+    monkeypatch.setenv("LSVID_DEBUG", "1")
     assert isinstance(CliRunner().invoke(cli, ["config"]).exception, ZeroDivisionError)
     command["error"] = ServerError("theirs")
-    monkeypatch.setenv("LSVID_DEBUG", "1")
     assert isinstance(CliRunner().invoke(cli, ["config"]).exception, ServerError)
 
 

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from lsvid.errors import LabelFileError
+from lsvid.files.inputs import open_input
 from lsvid.files.texts import TextError, decode
 from lsvid.labels.lines import nodes_of_lines
 from lsvid.labels.nodes import Faults, Node
@@ -46,6 +47,9 @@ _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F)
 """Characters that nobody sees and that tell nothing of a name: soft hyphens, zero-width blanks, marks of direction.
 (The joiners U+200C and U+200D do: in Persian, and in emoji.)"""
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+"""Halves of characters: JSON can write them by themselves; no file and no page can hold them."""
+
 _TEXT_HINT = "one label a line; '--' in front for each level down; a line that begins with '#' is a comment"
 _TREE_HINT = "a list of labels, each a name or a mapping: {name: Suturing, children: [Knot, Running], hotkey: s}"
 
@@ -56,16 +60,15 @@ def read_labels(path: str | Path) -> LabelTree:
     Raises LabelFileError with all its faults.
     """
     path = Path(path)
-    if path.is_fifo() and path.parts[:2] != ("/", "dev"):  # nobody may ever write into it (a shell's <(…) is in /dev)
-        raise LabelFileError(f"{path} is a pipe", "give the path of a label file")
     try:
-        data = path.read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except FileNotFoundError as error:
         raise LabelFileError(f"{path}: there is no such file", "give the path of a label file") from error
     except IsADirectoryError as error:
         raise LabelFileError(f"{path} is a folder", "give the path of one label file") from error
     except OSError as error:
-        raise LabelFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise LabelFileError(f"{path} cannot be read: {error.strerror or error}") from error
     return parse_labels_text(_decode(data, str(path)), str(path))
 
 
@@ -126,6 +129,8 @@ def _load_json(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         raise LabelFileError(f"{name}:{error.lineno}: not valid JSON: {error.msg}", _TREE_HINT) from error
     except RecursionError as error:
         raise LabelFileError(f"{name}: nested too deeply", _TREE_HINT) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise LabelFileError(f"{name}: not valid JSON: {error}", _TREE_HINT) from error
 
 
 def _load_yaml(text: str, name: str) -> Any:  # noqa: ANN401 - a document
@@ -217,8 +222,10 @@ class _DocumentReader:
 
     def _text(self, node: Node, value: Any, what: str) -> str | None:  # noqa: ANN401 - a document
         if isinstance(value, str):
-            return value
-        if value is None:
+            if value.isprintable() or not _SURROGATES.search(value):
+                return value
+            self.faults.add(node, f"{what} has half a character in it (a lone surrogate): {value!a}")
+        elif value is None:
             quotes = ' (a "#" outside quotes begins a comment)' if what == "color" else ""
             self.faults.add(node, f"{what} is empty{quotes}")
         elif isinstance(value, dict | list):

@@ -5,13 +5,16 @@ A picture is told by its PTS, never by counting or by a player's seeking. Decodi
 cannot be made from it whole are missing: what a decoder shows in their place is made up from their neighbours.
 """
 
+import gc
 import math
 import operator
+import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -80,6 +83,17 @@ def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> boo
     return int(last - first) <= _NEAR
 
 
+@cache
+def _survive_forks() -> None:
+    """Keep forked processes from freeing decoders of their parent: they would wait for ever for its threads.
+
+    A clip that was closed may still be part of a cycle of objects, such as an exception and its frames, and is freed
+    when the garbage collector comes by; in a forked process it no longer looks at what came from the parent.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=gc.freeze)
+
+
 class DamageError(Exception):
     """Damage was met where pictures were to be sound; not for users."""
 
@@ -97,6 +111,8 @@ class Decoder:
         self._av = av
         self._container = open_container(storage.open_media(self._path), self._path)
         self._stream = only(self._container, self._info.stream)
+        if self._threads > 1:
+            _survive_forks()
         self._stream.codec_context.thread_count = self._threads
         self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._packets = self._container.demux(self._stream)
