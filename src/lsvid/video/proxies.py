@@ -22,7 +22,7 @@ from lsvid.video.clips import ClipFile
 from lsvid.video.container import metadata, open_container
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.video.timebase import sample_frames
-from lsvid.workers.processes import Processes, Report, Workers
+from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 THREADS = 8
 """Of the encoder (libx264, preset veryfast), on however many cores: what it writes depends on the number.
@@ -305,7 +305,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
