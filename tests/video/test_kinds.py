@@ -337,3 +337,13 @@ def test_a_title_in_another_encoding_is_no_error(source: Path, tmp_path: Path) -
     run("-i {source} -c copy -metadata title=QQQQQQQQ {clip}", folder=tmp_path, source=source, clip=clip)
     clip.write_bytes(clip.read_bytes().replace(b"QQQQQQQQ", "Größe".encode("latin-1") + b"\xfe\xff\xfe"))
     assert probe(clip).index.n_frames == N
+
+
+def test_a_date_in_another_encoding_is_no_error(source: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    date = "-metadata com.apple.quicktime.creationdate=QQQQQQQQ -movflags use_metadata_tags"
+    run(f"-i {{source}} -c copy {date} {{clip}}", folder=tmp_path, source=source, clip=clip)
+    clip.write_bytes(clip.read_bytes().replace(b"QQQQQQQQ", b"M\xe4rz 202"))
+    first, remembered = probe(clip), probe(clip)
+    assert (first.recorded_at or "").encode() == "M\N{REPLACEMENT CHARACTER}rz 202".encode()
+    assert remembered.recorded_at == first.recorded_at

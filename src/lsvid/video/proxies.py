@@ -19,9 +19,10 @@ from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
 from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
+from lsvid.video.container import metadata, open_container
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.video.timebase import sample_frames
-from lsvid.workers.processes import Processes, Report, Workers
+from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 THREADS = 8
 """Of the encoder (libx264, preset veryfast), on however many cores: what it writes depends on the number.
@@ -295,7 +296,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
@@ -393,12 +394,10 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
 
 def _description(path: str) -> dict[str, str]:
     """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
-    import av  # noqa: PLC0415 - as in video
-
     try:
-        with av.open(storage.open_media(path)) as container:
-            comment = container.metadata.get("comment", "")
-    except (av.FFmpegError, OSError):
+        with open_container(storage.open_media(path), path) as container:
+            comment = metadata(container, "comment")
+    except (LsvidError, OSError):
         return {}
     words = dict(word.partition("=")[::2] for word in comment.split())
     return words if "lsvid-proxy" in words else {}
