@@ -4,10 +4,12 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
 from matplotlib.figure import Figure
@@ -450,3 +452,21 @@ def test_a_timeline_s_bars_are_one_collection() -> None:
     (axes,) = figure.axes
     assert sorted(len(one.get_paths()) for one in axes.collections) == [39, 2000]  # ends of clips; bars at two places
     assert len(axes.lines) == 1
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_a_third_decided(tmp_path: Path) -> None:
+    """Before: how far two were apart; after: how far each is from what was decided."""
+    marked: dict[str, Marked] = {"anna": [(CUT, 0, 100)], "ben": [(CUT, 0, 150)], "cleo": [(CUT, 0, 125)]}
+    (clip,) = annotated_case([(250, marked)], predictions=["anna", "ben"])
+    (cleo,) = (work for work in clip.works if work.annotator == "cleo")
+    true = replace(cleo, annotation=msgspec.structs.replace(cleo.annotation, ground_truth=True))
+    decided = replace(clip, works=(*(work for work in clip.works if work is not cleo), true))
+    write(tmp_path / "out", [decided])
+    document = json.loads((tmp_path / "out" / "agreement.json").read_text())
+    assert document["decisions"] == [
+        {"case": "case01", "clip": "001", "decided_by": "cleo", "before_s": 2.0, "after_s": {"anna": 1.0, "ben": 1.0}}
+    ]
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert "Decided by a third" in html
+    assert "anna 1.00 s, ben 1.00 s" in html
