@@ -357,6 +357,25 @@ def test_the_first_video_is_the_clip_and_others_are_told(tmp_path: Path) -> None
     assert "links 2 videos: its labels are those of the first, a.mp4" in findings.warnings[0][0]
 
 
+@pytest.mark.parametrize(
+    ("media", "clip_id", "found"),
+    [
+        ('MEDIA_URL="file:///D:/op7/clip%201.mp4"', "op7/clip 1", "/D:/op7/clip 1.mp4"),
+        ('MEDIA_URL="" RELATIVE_MEDIA_URL="./clip_1.mp4"', "op1/clip_1", "FOLDER/op1/clip_1.mp4"),
+        ('RELATIVE_MEDIA_URL="../op2/clip_1.mp4"', "op2/clip_1", "FOLDER/op1/../op2/clip_1.mp4"),
+        ('MEDIA_URL="clip_1.mp4"', "op1/clip_1", "FOLDER/op1/clip_1.mp4"),
+        ("", "op1/a", "FOLDER/op1/a"),
+    ],
+)
+def test_which_clip_it_is(tmp_path: Path, media: str, clip_id: str, found: str) -> None:
+    (tmp_path / "op1").mkdir()
+    file = tmp_path / "op1" / "a.eaf"
+    linked = f"<MEDIA_DESCRIPTOR {media}/>" if media else "<PROPERTY/>"
+    file.write_text(eaf(SLOTS, PHASE, media=linked), encoding="utf-8")
+    (clip,) = [r for r in read_export(str(file), ReadOptions(), Findings()) if isinstance(r, Clip)]
+    assert (clip.clip_id, clip.media) == (clip_id, found.replace("FOLDER", str(tmp_path)))
+
+
 @pytest.mark.parametrize("value", ["abc", "1.5", "", "9" * 5000, "0x10"])
 def test_times_that_are_no_whole_milliseconds_are_told(tmp_path: Path, value: str) -> None:
     _, findings = spans_of(tmp_path, eaf(SLOTS | {"s4": value}, PHASE))
