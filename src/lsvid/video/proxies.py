@@ -104,7 +104,7 @@ def make_proxies(
     `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
     earlier run made; ServerError; and DataError where the disk is full.
     """
-    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
+    inside = [clip.path for clip in clips if storage.lies_in(clip.path, folder)]
     if inside:
         raise SettingsError(
             f"{inside[0]} lies in {folder}, where proxies are to be written",
@@ -151,15 +151,6 @@ def proxy_paths(folder: str, clips: Sequence[ClipFile]) -> list[str]:
     """Where each clip's proxy lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
     output = folder_at(folder)
     return [output.where(name) for name in proxy_names(clips)]
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
-    if storage.is_s3(path) != storage.is_s3(folder):
-        return False
-    if storage.is_s3(path):
-        return storage.folder_uri(path).startswith(storage.folder_uri(folder))
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
