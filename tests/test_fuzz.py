@@ -302,6 +302,7 @@ READERS: dict[str, tuple[Callable[[Work], Path], Callable[[Path, Work, Path], Re
     "ELAN": (written("elan", "*.eaf"), READ, [in_xml, in_xml, in_bytes]),
     "MS-TCN": (written("mstcn", "level_1/groundTruth/*.txt"), READ, [in_cells, in_bytes]),
     "Cholec80": (written("cholec80", "level_1/phase_annotations/*.txt"), READ, [in_cells, in_cells, in_bytes]),
+    "BORIS": (written("boris", "*.boris"), READ, [in_json, in_json, in_bytes]),
     "labels, text": (label_file(".txt"), config, [in_cells, in_bytes]),
     "labels, YAML": (label_file(".yaml"), config, [in_cells, in_bytes]),
     "labels, JSON": (label_file(".json"), config, [in_json, in_bytes]),

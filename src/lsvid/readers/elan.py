@@ -99,7 +99,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         case = known.get("lsvid.case") if options.rule is None else None
         case = case or options.case_of(media if "/" in media else str(path.absolute()))
     except ClipError as error:
-        findings.fault(str(path), error.message)
+        findings.fault(str(path), error.message, error.hint)
         return
     yield Clip(case=case, clip=clip, media=media or clip)
     tiers = _linked(_tiers(root), path, findings)
