@@ -82,11 +82,11 @@ def plain_loop_script(export: str, target: str) -> None:
 
 def frames() -> None:
     from lsvid.annotations.frames import TableOptions
-    from lsvid.annotations.stages import AnnotatedClip, Selection, label_order
+    from lsvid.annotations.stages import AnnotatedClip, label_order
     from lsvid.findings import Findings
+    from lsvid.reading import ReadRequest, read_located
     from lsvid.writers import parquet
     from lsvid.writers.base import Export
-    from lsvid.writers.export import Sources, read_clips
 
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -94,11 +94,11 @@ def frames() -> None:
         tasks = make_case(work, cases=1)
         export = work / "export.json"
         export.write_text(json.dumps(tasks))
-        sources = Sources([str(export)], roots=[str(work / "clips")])
+        request = ReadRequest((str(export),), roots=(str(work / "clips"),))
         findings = Findings()
 
         def read() -> tuple[list[AnnotatedClip], TableOptions]:
-            clips = list(read_clips(sources, Selection(), findings, skip_bad=False).clips)
+            clips = list(read_located(request, findings).located.clips)
             return clips, TableOptions(label_order(clips, None))
 
         clips, options = read()

@@ -1,4 +1,4 @@
-"""Annotated clips without files, as `read_clips` gives them, made from a line for each annotator and clip."""
+"""Annotated clips without files, as `read_located` gives them, made from a line for each annotator and clip."""
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction

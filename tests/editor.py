@@ -46,7 +46,7 @@ window.lsvid = {
   },
   // The number in the picture on the editor's canvas, which is what the annotator sees.
   shown: () => {
-    const player = lsvid.video.index().ref.current, canvas = document.querySelector('.lsf-video-canvas canvas');
+    const player = lsvid.video().ref.current, canvas = document.querySelector('.lsf-video-canvas canvas');
     const zoom = player.zoom, size = player.videoDimensions;
     return lsvid.number(canvas.getContext('2d', {willReadFrequently: true}),
       (canvas.width - size.width * zoom) / 2, (canvas.height - size.height * zoom) / 2, zoom);
@@ -87,7 +87,7 @@ window.lsvid = {
     throw new Error(`the canvas shows picture ${lsvid.shown()} where the video holds ${lsvid.held()}`);
   },
   showNumber: number => {
-    const video = lsvid.video.index();
+    const video = lsvid.video();
     return lsvid.show(() => video.setFrame(number), () => video.setFrame(number > 5 ? number - 5 : number + 5));
   },
   showTime: time => {
@@ -132,7 +132,7 @@ class Editor:
         self.page.wait_for_function("() => window.Htx?.annotationStore?.selected?.names.get('video')?.ref.current")
         self.page.evaluate(_SCRIPT)
         # Only once the video has loaded: never on a wrong codec or address.
-        self.page.wait_for_function("() => lsvid.video.index().length > 1")
+        self.page.wait_for_function("() => lsvid.video().length > 1")
         self.page.evaluate("() => lsvid.settled()")
         # Late controls shift the strips down: a drag begun before that lands in the wrong place.
         self.page.evaluate(
@@ -149,12 +149,12 @@ class Editor:
     @property
     def length(self) -> int:
         """The last number on the editor's timeline."""
-        return int(self.page.evaluate("() => lsvid.video.index().length"))
+        return int(self.page.evaluate("() => lsvid.video().length"))
 
     @property
     def rate(self) -> float:
         """The frame rate that the editor computes with."""
-        return float(self.page.evaluate("() => lsvid.video.index().framerate"))
+        return float(self.page.evaluate("() => lsvid.video().framerate"))
 
     def result(self) -> list[dict[str, Any]]:
         """The annotation as the editor would submit it now."""

@@ -16,11 +16,12 @@ from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span,
 from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Work, gather, label_order, locate
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path, split_path
+from lsvid.progress import unheard
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import FrameIndex
-from lsvid.writers.export import Sources, export_frames
+from lsvid.writers.export import WriteOptions, WriteRequest, write
 from lsvid.writers.formats import FormatOptions
 
 Labelled = tuple[str, int, int]
@@ -109,22 +110,15 @@ def export(
     background: str | None = None,
     **options: Any,
 ) -> tuple[dict[str, Any], Findings]:
-    """(manifest, findings) of writing `clips` into `folder`; `options`: of FormatOptions, or of export_frames."""
+    """(manifest, findings) of writing `clips` into `folder`; `options`: of FormatOptions, or of WriteOptions."""
     findings = Findings()
     names = {each.name for each in fields(FormatOptions)} & options.keys()
     asked = FormatOptions(**{name: options.pop(name) for name in names})
-    table = TableOptions(list(labels) or label_order(clips, None), sample_fps=sample_fps, background=background)
-    manifest = export_frames(
-        Stage(tuple(clips)),
-        folder,
-        Sources([]),
-        table,
-        findings,
-        file_format=file_format,
-        format_options=asked,
-        **options,
-    )
-    return manifest, findings
+    on_clip = options.pop("on_clip", unheard)
+    options |= {"format": file_format, "sample_fps": sample_fps, "background": background, "of_format": asked}
+    paths = list(labels) or label_order(clips, None)
+    request = WriteRequest(Stage(tuple(clips)), paths, WriteOptions(**options))
+    return write(request, folder, findings, on_clip=on_clip).manifest, findings
 
 
 def frame_table(clips: list[AnnotatedClip], labels: Sequence[tuple[str, ...]] = ()) -> pl.DataFrame:

@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from factories import VideoFactory
-from lsvid.annotations.stages import Selection
 from lsvid.findings import Findings
-from lsvid.writers.export import Sources, read_clips
+from lsvid.reading import ReadRequest, read_located
 
 EXPORTS = Path(__file__).parent / "data" / "exports"
 
@@ -37,8 +36,8 @@ def test_every_export_has_its_frames() -> None:
 def test_the_frames_of_an_export(name: str, videos: VideoFactory, tmp_path: Path) -> None:
     videos.make(tmp_path / "clips" / "v25.mp4", n_frames=500)
     findings = Findings()
-    sources = Sources([str(EXPORTS / name)], roots=[str(tmp_path)])
-    (clip,) = read_clips(sources, Selection(), findings, skip_bad=False).clips
+    request = ReadRequest((str(EXPORTS / name),), roots=(str(tmp_path),))
+    (clip,) = read_located(request, findings).located.clips
     (work,) = clip.works
     assert [(" / ".join(s.label), s.start_frame, s.stop_frame) for s in work.spans] == EXPECTED[name]
     assert not findings.left_out

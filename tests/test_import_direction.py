@@ -6,8 +6,8 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "redaction", "errors", "findings", "files", "workers", "labels", "video", "annotations", "labeling", "readers",
-    "writers", "analysis", "training", "report", "label_studio", "cli", "__main__",
+    "redaction", "errors", "findings", "progress", "files", "workers", "labels", "video", "annotations", "labeling",
+    "readers", "writers", "analysis", "training", "report", "label_studio", "reading", "dataset", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

@@ -5,6 +5,7 @@ Nothing is dropped silently: what a reader or an exporter cannot use ends up her
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from lsvid.redaction import redacted
@@ -48,6 +49,18 @@ class Findings:
     def left_out_counts(self) -> dict[str, int]:
         """How many were left out, by reason."""
         return dict(Counter(reason for _, reason in self.left_out))
+
+    def copy(self) -> "Findings":
+        """The same findings, to which others can be added."""
+        return deepcopy(self)
+
+    def summary(self) -> str:
+        """Warnings, and what was left out or cut, in a few lines; empty where there is nothing."""
+        lines = [text for text, _ in self.warnings]
+        lines += [f"left out {count} {reason}" for reason, count in self.left_out_counts().items()]
+        if self.cuts:
+            lines.append(f"cut {len(self.cuts)} spans that reached past their clip")
+        return "\n".join(lines)
 
 
 def some(items: Sequence[str], shown: int = 3, separator: str = ", ") -> str:

@@ -95,6 +95,17 @@ def test_many_short_runs_take_no_square_of_time() -> None:
     assert min(one.stop - one.start for one in found) >= 50
 
 
+def test_times_become_exact() -> None:
+    options = ProbabilityOptions(fps=29.97, median_s=2, min_duration_s="0.1")  # type: ignore[arg-type]
+    assert (options.fps, options.median_s, options.min_duration_s) == (
+        Fraction(2997, 100),
+        Fraction(2),
+        Fraction(1, 10),
+    )
+    with pytest.raises(SettingsError, match="is not a number"):
+        ProbabilityOptions(fps="fast")  # type: ignore[arg-type]
+
+
 def test_certainty() -> None:
     values = np.array([[0.9, 0.1], [0.5, 0.5]])
     assert certainty(values, ProbabilityOptions()) == pytest.approx(0.7)

@@ -1,11 +1,16 @@
 """What is said about clips that are hard to annotate."""
 
+import re
+import shlex
 from dataclasses import replace
 from fractions import Fraction
 
+import click
 import numpy as np
 import pytest
 
+from lsvid.cli import cli
+from lsvid.cli.output import Output
 from lsvid.findings import Findings
 from lsvid.label_studio.advice import ProbedClip, advise, plays_in_browsers, proxy_command
 from lsvid.labeling.config import Timeline
@@ -84,12 +89,15 @@ def test_over_a_gigabyte_gives_the_command_for_a_copy() -> None:
     )
     assert hint == (
         "give annotators small copies with the same frames: lsvid make-proxies /clips/op1 -o PROXIES, then lsvid "
-        "import-clips /clips/op1 --proxies PROXIES"
+        "import-clips /clips/op1 --project PROJECT --proxies PROXIES"
     )
 
 
 def test_the_command_names_a_prefix_in_s3_as_it_is() -> None:
-    expected = "lsvid make-proxies 's3://b/op 1' -o PROXIES, then lsvid import-clips 's3://b/op 1' --proxies PROXIES"
+    expected = (
+        "lsvid make-proxies 's3://b/op 1' -o PROXIES, then lsvid import-clips 's3://b/op 1' --project PROJECT "
+        "--proxies PROXIES"
+    )
     assert proxy_command("s3://b/op 1/a.mp4") == expected
 
 
@@ -138,3 +146,16 @@ def test_long_clips_on_a_timeline_of_frames(timeline: Timeline, warned: bool) ->
             "for spans of minutes use the zoomable strip, while nothing is annotated: lsvid setup-project LABELS "
             "--timeline waveform"
         )
+
+
+def test_lsvid_takes_the_commands_that_hints_print() -> None:
+    long = FrameIndex(np.arange(25 * 600, dtype=np.int64), Fraction(1, 25), 1, Fraction(600))
+    found = advice(info(codec="hevc", size=2_000_000_000, index=long), timeline="frames")
+    commands = [command for _, hint in found for command in re.findall(r"lsvid ([a-z-]+ .*?)(?=,|$)", hint)]
+    assert {command.split()[0] for command in commands} == {"make-proxies", "import-clips", "setup-project"}
+    for command in commands:
+        name, *arguments = shlex.split(command)
+        context = click.Context(cli, obj=Output())
+        known = cli.get_command(context, name)
+        assert known is not None
+        assert not known.make_context(name, arguments, parent=context).args

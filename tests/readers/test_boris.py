@@ -32,7 +32,7 @@ def spans(path: Path, **options: Any) -> list[tuple[str, str, float, float]]:
     return sorted(
         (r.clip_id, " / ".join(r.label), r.basis.start, r.basis.end)
         for r in records
-        if isinstance(r, Span) and isinstance(r.basis, ContainerSeconds)
+        if isinstance(r, Span) and isinstance(r.basis, ContainerSeconds) and r.basis.end is not None
     )
 
 

@@ -57,8 +57,9 @@ LINE = json.dumps(task(region()), ensure_ascii=False)
     [
         TEXT.encode(), TEXT.encode("utf-8-sig"), TEXT.encode("utf-16"), TEXT.encode("utf-16-le"),
         TEXT.encode("utf-16-be"), LINE.encode("utf-16"), json.dumps(task(region()), indent=1).encode(),
-        b"\n\n \r\n" + LINE.encode() + b"\r\n\r\n", b"\r" + LINE.encode() + b"\r", gzip.compress(TEXT.encode()),
-        gzip.compress(LINE.encode("utf-16")),
+        b"\n\n \r\n" + LINE.encode() + b"\r\n\r\n", b"\r" + LINE.encode() + b"\r",
+        gzip.compress(TEXT.encode(), mtime=0),
+        gzip.compress(LINE.encode("utf-16"), mtime=0),
     ],
     ids=lambda content: content[:6].hex(),
 )  # fmt: skip
@@ -99,7 +100,7 @@ def test_an_export_too_large_for_memory_is_mapped(tmp_path: Path, monkeypatch: p
         (tmp_path / name).write_text(content)
         assert spans(tmp_path / name)[0] == SPANS[0]
         packed = tmp_path / f"{name}.gz"
-        packed.write_bytes(gzip.compress(content.encode()))
+        packed.write_bytes(gzip.compress(content.encode(), mtime=0))
         assert spans(packed)[0] == SPANS[0]
 
 

@@ -10,13 +10,12 @@ from hypothesis import given, settings
 from exports import LABELS, Labelled, clip, export, index, placed, read_back, tilings
 from factories import VideoFactory
 from lsvid.annotations.spans import Clip, Frames, Span
-from lsvid.annotations.stages import Selection
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
 from lsvid.labels.files import parse_labels_text
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.writers.export import Sources, read_clips
+from lsvid.reading import ReadRequest, read_located
 
 
 def runs(spans: list[Labelled]) -> set[Labelled]:
@@ -61,8 +60,8 @@ def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFa
     videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=25)
     tree = parse_labels_text("Dissection\n--Blunt dissection\n", "labels.txt")
     findings = Findings()
-    sources = Sources([str(folder)], ReadOptions(tree=tree), [str(tmp_path / "clips")])
-    (found,) = read_clips(sources, Selection(), findings, skip_bad=False).clips
+    request = ReadRequest((str(folder),), roots=(str(tmp_path / "clips"),), labels=tree)
+    (found,) = read_located(request, findings).located.clips
     assert found.path == str(tmp_path / "clips/rgb-01-1.mp4")
     (span,) = found.works[0].spans
     assert (found.id, span.label) == ("rgb-01-1/rgb-01-1", ("Dissection", "Blunt dissection"))
@@ -79,16 +78,16 @@ def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFa
     ],
 )
 def test_another_number_of_frames_is_told(tmp_path: Path, videos: VideoFactory, n_frames: int, told: str) -> None:
-    sources = Sources([str(somebody_elses(tmp_path / "gtea"))], ReadOptions(), [str(tmp_path / "clips")])
+    request = ReadRequest((str(somebody_elses(tmp_path / "gtea")),), roots=(str(tmp_path / "clips"),))
     videos.make(tmp_path / "clips/rgb-01-1.mp4", n_frames=n_frames)
     findings = Findings()
     if n_frames == 33:
-        read_clips(sources, Selection(), findings, skip_bad=False)
+        read_located(request, findings)
         assert told in findings.warnings[0][0]
         assert "the last 8 have no label" in findings.warnings[0][0]
         return
     with pytest.raises(ExportError, match=told):
-        read_clips(sources, Selection(), findings, skip_bad=False)
+        read_located(request, findings)
 
 
 def spans_of(path: Path, options: ReadOptions | None = None) -> list[tuple[str, object]]:

@@ -16,8 +16,8 @@ from lsvid.errors import ExportError
 from lsvid.findings import Findings
 from lsvid.labels.files import parse_labels_text
 from lsvid.readers.documents import ReadOptions
+from lsvid.reading import ReadRequest, read_located
 from lsvid.video.timebase import sample_frames
-from lsvid.writers.export import Sources, read_clips
 
 CLASSES = ["background", "Cut", "Tie"]
 TREE = parse_labels_text("Cut\nTie\n--Knot\n", "labels.txt")
@@ -49,10 +49,13 @@ def folder(tmp_path: Path, **cases: np.ndarray[Any, Any]) -> Path:
 
 
 def read(path: Path, clips: Path, findings: Findings | None = None, **options: Any) -> Stage[AnnotatedClip]:
+    tree = options.pop("tree", None)
     chosen = ProbabilityOptions(**({"fps": Fraction(1)} | options))
-    sources = Sources([str(path)], ReadOptions(probabilities=chosen, tree=options.pop("tree", None)), [str(clips)])
     selection = Selection(statuses=frozenset({Status.PREDICTION}))
-    return read_clips(sources, selection, findings or Findings(), skip_bad=False)
+    request = ReadRequest(
+        (str(path),), roots=(str(clips),), labels=tree, options=ReadOptions(probabilities=chosen), selection=selection
+    )
+    return read_located(request, findings or Findings()).located
 
 
 def spans(located: Stage[AnnotatedClip]) -> list[tuple[str, str, int, int]]:
@@ -139,10 +142,7 @@ def test_a_class_that_no_label_has(tmp_path: Path, clips: Path) -> None:
     path = folder(tmp_path, op2=one_hot(1, 2))
     (path / "classes.txt").write_text("background\nKnot\nSew\n")
     with pytest.raises(ExportError, match="class 'Sew' is no label"):
-        read_clips(
-            Sources([str(path)], ReadOptions(probabilities=ProbabilityOptions(Fraction(1)), tree=TREE), [str(clips)]),
-            Selection(statuses=frozenset({Status.PREDICTION})), Findings(), skip_bad=False,
-        )  # fmt: skip
+        read(path, clips, tree=TREE)
 
 
 def test_the_rate_and_the_clips_must_be_known(tmp_path: Path, clips: Path) -> None:
@@ -150,7 +150,7 @@ def test_the_rate_and_the_clips_must_be_known(tmp_path: Path, clips: Path) -> No
     with pytest.raises(ExportError, match="how many rows a second"):
         read(path, clips, fps=None)
     with pytest.raises(ExportError, match="which clips these are made of is not known"):
-        read_clips(Sources([str(path)]), Selection(), Findings(), skip_bad=False)
+        read_located(ReadRequest((str(path),)), Findings())
 
 
 def test_numbered_classes(tmp_path: Path, clips: Path) -> None:

@@ -421,7 +421,7 @@ def test_example_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_dataset_of_no_database() -> None:
     result = run("export-spans", DATA / "first_pass.jsonl", "--dataset", "x")
     assert result.exit_code == 2
-    assert "--dataset is for a Prodigy database, and none of the exports is one" in result.stderr
+    assert "a dataset is for a Prodigy database, and none of the exports is one" in result.stderr
 
 
 # --- Labels -----------------------------------------------------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_bad_rename(tmp_path: Path) -> None:
         "error: --rename 'LABEL_A' is neither OLD=NEW nor a file\n"
         "hint: write --rename 'old label=new label', or name a CSV file of two columns\n"
     )
-    (tmp_path / "renames.csv").write_text("A;B\n")
+    (tmp_path / "renames.csv").write_text("A\n")
     result = run("export-spans", DATA / "first_pass.jsonl", "--rename", tmp_path / "renames.csv")
     assert result.stderr == (
         f"error: {tmp_path}/renames.csv:1: not two columns\nhint: each line: old label, new label\n"

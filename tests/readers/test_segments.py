@@ -12,12 +12,11 @@ from hypothesis import strategies as st
 from exports import Labelled, clip, export, index, overlapping, placed, read_back
 from factories import VideoFactory
 from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Frames, Span
-from lsvid.annotations.stages import Selection
 from lsvid.errors import ExportError
 from lsvid.findings import Findings
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
-from lsvid.writers.export import Sources, read_clips
+from lsvid.reading import ReadRequest, read_located
 
 
 @settings(max_examples=25, deadline=None)
@@ -162,8 +161,8 @@ def test_a_bare_name_takes_its_case_from_where_the_clip_is(tmp_path: Path, video
     videos.make(tmp_path / "clips/op7/clip_1.mp4", n_frames=50)
     file = tmp_path / "mine.csv"
     file.write_text("clip,label,start_s,end_s\nclip_1,A,0,1\nclip_1.mp4,A,1,2\n", encoding="utf-8")
-    sources = Sources([str(file)], ReadOptions(), [str(tmp_path / "clips")])
-    (found,) = read_clips(sources, Selection(), Findings(), skip_bad=False).clips
+    request = ReadRequest((str(file),), roots=(str(tmp_path / "clips"),))
+    (found,) = read_located(request, Findings()).located.clips
     assert found.id == "op7/clip_1"
     assert len(found.works[0].spans) == 2
 

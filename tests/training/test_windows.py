@@ -297,7 +297,7 @@ def test_windows_of_clips_in_s3(videos: VideoFactory, bucket: Bucket) -> None:
         ({"labels": "none"}, "choose from multi, single"),
         ({"frames": 0}, "frames 0"),
         ({"stride": 0}, "stride 0"),
-        ({"fps": 0}, "fps: 0 is not a rate"),
+        ({"fps": 0}, "is not a rate"),
         ({"fps": "fast"}, "'fast' is not a rate"),
         ({"level": 0}, "level 0"),
         ({"level": 3}, "no label reaches level 3"),

@@ -1,5 +1,8 @@
 """Pictures as arrays: exactly those asked for, in the order asked for; nothing is made up."""
 
+import gc
+import multiprocessing
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -115,6 +118,32 @@ def test_a_picture_is_given_before_its_whole_segment_is_decoded(videos: VideoFac
         next(asked)
         assert len(reader._decoder._order) < 20
         reader.close()
+
+
+def _collect_garbage() -> None:
+    gc.collect()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no fork there")
+def test_a_forked_process_does_not_wait_for_decoders_of_its_parent(videos: VideoFactory) -> None:
+    clip = videos.make()
+    context = multiprocessing.get_context("fork")
+    gc.disable()
+    try:
+        reader = Reader(str(clip), probe(clip), threads=2)
+        next(reader.pictures([30]))
+        reader.close()
+        cycle: list[Any] = [reader]  # such as an exception and its frames make
+        cycle.append(cycle)
+        del reader, cycle  # garbage now, with the threads of its decoder
+        process = context.Process(target=_collect_garbage)
+        process.start()
+    finally:
+        gc.enable()
+    process.join(timeout=30)
+    if process.exitcode is None:
+        process.kill()
+    assert process.exitcode == 0
 
 
 # --- Damage -----------------------------------------------------------------------------------------------------------

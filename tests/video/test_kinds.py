@@ -207,10 +207,18 @@ _DIVX = b"\0\0\1\xb2DivX503b1393p"
 """By the last letter a decoder knows that packets hold two pictures."""
 
 
-def test_fields_in_packets_of_their_own_are_one_picture(tmp_path: Path) -> None:
-    clip = write_fields(tmp_path / "fields.ts", 45)
+@pytest.mark.parametrize("suffix", ["ts", "mp4", "mkv"])
+def test_fields_in_packets_of_their_own_are_one_picture(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lsvid.video.packets._as_decoded", None)  # their headers tell, without decoding everything
+    clip = stream = write_fields(tmp_path / "fields.ts", 45)
+    if suffix != "ts":
+        clip = tmp_path / f"fields.{suffix}"
+        run("-i {stream} -c copy -copyts {clip}", folder=tmp_path, stream=stream, clip=clip)
     info = probe(clip)
-    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0) == [90000 + 3600 * number for number in range(45)]
+    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0)
+    assert info.index.times_s().tolist() == [(25 + number) / 25 for number in range(45)]
     assert numbers(clip, info, read_grey_number) == list(range(2, 45, 3))
     proxy = made_proxy(clip, tmp_path)
     assert numbers(proxy, probe(proxy), read_grey_number) == list(range(2, 45, 3))
@@ -299,6 +307,19 @@ def test_a_file_that_was_cut_off_has_the_pictures_that_are_there(source: Path, t
     assert 10 < info.index.n_frames < N
 
 
+def test_of_two_pictures_at_one_time_the_last_can_be_read(source: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "tie.mkv"
+    tie = r"-c copy -bsf:v 'setts=pts=PTS-eq(N\,20)*40:dts=DTS-eq(N\,20)*40'"
+    whole = tmp_path / "whole.mkv"
+    run("-i {source} " + H264 + " -bf 0 {whole}", folder=tmp_path, source=source, whole=whole)
+    run("-i {whole} " + tie + " {clip}", folder=tmp_path, whole=whole, clip=clip)
+    info = probe(clip)
+    assert info.index.pts.tolist() == times_by_ffprobe(clip, 0)
+    assert info.index.pts[19] == info.index.pts[20]
+    read = [(frame, read_burnt_number(image)) for frame, image in pictures(str(clip), info, range(N), missing="skip")]
+    assert read == [(frame, frame) for frame in range(N) if frame != 19]
+
+
 def test_damaged_clips_are_called_so(source: Path, tmp_path: Path) -> None:
     whole = source.read_bytes()
     garbage, headless = tmp_path / "garbage.mp4", tmp_path / "headless.mp4"
@@ -316,3 +337,13 @@ def test_a_title_in_another_encoding_is_no_error(source: Path, tmp_path: Path) -
     run("-i {source} -c copy -metadata title=QQQQQQQQ {clip}", folder=tmp_path, source=source, clip=clip)
     clip.write_bytes(clip.read_bytes().replace(b"QQQQQQQQ", "Größe".encode("latin-1") + b"\xfe\xff\xfe"))
     assert probe(clip).index.n_frames == N
+
+
+def test_a_date_in_another_encoding_is_no_error(source: Path, tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    date = "-metadata com.apple.quicktime.creationdate=QQQQQQQQ -movflags use_metadata_tags"
+    run(f"-i {{source}} -c copy {date} {{clip}}", folder=tmp_path, source=source, clip=clip)
+    clip.write_bytes(clip.read_bytes().replace(b"QQQQQQQQ", b"M\xe4rz 202"))
+    first, remembered = probe(clip), probe(clip)
+    assert (first.recorded_at or "").encode() == "M\N{REPLACEMENT CHARACTER}rz 202".encode()
+    assert remembered.recorded_at == first.recorded_at

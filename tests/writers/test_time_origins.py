@@ -18,11 +18,9 @@ from hypothesis import strategies as st
 from exports import Labelled, clip, export, index, merged, placed, read_back, tilings
 from factories import VideoFactory
 from lsvid.annotations.spans import ContainerSeconds, Seconds
-from lsvid.annotations.stages import Selection
 from lsvid.findings import Findings
-from lsvid.readers.documents import ReadOptions
+from lsvid.reading import ReadRequest, read_located
 from lsvid.video.timebase import FrameIndex, OutsideClipError
-from lsvid.writers.export import Sources, read_clips
 
 STARTS = [Fraction(0), Fraction(54, 100), Fraction(95443717688, 10**6), Fraction(-1, 2)]
 
@@ -99,9 +97,8 @@ def test_the_first_second_of_a_desktop_program_is_the_films(tmp_path: Path, vide
     )
     table = tmp_path / "mine.csv"
     table.write_text(f"video,label,start_s,end_s\nop1/{name},A,0,1\n", encoding="utf-8")
-    (found,) = read_clips(
-        Sources([str(table)], ReadOptions(), [str(video.parent)]), Selection(), Findings(), skip_bad=False
-    ).clips
+    request = ReadRequest((str(table),), roots=(str(video.parent),))
+    (found,) = read_located(request, Findings()).located.clips
     (span,) = found.works[0].spans
     assert (span.start_frame, span.stop_frame) == (0, 25)
     assert (found.info.index.container_start_s > Fraction(1, 4)) == (name != "a.mp4")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -38,7 +38,15 @@ from lsvid.annotations.stages import AnnotatedClip, Stage, Work
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 
-Side = Mapping[str, Frames] | Stage[AnnotatedClip]
+
+class HasClips(Protocol):
+    """What was read: an `lsvid.Dataset`."""
+
+    @property
+    def located(self) -> Stage[AnnotatedClip]: ...
+
+
+Side = Mapping[str, Frames] | Stage[AnnotatedClip] | HasClips
 """Arrays by case, or clips whose annotations have been read and located."""
 
 DEFAULT_FPS = 1
@@ -94,9 +102,13 @@ def evaluate(
         raise SettingsError("one side is arrays and the other is not", "give both as arrays, or both as annotations")
     paths = None if labels is None else [(label,) if isinstance(label, str) else tuple(label) for label in labels]
     rate = _rate(DEFAULT_FPS if fps is None else fps)
-    said = predictions_of(predictions)
-    pairs = pair_clips(truth, said, paths, rate, findings, level=level, common=common)
+    said = predictions_of(_clips(predictions))
+    pairs = pair_clips(_clips(truth), said, paths, rate, findings, level=level, common=common)
     return evaluate_pairs(pairs, options, findings, sources=sources, level=level)
+
+
+def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
+    return side if isinstance(side, Stage) else side.located
 
 
 def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:

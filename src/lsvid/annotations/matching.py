@@ -9,16 +9,18 @@ import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import msgspec
 
-from lsvid.annotations.stages import GatheredClip
+from lsvid.annotations.stages import AnnotatedClip, GatheredClip
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 
 DEFAULT_SEPARATOR = " - "
 
 LabelPath = tuple[str, ...]
+ClipT = TypeVar("ClipT", GatheredClip, AnnotatedClip)
 
 
 class LabelMatcher:
@@ -83,15 +85,15 @@ class LabelMatcher:
 
 
 def match_labels(
-    clips: Iterable[GatheredClip], matcher: LabelMatcher, findings: Findings
-) -> tuple[list[GatheredClip], dict[str, str]]:
+    clips: Iterable[ClipT], matcher: LabelMatcher, findings: Findings
+) -> tuple[list[ClipT], dict[str, str]]:
     """(the clips, every span with the path that its label means; old -> new of the labels that changed, as texts).
 
     Spans whose label means no label of the tree, or several, are taken out; each such label is a fault.
     """
     found: dict[LabelPath, list[LabelPath]] = {}
     counts: Counter[LabelPath] = Counter()
-    matched = []
+    matched: list[ClipT] = []
     for clip in clips:
         works = []
         for work in clip.works:

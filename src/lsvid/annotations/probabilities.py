@@ -36,7 +36,11 @@ class ProbabilityOptions:
     hysteresis: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where a value cannot be."""
+        """Make rates and times exact. Raise SettingsError where a value cannot be."""
+        for name in ("fps", "median_s", "min_duration_s"):
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, Fraction):
+                object.__setattr__(self, name, _exact(name, value))
         if self.fps is not None and self.fps <= 0:
             raise SettingsError(f"{self.fps} rows a second: choose more than 0")
         for name, value in (("the median's window", self.median_s), ("the shortest duration", self.min_duration_s)):
@@ -48,6 +52,13 @@ class ProbabilityOptions:
                 raise SettingsError(
                     f"hysteresis from {high:g} to {low:g}: choose two numbers above 0 and up to 1, the higher one first"
                 )
+
+
+def _exact(name: str, value: object) -> Fraction:
+    try:
+        return Fraction(str(value))
+    except (ValueError, ZeroDivisionError) as error:
+        raise SettingsError(f"{name} {value!r} is not a number", "for example 1, 2.5 or '30000/1001'") from error
 
 
 class Stretch(NamedTuple):

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from lsvid.files.names import readable
 from lsvid.redaction import public_address
 from lsvid.video.timebase import (
     OUTSIDE_TOLERANCE_S,
@@ -118,16 +119,16 @@ class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="conta
     """Seconds `[start, end)` as desktop programs count them, from where the container starts; else as Seconds.
 
     For an MP4 file that is the same. An MPEG program stream starts half a second in, a transport stream anywhere up to
-    26 hours; browsers show those times, desktop programs begin at zero.
+    26 hours; browsers show those times, desktop programs begin at zero. `end` None: to the end of the clip.
     """
 
     start: float
-    end: float
+    end: float | None
     tolerance: float = float(SECONDS_TOLERANCE)
 
     def fault(self) -> str | None:
         """What is wrong with these values whatever the clip, or None."""
-        return Seconds(self.start, self.end, self.tolerance).fault()
+        return Seconds(self.start, self.start if self.end is None else self.end, self.tolerance).fault()
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
         """The frames `[start_frame, stop_frame)`. Raises OutsideClipError."""
@@ -145,7 +146,8 @@ class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="conta
 
     def _on_timeline(self, index: FrameIndex) -> Seconds:
         start_s = float(index.container_start_s)
-        return Seconds(self.start + start_s, self.end + start_s, self.tolerance)
+        end_s = float(index.end_s) if self.end is None else self.end + start_s
+        return Seconds(self.start + start_s, end_s, self.tolerance)
 
 
 class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
@@ -294,7 +296,12 @@ DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 def to_json_line(record: Record) -> bytes:
     """`record` as one line of JSON, newline included."""
-    return _encoder.encode(record) + b"\n"
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        if not isinstance(record, Clip):
+            raise
+        return _encoder.encode(msgspec.structs.replace(record, media=readable(record.media))) + b"\n"
 
 
 def from_json_line(line: bytes | str) -> Record:

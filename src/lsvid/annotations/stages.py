@@ -175,6 +175,14 @@ class Case(Generic[ClipT]):
 
 
 @dataclass(frozen=True)
+class Source:
+    """One thing that was read: what people call it, and its SHA-256 (None of standard input)."""
+
+    name: str
+    sha256: str | None
+
+
+@dataclass(frozen=True)
 class Selection:
     """Which annotations count: of several by one annotator, of which status, and (None: all) by whom."""
 

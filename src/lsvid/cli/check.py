@@ -5,11 +5,12 @@ from dataclasses import asdict
 
 import click
 
+from lsvid.cli.groups import command
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
 
-@click.command("check")
+@command("check")
 @click.argument("sources", nargs=-1, metavar="[DIR[=SERVER_DIR]|s3://...]...")
 @click.option("--project", metavar="ID|TITLE", help="Ask in this project, too; digits only are an id.")
 @click.option("--presign/--no-presign", default=True, show_default=True,

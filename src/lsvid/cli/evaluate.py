@@ -1,37 +1,58 @@
 """`lsvid evaluate`."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from lsvid.cli.groups import WRITTEN, command, option
+from lsvid.cli.options import spreadsheet_option
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, reading_options
+from lsvid.cli.sources import Reading, boundary_options, note_changes, read, reading_options
+
+if TYPE_CHECKING:
+    from lsvid.annotations.boundaries import BoundaryOptions
+
+COMPARED = "What is compared"
 
 
-@click.command("evaluate")
+@command("evaluate")
 @click.argument("files", nargs=-1, required=True, metavar="TRUTH PREDICTIONS")
 @reading_options
-@click.option(
-    "-o", "--output", "folder", required=True, metavar="DIR", help="Folder to write into, or s3://BUCKET/PREFIX."
+@option(
+    WRITTEN,
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    help="Folder to write into, or s3://BUCKET/PREFIX.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--model",
     "models",
     multiple=True,
     metavar="NAME",
     help="Only predictions by this model (or person); repeatable. --annotator chooses the truth.",
 )
-@click.option(
-    "--level", default=1, show_default=True, type=click.IntRange(min=1), help="Level of the labels that is compared."
+@option(
+    COMPARED,
+    "--level",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Level of the labels that is compared.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--sample-fps",
     default="1",
     show_default=True,
     metavar="S",
     help="Pictures a second that are compared, as in export-frames; the clips' rate for all.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--relaxed",
     "relaxed_s",
     default="10",
@@ -39,19 +60,22 @@ from lsvid.cli.sources import boundary_options, input_files, note_treatment, ope
     metavar="S",
     help="Seconds that a boundary may be early or late, in the relaxed numbers.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--strategy",
     default="B",
     show_default=True,
     type=click.Choice(["A", "B", "zero"]),
     help="What a label that a case lacks is worth, in the first table; the files have all three.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--unlabelled",
     type=click.Choice(["ignore", "background"]),
     help="What frames without a truth are. Default: ignore; background where labels overlap.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--as",
     "as_",
     multiple=True,
@@ -59,15 +83,33 @@ from lsvid.cli.sources import boundary_options, input_files, note_treatment, ope
     help="Also the numbers of a published script, its faults included: tmrnet, tmrnet-fixed, surgformer, "
     "tmrnet-m2cai, svrcnet-m2cai, cholec80; repeatable.",
 )
-@click.option(
+@option(
+    COMPARED,
     "--common-only",
     "common",
     is_flag=True,
     help="Leave out, and count, cases, clips and labels that only one side has, instead of stopping.",
 )
+@spreadsheet_option
 @boundary_options
 @output_options
-def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
+def evaluate(
+    output: Output,
+    /,
+    files: tuple[str, ...],
+    reading: Reading,
+    boundaries: "BoundaryOptions",
+    folder: str,
+    models: tuple[str, ...],
+    level: int,
+    sample_fps: str,
+    relaxed_s: str,
+    strategy: str,
+    unlabelled: str | None,
+    as_: tuple[str, ...],
+    common: bool,
+    spreadsheet_safe: bool,
+) -> None:
     """Compare PREDICTIONS with TRUTH: both anything that lsvid reads, of the same clips.
 
     Prints the numbers of a paper's table, unrelaxed and relaxed, and writes evaluation.html (one page that needs
@@ -84,55 +126,53 @@ def evaluate(output: Output, /, **options: Any) -> None:  # fmt: skip
       lsvid evaluate truth.jsonl predicted.jsonl --as tmrnet -o evaluation/
     """
     from lsvid.analysis.evaluation import evaluate as compare
-    from lsvid.annotations.stages import label_order
+    from lsvid.dataset import tidied
     from lsvid.errors import PairingError
     from lsvid.findings import Findings
     from lsvid.report.evaluation import PAGE, write_evaluation
     from lsvid.video.clips import ClipFile
 
-    truth_files, prediction_file = options["files"][:-1], options["files"][-1]
-    if len(truth_files) != (0 if options["project"] else 1):
-        raise click.UsageError("name TRUTH and PREDICTIONS; with --project PREDICTIONS only")
+    usage = "name TRUTH and PREDICTIONS; with --project PREDICTIONS only"
+    truth_request = reading(files[:-1], usage=usage)
+    if len(truth_request.exports) > 1:
+        raise click.UsageError(usage)
+    truth = tidied(read(output, truth_request), boundaries)
+    said = reading(
+        files[-1:],
+        project=None,
+        roots=truth.roots,
+        annotators=models,
+        statuses=("accepted", "prediction"),
+        known_clips=[ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.located.clips],
+    )
+    predictions = tidied(read(output, said), boundaries)
     findings = Findings()
-    truth, sources = _read(output, options | {"exports": truth_files}, findings)
-    theirs = {"exports": (prediction_file,), "project": None, "roots": sources.roots, "annotators": options["models"],
-              "known_clips": [ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.clips],
-              "statuses": ("accepted", "prediction")}  # fmt: skip
-    predictions, others = _read(output, options | theirs, findings)
-    tree = sources.options.tree
+    for side in (truth, predictions):
+        output.findings(side.findings)
+        note_changes(output, side.changes)
     try:
         found = compare(
-            truth,
-            predictions,
-            labels=label_order(truth.clips, tree),
-            fps=options["sample_fps"],
-            level=options["level"],
-            relaxed_s=options["relaxed_s"],
-            strategy=options["strategy"],
-            unlabelled=options["unlabelled"],
-            as_=options["as_"],
-            common=options["common"],
-            sources=[*(sources.names or sources.exports), *others.exports],
+            truth.located,
+            predictions.located,
+            labels=truth.labels,
+            fps=sample_fps,
+            level=level,
+            relaxed_s=relaxed_s,
+            strategy=strategy,
+            unlabelled=unlabelled,
+            as_=as_,
+            common=common,
+            sources=[source.name for source in (*truth.sources, *predictions.sources)],
             findings=findings,
         )
     except PairingError as error:
         hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
         raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
-    written = write_evaluation(found, options["folder"], tree, [*options["files"], *input_files(options | theirs)])
+    inputs = (*truth.inputs, *predictions.inputs)
+    written = write_evaluation(
+        found, folder, truth.tree, inputs=inputs, findings=findings, spreadsheet_safe=spreadsheet_safe
+    )
     output.findings(findings)
-    output.document = {"folder": options["folder"], "files": written, **found.as_dict()}
+    output.document = {"folder": folder, "files": written, **found.as_dict()}
     output.note(str(found))
-    output.note(f"-> {options['folder'].rstrip('/')}/{PAGE}")
-
-
-def _read(output: Output, options: dict[str, Any], findings: Any) -> tuple[Any, Any]:
-    """(the annotations of one side, Sources)."""
-    from lsvid.writers.export import read_clips
-
-    with open_sources(output, options) as (sources, selection, treatment):
-        with output.progress("Reading clips") as step:
-            located = read_clips(
-                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
-            )
-        note_treatment(output, treatment.report)
-        return located, sources
+    output.note(f"-> {folder.rstrip('/')}/{PAGE}")

@@ -1,37 +1,86 @@
 """`lsvid export-features`."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
+from lsvid.cli.groups import WRITTEN, Function, command, group, option
 from lsvid.cli.options import open_workers, parse_size, scheduler_option
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import open_sources, source_options
+from lsvid.cli.sources import read, source_options
+
+if TYPE_CHECKING:
+    from lsvid.reading import ReadRequest
+    from lsvid.training.features import FeatureOptions
+
+FEATURES = "Features"
 
 
-@click.command("export-features")
+def feature_options(command: Function) -> Function:
+    """How features are made, as FeatureOptions `options`."""
+    return group(
+        "options",
+        _feature_options,
+        option(FEATURES, "--fps", default="1", show_default=True, metavar="S",
+               help="Pictures a second, as --sample-fps."),
+        option(FEATURES, "--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
+               help="Pictures that the function gets at a time."),
+        option(FEATURES, "--short-side", type=click.IntRange(min=1), metavar="N",
+               help="Bring the shorter side of pictures to so many pixels."),
+        option(FEATURES, "--size", metavar="WxH", help="Stretch pictures to this size, such as 224x224."),
+        option(FEATURES, "--damaged", type=click.Choice(["raise", "repeat"]), default="raise", show_default=True,
+               help="A picture that cannot be decoded: fail, or repeat the features before it."),
+        option(WRITTEN, "--format", "file_format", type=click.Choice(["npy", "hdf5"]), default="npy",
+               show_default=True,
+               help="hdf5: one file more with all cases, features.hdf5. Needs lsvid[hdf5]."),
+    )(command)  # fmt: skip
+
+
+def _feature_options(
+    fps: str, batch: int, short_side: int | None, size: str | None, damaged: str, file_format: str
+) -> "FeatureOptions":
+    from lsvid.training.features import FeatureOptions
+
+    return FeatureOptions(fps, batch, parse_size(size), short_side, damaged, file_format)
+
+
+@command("export-features")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              help="Folder or s3://BUCKET/PREFIX; features go into features/CASE.npy in it.")  # fmt: skip
-@click.option("--extractor", required=True, metavar="MODULE:FUNCTION",
-              help="Your function: pictures, uint8 (B, H, W, 3), RGB, to features, float (B, D).")  # fmt: skip
-@click.option("--fps", default="1", show_default=True, metavar="S", help="Pictures a second, as --sample-fps.")
-@click.option("--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
-              help="Pictures that the function gets at a time.")  # fmt: skip
-@click.option("--short-side", type=click.IntRange(min=1), metavar="N",
-              help="Bring the shorter side of pictures to so many pixels.")  # fmt: skip
-@click.option("--size", metavar="WxH", help="Stretch pictures to this size, such as 224x224.")
-@click.option("--format", "file_format", type=click.Choice(["npy", "hdf5"]), default="npy", show_default=True,
-              help="hdf5: one file more with all cases, features.hdf5. Needs lsvid[hdf5].")  # fmt: skip
-@click.option("--damaged", type=click.Choice(["raise", "repeat"]), default="raise", show_default=True,
-              help="A picture that cannot be decoded: fail, or repeat the features before it.")  # fmt: skip
-@click.option("--include-unannotated", is_flag=True, help="Cases, too, with clips that nobody has annotated.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Cases at a time. Default: one for every core.")  # fmt: skip
+@option(
+    WRITTEN,
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    help="Folder or s3://BUCKET/PREFIX; features go into features/CASE.npy in it.",
+)
+@option(
+    FEATURES,
+    "--extractor",
+    required=True,
+    metavar="MODULE:FUNCTION",
+    help="Your function: pictures, uint8 (B, H, W, 3), RGB, to features, float (B, D).",
+)
+@feature_options
+@option(WRITTEN, "--include-unannotated", is_flag=True, help="Cases, too, with clips that nobody has annotated.")
+@option(
+    FEATURES, "--jobs", type=click.IntRange(min=1), metavar="N", help="Cases at a time. Default: one for every core."
+)
 @scheduler_option
 @output_options
-def export_features(output: Output, /, **options: Any) -> None:
+def export_features(
+    output: Output,
+    /,
+    request: "ReadRequest",
+    options: "FeatureOptions",
+    folder: str,
+    extractor: str,
+    include_unannotated: bool,
+    jobs: int | None,
+    scheduler: str | None,
+) -> None:
     """Let your own function make features of every sampled picture of a case, as long as its labels.
 
     Run the same command again when it was interrupted, or when cases have come: it makes only what is missing.
@@ -42,39 +91,27 @@ def export_features(output: Output, /, **options: Any) -> None:
       lsvid export-frames annotated.json --clips /data/clips -o /data/set --format mstcn --sample-fps 1
     """
     from lsvid.errors import DataError, LsvidError
-    from lsvid.findings import Findings
     from lsvid.training.clips import whole_cases
-    from lsvid.training.features import FeatureOptions, write_features
-    from lsvid.writers.export import read_clips
+    from lsvid.training.features import write_features
 
-    findings = Findings()
-    asked = FeatureOptions(
-        options["fps"], options["batch"], parse_size(options["size"]), options["short_side"], options["damaged"],
-        options["file_format"],
-    )  # fmt: skip
-    with (
-        open_workers(options["scheduler"], options["jobs"]) as workers,
-        open_sources(output, options) as (sources, selection, _),
-    ):
-        with output.progress("Reading clips") as step:
-            located = read_clips(
-                sources, selection, findings, skip_bad=options["skip_bad"], on_probed=step, workers=workers
-            )
-        clips = whole_cases(located, findings, include_unannotated=options["include_unannotated"])
+    with open_workers(scheduler, jobs) as workers:
+        dataset = read(output, request, workers)
+        findings = dataset.findings.copy()
+        clips = whole_cases(dataset.located, findings, include_unannotated=include_unannotated)
         output.findings(findings)
         with output.progress("Making features") as step:
-            results = write_features(clips, options["extractor"], options["folder"], asked, workers, step)
+            results = write_features(clips, extractor, folder, options, workers, step)
     made = [result for result in results if not isinstance(result, LsvidError)]
     failed = [result for result in results if isinstance(result, LsvidError)]
     output.document = {
-        "folder": options["folder"],
+        "folder": folder,
         "cases": [asdict(result) for result in made],
         "failed": [error.message for error in failed],
     }
     count = sum(result.made for result in made)
     output.note(
         f"features of {sum(result.n_frames for result in made):,} pictures: cases made {count}, there already "
-        f"{len(made) - count}, failed {len(failed)} -> {options['folder']}"
+        f"{len(made) - count}, failed {len(failed)} -> {folder}"
     )
     if failed:
         raise DataError(

@@ -1,11 +1,10 @@
 """`lsvid formats`."""
 
-import click
-
+from lsvid.cli.groups import command
 from lsvid.cli.output import Output, output_options
 
 
-@click.command("formats")
+@command("formats")
 @output_options
 def formats(output: Output, /) -> None:
     """List what 'export-frames --format' writes and what is read, with what each format holds and loses.

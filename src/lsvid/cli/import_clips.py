@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import (
     case_options,
     document_root_option,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from lsvid.label_studio.imports import ImportReport
 
 
-@click.command("import-clips")
+@command("import-clips")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
 @case_options

@@ -2,10 +2,11 @@
 
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsvid.cli.groups import command
 from lsvid.cli.options import case_options, open_workers, s3_options, scheduler_option
 from lsvid.cli.output import Output, output_options
 
@@ -14,12 +15,18 @@ if TYPE_CHECKING:
     from lsvid.video.proxies import Proxy
 
 
-@click.command("make-proxies")
+@command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder or s3://BUCKET/PREFIX to write into, as CASE/CLIP.mp4.")  # fmt: skip
-@click.option("--height", type=click.IntRange(min=2), default=720, show_default=True,
-              help="Height in pixels; smaller clips keep theirs.")  # fmt: skip
+@click.option("--height", type=click.IntRange(min=2), metavar="N",
+              help="Height in pixels; smaller clips keep theirs. Default: 720, for training 256.")  # fmt: skip
+@click.option(
+    "--for-training",
+    is_flag=True,
+    help="Copies to read pictures from while a model is trained: small, and fast to decode at any place.",
+)
+@click.option("--fps", metavar="S", help="For training: the pictures a second that are to be fastest. Default: 1.")
 @click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
               help="Quality of libx264: lower is better and bigger.")  # fmt: skip
 @click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
@@ -34,7 +41,9 @@ def make_proxies(
     /,
     sources: tuple[str, ...],
     folder: str,
-    height: int,
+    height: int | None,
+    for_training: bool,
+    fps: str | None,
     crf: int,
     audio: bool,
     jobs: int | None,
@@ -53,13 +62,17 @@ def make_proxies(
       lsvid make-proxies '/data/clips/op1/*.mts' -o /data/proxies --height 540 --crf 28 --jobs 2
       lsvid make-proxies s3://recordings/2026 -o s3://recordings/proxies
       lsvid make-proxies /data/clips -o /data/proxies --scheduler tcp://node1:8786
+      lsvid make-proxies /data/clips -o /data/copies --for-training
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
     from lsvid.errors import DataError, LsvidError, SettingsError
     from lsvid.video.clips import CaseRule, find_clips
     from lsvid.video.index import VideoInfo, probe_all
-    from lsvid.video.proxies import ProxySettings, lies_in, make_proxies
+    from lsvid.video.proxies import TRAINING_HEIGHT, ProxySettings, lies_in, make_proxies
 
+    settings = ProxySettings(
+        height or (TRAINING_HEIGHT if for_training else 720), crf, audio, _key_fps(fps, for_training)
+    )
     for source in sources:
         if lies_in(folder, source):
             raise SettingsError(
@@ -96,7 +109,7 @@ def make_proxies(
                 if not sys.stderr.isatty():  # in a log there is no bar
                     output.note(f"{clips[position].id}: {_became(result)}")
 
-            results = make_proxies(clips, folder, ProxySettings(height, crf, audio), workers, on_progress, on_done)
+            results = make_proxies(clips, folder, settings, workers, on_progress, on_done)
     speed = made_s / max(time.monotonic() - begin, 1e-9)
     items = [
         {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}
@@ -123,6 +136,20 @@ def make_proxies(
             ),
             bad[0][1].hint,
         )
+
+
+def _key_fps(fps: str | None, for_training: bool) -> Any:
+    """The rate of key pictures, a Fraction; None for copies that people see."""
+    from lsvid.video.timebase import parse_rate
+
+    if not for_training:
+        if fps is not None:
+            raise click.UsageError("--fps is about training copies: it needs --for-training")
+        return None
+    try:
+        return parse_rate(fps or 1)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--fps") from error
 
 
 def _became(result: "Proxy | LsvidError") -> str:

@@ -2,20 +2,38 @@
 
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, WRITTEN, Decorator, Function, group, option, with_all
+
 if TYPE_CHECKING:
+    from lsvid.annotations.probabilities import ProbabilityOptions
+    from lsvid.video.clips import CaseRule
     from lsvid.workers.processes import Workers
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+
+SERVER_OPTIONS: tuple[Decorator, ...] = (
+    option(SERVER, "--url", envvar="LABEL_STUDIO_URL", metavar="URL",
+           help="Label Studio's address, or LABEL_STUDIO_URL. Default: that of lsvid serve, else "
+           "http://localhost:8080."),
+    option(SERVER, "--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
+           help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
+)  # fmt: skip
+
+CASE_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--case", metavar="NAME", help="One case for all clips."),
+    option(READ, "--case-from", metavar="RULE", show_default="parent",
+           help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression with a group "
+           "'case', searched in the path."),
+)  # fmt: skip
 
 
-def server_options(command: Command) -> Command:
+def server_options(command: Function) -> Function:
     """--url and --api-key, as `url` and `api_key`: those given, else the environment's, else those of `lsvid serve`."""
 
     @functools.wraps(command)
@@ -25,33 +43,53 @@ def server_options(command: Command) -> Command:
         url, api_key = server_address(url, api_key)
         return command(*arguments, url=url, api_key=api_key, **options)
 
-    for add in (
-        click.option("--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
-                     help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
-        click.option("--url", envvar="LABEL_STUDIO_URL", metavar="URL",
-                     help="Label Studio's address, or LABEL_STUDIO_URL. Default: that of lsvid serve, else "
-                     "http://localhost:8080."),
-    ):  # fmt: skip
-        addressed = add(addressed)
-    return addressed  # type: ignore[return-value]
+    return with_all(addressed, SERVER_OPTIONS)  # type: ignore[return-value]
 
 
-def document_root_option(command: Command) -> Command:
-    """--document-root, as `document_root`."""
-    return click.option("--document-root", metavar="DIR",
-                        help="The folder below which the server serves files, as the server sees it. Default: what the "
-                        "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.")(command)  # fmt: skip
-
-
-def case_options(command: Command) -> Command:
+def case_options(command: Function) -> Function:
     """--case and --case-from, as `case` and `case_from`: how a clip's case is told."""
-    command = click.option("--case-from", metavar="RULE", show_default="parent",
-                           help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression "
-                           "with a group 'case', searched in the path.")(command)  # fmt: skip
-    return click.option("--case", metavar="NAME", help="One case for all clips.")(command)
+    return with_all(command, CASE_OPTIONS)
 
 
-def s3_options(command: Command) -> Command:
+def case_rule(case: str | None, case_from: str | None) -> "CaseRule | None":
+    """What --case and --case-from ask for; None where neither is given."""
+    from lsvid.video.clips import CaseRule
+
+    return CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
+
+
+def document_root_option(command: Function) -> Function:
+    """--document-root, as `document_root`."""
+    return with_all(
+        command,
+        [
+            option(
+                SERVER,
+                "--document-root",
+                metavar="DIR",
+                help="The folder below which the server serves files, as the server sees it. Default: what the "
+                "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.",
+            )
+        ],
+    )
+
+
+def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
+    """A click callback: seconds, exactly; at least 0."""
+    from lsvid.video.timebase import exact
+
+    if value is None:
+        return None
+    try:
+        found = exact(value)
+    except ValueError:
+        found = Fraction(-1)
+    if found < 0:
+        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
+    return found
+
+
+def s3_options(command: Function) -> Function:
     """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
 
     @functools.wraps(command)
@@ -69,65 +107,57 @@ def s3_options(command: Command) -> Command:
         return command(*arguments, **options)
 
     for add in (
-        click.option("--s3-secret-env", metavar="NAME",
+        option(STORAGE, "--s3-secret-env", metavar="NAME",
                      help="The environment variable that holds the secret of that key."),
-        click.option("--s3-key-env", metavar="NAME",
+        option(STORAGE, "--s3-key-env", metavar="NAME",
                      help="The environment variable that holds the access key, unless boto3 finds it by itself."),
-        click.option("--s3-region", metavar="REGION",
+        option(STORAGE, "--s3-region", metavar="REGION",
                      help="Region of the buckets, unless boto3 finds it by itself."),
-        click.option("--s3-endpoint", metavar="URL",
+        option(STORAGE, "--s3-endpoint", metavar="URL",
                      help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
 
 
-def probability_options(command: Command) -> Command:
-    """--probability-fps, --median, --min-duration, --hysteresis and --model-name, as `probabilities`."""
-
-    @functools.wraps(command)
-    def configured(
-        *arguments: Any,
-        probability_fps: str | None,
-        median: str,
-        min_duration: str,
-        hysteresis: str | None,
-        model_name: str,
-        **options: Any,
-    ) -> Any:
-        from lsvid.annotations.probabilities import ProbabilityOptions
-
-        chosen = ProbabilityOptions(
-            _fraction(probability_fps, "--probability-fps") if probability_fps is not None else None,
-            model_name,
-            _fraction(median, "--median"),
-            _fraction(min_duration, "--min-duration"),
-            _two_numbers(hysteresis) if hysteresis is not None else None,
-        )
-        return command(*arguments, probabilities=chosen, **options)
-
-    for add in (
-        click.option("--model-name", default="", metavar="NAME",
-                     help="Of probabilities: what predicted them. Default: their folder's name."),
-        click.option("--hysteresis", metavar="HIGH,LOW",
-                     help="Of probabilities: each class by itself, from where it reaches HIGH, as long as it stays at "
-                     "LOW. Default: the most probable class of each row."),
-        click.option("--min-duration", default="0", metavar="S",
-                     help="Of probabilities: no span is shorter."),
-        click.option("--median", default="0", metavar="S",
-                     help="Of probabilities: filter each class by the running median over S seconds first."),
-        click.option("--probability-fps", metavar="R",
-                     help="Of probabilities (CASE.npy, .npz or .csv beside classes.txt): rows a second."),
-    ):  # fmt: skip
-        configured = add(configured)
-    return configured  # type: ignore[return-value]
+PROBABILITY_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--probability-fps", metavar="R",
+           help="Of probabilities (CASE.npy, .npz or .csv beside classes.txt): rows a second."),
+    option(READ, "--median", default="0", metavar="S",
+           help="Of probabilities: filter each class by the running median over S seconds first."),
+    option(READ, "--min-duration", default="0", metavar="S", help="Of probabilities: no span is shorter."),
+    option(READ, "--hysteresis", metavar="HIGH,LOW",
+           help="Of probabilities: each class by itself, from where it reaches HIGH, as long as it stays at LOW. "
+           "Default: the most probable class of each row."),
+    option(READ, "--model-name", default="", metavar="NAME",
+           help="Of probabilities: what predicted them. Default: their folder's name."),
+)  # fmt: skip
 
 
-def _fraction(text: str, option: str) -> Fraction:
+def probability_options(command: Function) -> Function:
+    """How probabilities become spans, as ProbabilityOptions `probabilities`."""
+    return group("probabilities", _probabilities, *PROBABILITY_OPTIONS)(command)
+
+
+def _probabilities(
+    probability_fps: str | None, median: str, min_duration: str, hysteresis: str | None, model_name: str
+) -> "ProbabilityOptions":
+    from lsvid.annotations.probabilities import ProbabilityOptions
+
+    return ProbabilityOptions(
+        _fraction(probability_fps, "--probability-fps") if probability_fps is not None else None,
+        model_name,
+        _fraction(median, "--median"),
+        _fraction(min_duration, "--min-duration"),
+        _two_numbers(hysteresis) if hysteresis is not None else None,
+    )
+
+
+def _fraction(text: str, option_name: str) -> Fraction:
     try:
         return Fraction(text)
     except (ValueError, ZeroDivisionError) as error:
-        raise click.BadParameter(f"{text!r} is not a number", param_hint=option) from error
+        raise click.BadParameter(f"{text!r} is not a number", param_hint=option_name) from error
 
 
 def _two_numbers(text: str) -> tuple[float, float]:
@@ -146,11 +176,31 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     return (int(match[1]), int(match[2] or match[1])) if match else None
 
 
-def scheduler_option(command: Command) -> Command:
+def spreadsheet_option(command: Function) -> Function:
+    """--spreadsheet-safe, as `spreadsheet_safe`, for commands that write CSV files."""
+    added: Function = option(
+        WRITTEN,
+        "--spreadsheet-safe",
+        is_flag=True,
+        help="In CSV files, put an apostrophe before texts that begin with = + - or @, which a spreadsheet would run.",
+    )(command)
+    return added
+
+
+def scheduler_option(command: Function) -> Function:
     """--scheduler, as `scheduler`, which `open_workers` takes."""
-    return click.option("--scheduler", metavar="ADDRESS|FILE",
-                        help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
-                        "scheduler file. Needs lsvid[distributed].")(command)  # fmt: skip
+    return with_all(
+        command,
+        [
+            option(
+                GENERAL,
+                "--scheduler",
+                metavar="ADDRESS|FILE",
+                help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
+                "scheduler file. Needs lsvid[distributed].",
+            )
+        ],
+    )
 
 
 @contextmanager

@@ -1,22 +1,46 @@
 """`lsvid report`."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-import click
-
+from lsvid.cli.groups import WRITTEN, command, option
+from lsvid.cli.options import spreadsheet_option
 from lsvid.cli.output import Output, output_options
-from lsvid.cli.sources import boundary_options, input_files, note_treatment, open_sources, source_options
+from lsvid.cli.sources import boundary_options, note_changes, read, source_options
+
+if TYPE_CHECKING:
+    from lsvid.annotations.boundaries import BoundaryOptions
+    from lsvid.reading import ReadRequest
 
 
-@click.command("report")
+@command("report")
 @source_options
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              help="Folder to write into, or s3://BUCKET/PREFIX.")  # fmt: skip
-@click.option("--project-url", metavar="URL",
-              help="Address for links to tasks, https://…/projects/3. Default: that of --project.")  # fmt: skip
+@option(
+    WRITTEN,
+    "-o",
+    "--output",
+    "folder",
+    required=True,
+    metavar="DIR",
+    help="Folder to write into, or s3://BUCKET/PREFIX.",
+)
+@option(
+    WRITTEN,
+    "--project-url",
+    metavar="URL",
+    help="Address for links to tasks, https://…/projects/3. Default: that of --project.",
+)
+@spreadsheet_option
 @boundary_options
 @output_options
-def report(output: Output, /, **options: Any) -> None:
+def report(
+    output: Output,
+    /,
+    request: "ReadRequest",
+    boundaries: "BoundaryOptions",
+    folder: str,
+    project_url: str | None,
+    spreadsheet_safe: bool,
+) -> None:
     """Times, agreement between annotators, and pictures of both.
 
     Writes report.html (one page that needs nothing else), timings.csv and .json, figures as PNG and SVG, and, where two
@@ -28,27 +52,16 @@ def report(output: Output, /, **options: Any) -> None:
       lsvid report annotated.json --clips /data/clips --labels labels.txt -o report/
       lsvid report --project 3 --status accepted --status prediction -o report/     people against a model
     """
-    from lsvid.annotations.stages import label_order
-    from lsvid.findings import Findings
-    from lsvid.report import PAGE, write_report
-    from lsvid.report.data import ReportOptions
-    from lsvid.writers.export import read_clips
+    from lsvid.dataset import tidied, write_dataset_report
+    from lsvid.report import PAGE
 
-    findings = Findings()
-    with open_sources(output, options) as (sources, selection, treatment):
-        with output.progress("Reading clips") as step:
-            located = read_clips(
-                sources, selection, findings, skip_bad=options["skip_bad"], treatment=treatment, on_probed=step
-            )
-        names = list(sources.names or sources.exports)
-        project_url = options["project_url"] or (sources.names[0] if options["project"] else None)
-        tree = sources.options.tree
-        chosen = ReportOptions(label_order(located.clips, tree), tree, project_url, names)
-        done = write_report(located, options["folder"], chosen, findings, inputs=input_files(options))
+    dataset = tidied(read(output, request), boundaries)
+    findings = dataset.findings.copy()
+    done = write_dataset_report(dataset, folder, findings, project_url=project_url, spreadsheet_safe=spreadsheet_safe)
     output.findings(findings)
-    note_treatment(output, treatment.report)
-    output.document = {"folder": options["folder"], **done}
+    note_changes(output, dataset.changes)
+    output.document = {"folder": folder, **done}
     output.note(
         f"{done['occurrences']:,} occurrences in {done['cases']} cases by {len(done['annotators'])} annotators, "
-        f"{done['disagreements']:,} disagreements -> {options['folder'].rstrip('/')}/{PAGE}"
+        f"{done['disagreements']:,} disagreements -> {folder.rstrip('/')}/{PAGE}"
     )

@@ -3,11 +3,12 @@
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
 
 
-@click.command("second-pass")
+@command("second-pass")
 @click.option("--from", "first", required=True, metavar="ID|TITLE", help="The project of the first pass.")
 @click.option("--to", "second", required=True, metavar="ID|TITLE", help="The project of the second.")
 @click.option("--annotator", "annotators", multiple=True, metavar="E-MAIL",

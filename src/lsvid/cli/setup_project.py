@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from lsvid.labeling.config import Timeline
 
 
-@click.command("setup-project")
+@command("setup-project")
 @click.argument("labels", metavar="LABELS", required=False)
 @click.option(
     "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."

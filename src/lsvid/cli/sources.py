@@ -1,228 +1,217 @@
-"""The options of every command that reads annotations: from a project, or from export files."""
+"""The options of every command that reads annotations, from a project or from export files."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import inspect
+from collections.abc import Callable, Sequence
 from fractions import Fraction
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsvid.cli.connection import connected
-from lsvid.cli.options import case_options, probability_options, s3_options, server_options
-from lsvid.cli.output import Output
-from lsvid.errors import DataError, SettingsError
+from lsvid.cli.groups import BOUNDARIES, READ, Decorator, Function, group, option, with_all
+from lsvid.cli.options import CASE_OPTIONS, SERVER_OPTIONS, case_rule, probability_options, s3_options, seconds
+from lsvid.errors import SettingsError
+from lsvid.readers.elan import TIER_NAMES
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from lsvid.annotations.boundaries import BoundaryOptions
+    from lsvid.annotations.probabilities import ProbabilityOptions
+    from lsvid.cli.output import Output
+    from lsvid.dataset import Dataset
+    from lsvid.reading import ReadRequest
+    from lsvid.video.clips import ClipFile
+    from lsvid.workers.processes import Workers
 
-TIER_NAMES = ("auto", "level", "participant", "annotator", "none")  # as lsvid.readers.elan has them; late to import
+Reading = Callable[..., "ReadRequest"]
 
 STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
-
-def source_options(command: Command) -> Command:
-    """EXPORT_FILE… or --project, --clips, --labels, and which annotations count."""
-    return click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")(reading_options(command))
-
-
-def reading_options(command: Command) -> Command:
-    """Those of `source_options`, without EXPORT_FILE…."""
-    for option in reversed(
-        [
-            click.option("--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
-            click.option("--clips", "roots", multiple=True, metavar="DIR",
-                         help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the "
-                         "project's storage."),
-            click.option("--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
-            click.option("--annotator", "annotators", multiple=True, metavar="A",
-                         help="Only this annotator; repeatable."),
-            click.option("--annotators", "annotator_map", metavar="MAP",
-                         help="CSV of two columns: annotator as exported, name to write."),
-            click.option("--annotations", default="latest", show_default=True,
-                         type=click.Choice(["latest", "first", "ground-truth", "all"]),
-                         help="Which of several annotations of a clip by one annotator."),
-            click.option("--all-versions", is_flag=True, help="The same as --annotations all."),
-            click.option("--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
-                         show_default=True, help="Annotations of this status; repeatable."),
-            click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
-            click.option("--cut-overrun", is_flag=True,
-                         help="Cut a span that overruns its clip by more than a second to the clip's end, and count "
-                         "it, instead of stopping."),
-            click.option("--ls-fps", metavar="R",
-                         help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return server_options(s3_options(case_options(flat_label_options(command))))
+FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
+           help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
+    option(READ, "--label-separator", default=" - ", show_default=True, metavar="TEXT",
+           help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
+    option(READ, "--dataset", "datasets", multiple=True, metavar="NAME",
+           help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+    option(READ, "--tiers", multiple=True, metavar="PATTERN",
+           help="Of an ELAN file: the tiers to read ('gloss*'); repeatable. Default: all."),
+    option(READ, "--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
+           help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
+           "a level of their labels; level: of top tiers always; participant: the first level is the "
+           "participant; annotator: a top tier's name is who annotated; none: nothing. Of BORIS, its "
+           "subjects: a level, annotator, or none."),
+    option(READ, "--point-s", callback=seconds, metavar="S",
+           help="Of BORIS, LosslessCut and VIA: a moment lasts S seconds from where it is. Default: it holds no "
+           "picture."),
+)  # fmt: skip
+"""For labels, and data, that come from elsewhere."""
 
 
-def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
-    """Seconds, exactly; at least 0."""
-    from lsvid.video.timebase import exact
-
-    if value is None:
-        return None
-    try:
-        seconds = exact(value)
-    except ValueError:
-        seconds = Fraction(-1)
-    if seconds < 0:
-        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
-    return seconds
+def flat_label_options(command: Function) -> Function:
+    """The same, each an argument of its own, and those of probabilities."""
+    return with_all(probability_options(command), FLAT_LABEL_OPTIONS)
 
 
-def flat_label_options(command: Command) -> Command:
-    """--rename, --label-separator, --dataset, --tiers, --tier-names, --point-s, and those of probabilities: for labels,
-    and data, that come from elsewhere.
-    """
-    for option in reversed(
-        [
-            click.option("--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
-                         help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
-            click.option("--label-separator", default=" - ", show_default=True, metavar="TEXT",
-                         help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
-            click.option("--dataset", "datasets", multiple=True, metavar="NAME",
-                         help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
-            click.option("--tiers", multiple=True, metavar="PATTERN",
-                         help="Of an ELAN file: the tiers to read ('gloss*'); repeatable. Default: all."),
-            click.option("--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
-                         help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
-                         "a level of their labels; level: of top tiers always; participant: the first level is the "
-                         "participant; annotator: a top tier's name is who annotated; none: nothing. Of BORIS, its "
-                         "subjects: a level, annotator, or none."),
-            click.option("--point-s", callback=_seconds, metavar="S",
-                         help="Of BORIS, LosslessCut and VIA: a moment lasts S seconds from where it is. Default: it "
-                         "holds no picture."),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return probability_options(command)
+_SOURCE_OPTIONS: tuple[Decorator, ...] = (
+    option(READ, "--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
+    option(READ, "--clips", "roots", multiple=True, metavar="DIR",
+           help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the project's storage."),
+    option(READ, "--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
+    option(READ, "--annotator", "annotators", multiple=True, metavar="A", help="Only this annotator; repeatable."),
+    option(READ, "--annotators", "annotator_map", metavar="MAP",
+           help="CSV of two columns: annotator as exported, name to write."),
+    option(READ, "--annotations", default="latest", show_default=True,
+           type=click.Choice(["latest", "first", "ground-truth", "all"]),
+           help="Which of several annotations of a clip by one annotator."),
+    option(READ, "--all-versions", is_flag=True, help="The same as --annotations all."),
+    option(READ, "--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
+           show_default=True, help="Annotations of this status; repeatable."),
+    option(READ, "--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
+    option(READ, "--cut-overrun", is_flag=True,
+           help="Cut a span that overruns its clip by more than a second to the clip's end, and count it, instead of "
+           "stopping."),
+    option(READ, "--ls-fps", metavar="R",
+           help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
+    *FLAT_LABEL_OPTIONS,
+    probability_options,
+    *CASE_OPTIONS,
+    *SERVER_OPTIONS,
+)  # fmt: skip
 
 
-def boundary_options(command: Command) -> Command:
-    """--snap, --overlap, --priority and --join-gap, which `open_sources` understands."""
-    for option in reversed(
-        [
-            click.option("--snap", "snap_s", callback=_seconds, metavar="S",
-                         help="Where a span ends and another begins within S seconds, move both to the middle."),
-            click.option("--overlap", type=click.Choice(["keep", "error", "priority"]), default="keep",
-                         show_default=True, help="Spans of different labels that overlap: keep both, stop and list "
-                         "them, or let one win. A label and its sub labels do not conflict."),
-            click.option("--priority", type=click.Choice(["label-order", "longest"]), default="label-order",
-                         show_default=True, help="Which wins with --overlap priority: the first in the label file, or "
-                         "the longest."),
-            click.option("--join-gap", "join_gap_s", callback=_seconds, metavar="S",
-                         help="Make spans of one label at most S seconds apart one, also across the end of a clip, "
-                         "where they get one region id. 0: those that touch."),
-        ]
-    ):  # fmt: skip
-        command = option(command)
-    return command
+def source_options(command: Function) -> Function:
+    """EXPORT_FILE… or --project, --clips, --labels, and which annotations count, as a ReadRequest `request`."""
+    exports = click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")
+    return s3_options(group("request", _read_request, exports, *_SOURCE_OPTIONS)(command))
 
 
-@contextmanager
-def open_sources(output: Output, options: dict[str, Any]) -> Iterator[tuple[Any, Any, Any]]:
-    """(Sources, Selection, Treatment) from the options of `source_options`; a project is downloaded into a temporary
-    file.
-    """
+def reading_options(command: Function) -> Function:
+    """Those of `source_options` without EXPORT_FILE…, as `reading`: (exports, further values) -> ReadRequest."""
+
+    def make(**values: Any) -> "Reading":
+        return lambda exports, **others: _read_request(exports=exports, **(values | others))
+
+    names = [
+        name for name in inspect.signature(_read_request).parameters if name not in ("exports", "known_clips", "usage")
+    ]
+    return s3_options(group("reading", make, *_SOURCE_OPTIONS, names=names)(command))
+
+
+def _read_request(
+    exports: tuple[str, ...],
+    project: str | None,
+    roots: tuple[str, ...],
+    labels: str | None,
+    annotators: tuple[str, ...],
+    annotator_map: str | None,
+    annotations: str,
+    all_versions: bool,
+    statuses: tuple[str, ...],
+    skip_bad: bool,
+    cut_overrun: bool,
+    ls_fps: str | None,
+    renames: tuple[str, ...],
+    label_separator: str,
+    datasets: tuple[str, ...],
+    tiers: tuple[str, ...],
+    tier_names: str,
+    point_s: Fraction | None,
+    probabilities: "ProbabilityOptions",
+    case: str | None,
+    case_from: str | None,
+    url: str | None,
+    api_key: str | None,
+    known_clips: "Sequence[ClipFile] | None" = None,
+    usage: str = "name export files, or a project with --project: one of the two",
+) -> "ReadRequest":
     from lsvid.annotations.spans import Status
     from lsvid.annotations.stages import Selection
-    from lsvid.files.storage import is_s3
-    from lsvid.labels.files import read_labels
     from lsvid.readers.documents import ReadOptions
-    from lsvid.readers.prodigy_database import is_database
-    from lsvid.video.clips import CaseRule
-    from lsvid.video.timebase import parse_rate
-    from lsvid.writers.export import Sources
+    from lsvid.reading import Connection, ReadRequest, rate_of, read_map
 
-    exports, project = options["exports"], options["project"]
     if bool(exports) == bool(project):
-        raise click.UsageError("name export files, or a project with --project: one of the two")
-    if options["datasets"] and not any(is_database(export) for export in exports):
-        raise click.UsageError("--dataset is for a Prodigy database, and none of the exports is one")
-    if options["ls_fps"] is not None:
-        try:
-            parse_rate(options["ls_fps"])
-        except ValueError as error:
-            raise click.BadParameter(str(error), param_hint="--ls-fps") from error
-    explicit_rule = options["case"] is not None or options["case_from"] is not None
-    rule = CaseRule.parse(options["case"], options["case_from"] or "parent") if explicit_rule else None
-    tree = read_labels(options["labels"]) if options["labels"] else None
-    selection = Selection(
-        annotations="all" if options["all_versions"] else options["annotations"],
-        statuses=frozenset(Status(status) for status in options["statuses"]),
-        annotators=frozenset(options["annotators"]) or None,
+        raise click.UsageError(usage)
+    if ls_fps is not None:
+        rate_of(ls_fps, "--ls-fps")
+    names = read_map(annotator_map, "annotator as exported, name to write") if annotator_map else {}
+    return ReadRequest(
+        exports=exports,
+        project=project,
+        connection=Connection(url, api_key),
+        roots=roots,
+        labels=labels,
+        options=ReadOptions(
+            rule=case_rule(case, case_from),
+            ls_fps=ls_fps,
+            annotators=names,
+            datasets=datasets,
+            tiers=tiers,
+            tier_names=tier_names,
+            point_s=None if point_s is None else float(point_s),
+            cut_overrun=cut_overrun,
+            clips=known_clips,
+            probabilities=probabilities,
+        ),
+        selection=Selection(
+            annotations="all" if all_versions else annotations,
+            statuses=frozenset(Status(status) for status in statuses),
+            annotators=frozenset(annotators) or None,
+        ),
+        annotator_order=annotators,
+        renames=read_renames(renames),
+        separator=label_separator,
+        skip_bad=skip_bad,
+        files=tuple(name for name in (annotator_map, *renames) if name),
     )
-    treatment = _treatment(options, tree)
-    with ExitStack() as stack:
-        names: tuple[str, ...] = ()
-        roots, label_config = list(options["roots"]), None
-        annotators: dict[str, str] = {}
-        if project:
-            from lsvid.label_studio.export import download_export
-
-            with output.progress("Downloading annotations") as step:
-                server = connected(output, options["url"], options["api_key"])
-                download = stack.enter_context(download_export(server, project, step))
-            exports, names = (str(download.path),), (f"{download.url}/projects/{download.id}",)
-            label_config = download.label_config
-            annotators = {str(user): email for user, email in download.annotators.items()}
-            roots = roots or [folder for folder in download.storages if is_s3(folder) or Path(folder).is_dir()]
-            if not roots:
-                raise DataError(
-                    f"cannot find the clips of project {download.id}; looked in its storages: "
-                    + (", ".join(f"{folder} (not on this machine)" for folder in download.storages) or "it has none"),
-                    "name the folder of the clips: --clips DIR",
-                )
-            if tree is None:
-                from lsvid.labeling.config import tree_from_config
-
-                tree = tree_from_config(label_config)
-        if options["annotator_map"]:
-            annotators = annotators | _read_map(options["annotator_map"], "annotator as exported, name to write")
-        read_options = ReadOptions(
-            rule,
-            tree,
-            label_config,
-            options["ls_fps"],
-            annotators,
-            options["datasets"],
-            options["tiers"],
-            options["tier_names"],
-            point_s=None if options["point_s"] is None else float(options["point_s"]),
-            decode_media=not roots,
-            cut_overrun=options["cut_overrun"],
-            clips=options.get("known_clips"),
-            probabilities=options["probabilities"],
-        )
-        yield Sources(exports, read_options, roots, names), selection, treatment
 
 
-def input_files(options: dict[str, Any]) -> list[str]:
-    """What the options of `source_options` name to be read, which no output may take the place of."""
-    named = [*options["exports"], options["labels"], options["annotator_map"], *options["renames"], *options["roots"]]
-    return [name for name in named if name]
+def boundary_options(command: Function) -> Function:
+    """--snap, --overlap, --priority and --join-gap, as BoundaryOptions `boundaries`."""
+
+    def make(snap_s: Any, overlap: str, priority: str, join_gap_s: Any) -> "BoundaryOptions":
+        from lsvid.annotations.boundaries import BoundaryOptions
+
+        return BoundaryOptions(snap_s, overlap, priority, join_gap_s)
+
+    return group(
+        "boundaries",
+        make,
+        option(BOUNDARIES, "--snap", "snap_s", callback=seconds, metavar="S",
+               help="Where a span ends and another begins within S seconds, move both to the middle."),
+        option(BOUNDARIES, "--overlap", type=click.Choice(["keep", "error", "priority"]), default="keep",
+               show_default=True, help="Spans of different labels that overlap: keep both, stop and list them, or let "
+               "one win. A label and its sub labels do not conflict."),
+        option(BOUNDARIES, "--priority", type=click.Choice(["label-order", "longest"]), default="label-order",
+               show_default=True, help="Which wins with --overlap priority: the first in the label file, or the "
+               "longest."),
+        option(BOUNDARIES, "--join-gap", "join_gap_s", callback=seconds, metavar="S",
+               help="Make spans of one label at most S seconds apart one, also across the end of a clip, where they "
+               "get one region id. 0: those that touch."),
+    )(command)  # fmt: skip
 
 
-def _treatment(options: dict[str, Any], tree: Any) -> Any:
-    """The Treatment that `options` ask for. `tree` is the label file's: what labels must be found in.
+def read(
+    output: "Output", request: "ReadRequest", workers: "Workers | None" = None, *, lenient: bool = False
+) -> "Dataset":
+    """The data set that `request` names, with bars on the way; see `read_located`."""
+    from lsvid.dataset import read_dataset
+    from lsvid.errors import LsvidError
+    from lsvid.findings import Findings
 
-    (A project's own tree holds every label of the project already.)
-    """
-    from lsvid.annotations.boundaries import BoundaryOptions
-    from lsvid.annotations.matching import LabelMatcher
-    from lsvid.writers.export import Treatment
+    findings = Findings()
+    try:
+        with output.progress("Downloading annotations") as on_downloaded, output.progress("Reading clips") as on_found:
+            return read_dataset(
+                request, findings=findings, lenient=lenient, workers=workers, on_downloaded=on_downloaded,
+                on_found=on_found,
+            )  # fmt: skip
+    except LsvidError:
+        output.findings(findings)  # they may tell why
+        raise
 
-    renames = read_renames(options["renames"])
-    matcher = LabelMatcher(tree, renames, options["label_separator"]) if tree or renames else None
-    names = ("snap_s", "overlap", "priority", "join_gap_s")  # see boundary_options, which not every command has
-    boundaries = BoundaryOptions(*(options[name] for name in names if name in options))
-    return Treatment(matcher, boundaries)
 
-
-def note_treatment(output: Output, report: dict[str, Any]) -> None:
+def note_changes(output: "Output", changes: Any) -> None:
     """Say what was done to spans on their way."""
-    done = report.get("boundaries", {})
+    done = changes.get("boundaries", {})
     if snap := done.get("snap"):
         output.note(f"moved {snap['moved']} boundaries by up to {snap['largest_move_s']:.3f} s")
     if overlap := done.get("overlap"):
@@ -233,12 +222,13 @@ def note_treatment(output: Output, report: dict[str, Any]) -> None:
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
     """Old label -> new, from what --rename was given. Raises SettingsError."""
+    from lsvid.reading import read_map
     from lsvid.video.clips import is_file
 
     renames: dict[str, str] = {}
     for value in values:
         if is_file(value):
-            renames |= _read_map(value, "old label, new label")
+            renames |= read_map(value, "old label, new label")
             continue
         old, equals, new = value.partition("=")
         if not (equals and old.strip() and new.strip()):
@@ -248,16 +238,3 @@ def read_renames(values: tuple[str, ...]) -> dict[str, str]:
             )
         renames[old] = new
     return renames
-
-
-def _read_map(path: str, columns: str) -> dict[str, str]:
-    from lsvid.files.texts import TextError, csv_rows, read_text
-
-    try:
-        rows = list(csv_rows(read_text(Path(path)).text))
-    except TextError as error:
-        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file in UTF-8: {columns}") from error
-    for number, cells in rows:
-        if len(cells) != 2:
-            raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
-    return {old: new for _, (old, new) in rows}

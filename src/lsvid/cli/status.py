@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.connection import connected
+from lsvid.cli.groups import command
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", "work")
 
 
-@click.command("status")
+@command("status")
 @click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
 @server_options
 @output_options

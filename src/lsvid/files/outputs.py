@@ -8,6 +8,7 @@ a run that was killed at any moment leaves nothing that the next one does not kn
 A single file is replaced where it is empty or of the same kind; a device, a pipe or an open descriptor is written to.
 """
 
+import hashlib
 import json
 import os
 import re
@@ -22,7 +23,7 @@ from typing import IO, Any
 from lsvid import __version__
 from lsvid.errors import SettingsError
 from lsvid.files import storage
-from lsvid.files.folders import Folder, folder_at, writing
+from lsvid.files.folders import Folder, check_name, folder_at, writing
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 UNFINISHED = "unfinished"
@@ -163,6 +164,7 @@ def whole_file(target: Target, is_ours: Callable[[bytes], bool], inputs: Iterabl
     can be written; DataError where the disk is full; ServerError.
     """
     name = os.fspath(target)
+    check_name(name)
     for one in inputs:
         if _is_same(name, os.fspath(one)):
             raise SettingsError(f"{name} is read, and would be overwritten", "choose another file to write to")
@@ -242,3 +244,9 @@ def write_text(path: Path, text: str) -> None:
 def as_json(document: Any, indent: int = 2) -> str:  # noqa: ANN401 - whatever JSON takes
     """`document` as JSON, ended by LF."""
     return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

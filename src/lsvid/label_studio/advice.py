@@ -36,7 +36,9 @@ class ProbedClip:
 def proxy_command(path: str) -> str:
     """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
     folder = shlex.quote(path.rpartition("/")[0] if is_s3(path) else str(PurePath(path).parent))
-    return f"lsvid make-proxies {folder} -o PROXIES, then lsvid import-clips {folder} --proxies PROXIES"
+    return (
+        f"lsvid make-proxies {folder} -o PROXIES, then lsvid import-clips {folder} --project PROJECT --proxies PROXIES"
+    )
 
 
 def plays_in_browsers(path: str, info: VideoInfo) -> bool:

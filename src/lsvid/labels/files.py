@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from lsvid.errors import LabelFileError
+from lsvid.files.inputs import open_input
 from lsvid.files.texts import TextError, decode
 from lsvid.labels.lines import nodes_of_lines
 from lsvid.labels.nodes import Faults, Node
@@ -59,16 +60,15 @@ def read_labels(path: str | Path) -> LabelTree:
     Raises LabelFileError with all its faults.
     """
     path = Path(path)
-    if path.is_fifo() and path.parts[:2] != ("/", "dev"):  # nobody may ever write into it (a shell's <(…) is in /dev)
-        raise LabelFileError(f"{path} is a pipe", "give the path of a label file")
     try:
-        data = path.read_bytes()
+        with open_input(path) as file:
+            data = file.read()
     except FileNotFoundError as error:
         raise LabelFileError(f"{path}: there is no such file", "give the path of a label file") from error
     except IsADirectoryError as error:
         raise LabelFileError(f"{path} is a folder", "give the path of one label file") from error
     except OSError as error:
-        raise LabelFileError(f"{path} cannot be read: {error.strerror}") from error
+        raise LabelFileError(f"{path} cannot be read: {error.strerror or error}") from error
     return parse_labels_text(_decode(data, str(path)), str(path))
 
 

@@ -24,12 +24,14 @@ from lsvid.readers import (
     elan,
     label_studio,
     looks,
+    losslesscut,
     mstcn,
     probabilities,
     prodigy,
     prodigy_database,
     segments,
     spans,
+    via,
 )
 from lsvid.readers.documents import (
     BadDocumentError,
@@ -65,6 +67,7 @@ FILE_READERS = [
     # Label Studio's own database is not read: its tables change from version to version.
     FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
     FileReader("BORIS project or events", boris.recognises, boris.read),
+    FileReader("LosslessCut project or segments", losslesscut.recognises, losslesscut.read),
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),
@@ -76,6 +79,7 @@ READERS = [
     Reader("lsvid spans", spans.recognises, spans.read),
     Reader("Label Studio JSON", label_studio.recognises, label_studio.read),
     Reader("Prodigy JSONL", prodigy.recognises, prodigy.read),
+    Reader("VIA 3 project", via.recognises, via.read),
 ]
 
 

@@ -193,18 +193,10 @@ def _labels(event: _Event, options: ReadOptions) -> list[tuple[str, ...]]:
 
 def _identify(media: str, project: Path, variables: Mapping[str, str], options: ReadOptions) -> tuple[str, str, str]:
     """(case, clip, media) of a file; a name without a folder lies beside the project."""
-    is_bare = not re.search(r"[/\\]", media)
-    full = str(project.absolute().parent / media) if is_bare else media
     known = variables.get(CASE, ""), variables.get(CLIP, "")
     if all(known) and options.rule is None:
-        return *known, full
-    try:
-        case, clip = options.identify(media)
-    except ClipError:
-        if not is_bare:
-            raise
-        case, clip = options.identify(full)
-    return case, clip, media if is_bare and options.finder is not None and options.finder.roots else full
+        return *known, media
+    return options.identify_beside(media, project)
 
 
 def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tuple[int, float, float]]:

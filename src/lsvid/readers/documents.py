@@ -9,6 +9,7 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
@@ -86,9 +87,35 @@ class ReadOptions:
                     raise
         return self.case_of(path), clip_name(path)
 
+    def identify_beside(self, media: str, file: Path) -> tuple[str, str, str]:
+        """Case, name and media of the clip that `file` names as `media`; a name without a folder lies beside `file`.
+
+        Raises ClipError.
+        """
+        if re.search(r"[/\\]", media):
+            return *self.identify(media), media
+        if self.finder is not None and self.finder.roots:
+            try:
+                return *self.identify(media), media
+            except ClipError:
+                pass
+        full = str(file.absolute().parent / media)
+        return *self.identify(full), full
+
     def annotator(self, name: str) -> str:
         """The name to write for `name`."""
         return self.annotators.get(name, name)
+
+
+def parse_seconds(text: str) -> float:
+    """The seconds in 90.5, 90,5, 1:30.5 or 00:01:30,500. Raises ValueError."""
+    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:[.,]\d{1,12})?)", text)
+    if clock is not None:
+        hours, minutes, seconds = clock.groups()
+        return (int(hours or 0) * 60 + int(minutes)) * 60 + float(seconds.replace(",", "."))
+    if "_" in text or len(text) > 40:  # Python reads 1_000
+        raise ValueError(text)
+    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 MAX_DOCUMENT_BYTES = 256 << 20

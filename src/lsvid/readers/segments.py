@@ -29,7 +29,7 @@ from lsvid.errors import ClipError, ExportError
 from lsvid.files.texts import TextError, decode, first_line, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
-from lsvid.readers.documents import ReadOptions
+from lsvid.readers.documents import ReadOptions, parse_seconds
 from lsvid.video.clips import VIDEO_SUFFIXES, split_suffix
 from lsvid.video.lookup import clip_name, media_path
 from lsvid.video.timebase import CENTISECONDS_TOLERANCE, SECONDS_TOLERANCE
@@ -143,7 +143,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         if isinstance(basis, str) or fault:
             findings.fault(where, str(fault))
             continue
-        whole = whole and isinstance(basis, ContainerSeconds) and basis.end > 1 and all(
+        whole = whole and isinstance(basis, ContainerSeconds) and (basis.end or 0) > 1 and all(
             row[name].isdecimal() for name in columns.times[0][:2]
         )  # fmt: skip
         yield Span(
@@ -205,7 +205,9 @@ def _basis(row: Mapping[str, str], columns: _Columns) -> Basis | str:
                     return Frames(_frame(row[start]), _frame(row[stop]))
                 tolerance = CENTISECONDS_TOLERANCE if columns.is_epic else SECONDS_TOLERANCE
                 unit = 1000 if kind == "milliseconds" else 1
-                return ContainerSeconds(_seconds(row[start]) / unit, _seconds(row[stop]) / unit, float(tolerance))
+                return ContainerSeconds(
+                    parse_seconds(row[start]) / unit, parse_seconds(row[stop]) / unit, float(tolerance)
+                )
             except ValueError:
                 are = "whole numbers" if kind == "frames" else "numbers, nor times as HH:MM:SS.mmm"
                 return f"{start} {row[start][:40]!r}, {stop} {row[stop][:40]!r}: not {are}"
@@ -219,17 +221,6 @@ def _frame(text: str) -> int:
     if match is None:
         raise ValueError(text)
     return int(match[1])
-
-
-def _seconds(text: str) -> float:
-    """Seconds in 90.5, 90,5, 1:30.5 or 00:01:30,500. Raises ValueError."""
-    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6}):(\d{1,2}(?:[.,]\d{1,12})?)", text)
-    if clock is not None:
-        hours, minutes, seconds = clock.groups()
-        return (int(hours or 0) * 60 + int(minutes)) * 60 + float(seconds.replace(",", "."))
-    if "_" in text or len(text) > 40:  # Python reads 1_000
-        raise ValueError(text)
-    return float(text.replace(",", ".") if text.count(",") == 1 and "." not in text else text)
 
 
 def _first(row: Mapping[str, str], names: Sequence[str]) -> str:
@@ -249,14 +240,19 @@ def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, d
     first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     table = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
     header: list[str] = []
+    is_ours = False
     rows = []
     try:
         for row in table:
             cells = [cell.strip() for cell in row]
             if not header:
                 header = _names(cells)
+                is_ours = "case_start_frame" in header
             elif any(cells):
-                rows.append((table.line_num, dict(zip(header, cells, strict=False))))
+                values = dict(zip(header, cells, strict=False))
+                if is_ours and "label" in values:
+                    values["label"] = row[header.index("label")]  # to the blank, as it was written
+                rows.append((table.line_num, values))
     except csv.Error as error:
         raise ExportError(f"{path}:{table.line_num}: {error}", "it should be a CSV file in UTF-8") from error
     return header, rows

@@ -3,7 +3,7 @@
 import os
 import shlex
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lsvid.errors import ClipError
 from lsvid.files.storage import S3File, is_s3
@@ -28,9 +28,17 @@ def open_container(media: str | S3File, path: str) -> "InputContainer":
     if isinstance(media, S3File):
         media.seek(0)
     try:
-        return av.open(media, "r", metadata_errors="replace")
+        # PyAV 19 leaves out the wish and gives what is no UTF-8 as surrogates; before, it would be an error.
+        wishes: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
+        opened: InputContainer = av.open(media, "r", **wishes)
     except (av.FFmpegError, OSError) as error:
         raise unreadable(path, error) from error
+    return opened
+
+
+def metadata(container: "InputContainer", name: str) -> str:
+    """What the file says of itself under `name`, as text that can be written anywhere; empty where it says nothing."""
+    return container.metadata.get(name, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def unreadable(path: str, error: Exception) -> ClipError:
@@ -111,9 +119,8 @@ def film_of(container: "InputContainer", media: str | S3File, path: str) -> tupl
     """
     found = films(container)
     if not found:
-        raise ClipError(
-            f"{path} holds no video stream that can be decoded", "leave it out, or name the video files themselves"
-        )
+        why = " that can be decoded" if container.streams.video else ", only sound" if container.streams.audio else ""
+        raise ClipError(f"{path} holds no video stream{why}", "leave it out, or name the video files themselves")
     if len(found) == 1:
         return found[0].index, 1
     counts = {stream.index: stream.frames for stream in found}

@@ -5,13 +5,16 @@ A picture is told by its PTS, never by counting or by a player's seeking. Decodi
 cannot be made from it whole are missing: what a decoder shows in their place is made up from their neighbours.
 """
 
+import gc
 import math
 import operator
+import os
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -53,14 +56,19 @@ class Segment:
 
 def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
     """The segments that hold `frames`, in order."""
-    pts = info.index.pts[np.array(frames, dtype=np.int64)]
+    all_pts = info.index.pts
+    pts = all_pts[np.array(frames, dtype=np.int64)]
     keys = info.key_pts
     which = np.searchsorted(keys, pts, side="right") - 1
     segments = []
     for key in map(int, np.unique(which)):
         wanted: dict[int, int] = {}
         for position in np.flatnonzero(which == key):
-            wanted.setdefault(int(pts[position]), frames[int(position)])  # of two with the same PTS nobody knows which
+            frame = frames[int(position)]
+            if frame + 1 == len(all_pts) or all_pts[frame + 1] != pts[position]:  # of two with one PTS: the last
+                wanted[int(pts[position])] = frame
+        if not wanted:
+            continue
         end = int(keys[key + 1]) if key + 1 < len(keys) else math.inf
         before = int(keys[key - 1]) if key > 0 else None
         segments.append(Segment(key, before, int(keys[key]) if key >= 0 else int(pts[0]), end, wanted))
@@ -73,6 +81,17 @@ def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> boo
         return False
     first, last = np.searchsorted(info.index.pts, [max(segment.wanted), segment.end])
     return int(last - first) <= _NEAR
+
+
+@cache
+def _survive_forks() -> None:
+    """Keep forked processes from freeing decoders of their parent: they would wait for ever for its threads.
+
+    A clip that was closed may still be part of a cycle of objects, such as an exception and its frames, and is freed
+    when the garbage collector comes by; in a forked process it no longer looks at what came from the parent.
+    """
+    if hasattr(os, "register_at_fork"):  # not on Windows
+        os.register_at_fork(after_in_child=gc.freeze)
 
 
 class DamageError(Exception):
@@ -92,6 +111,8 @@ class Decoder:
         self._av = av
         self._container = open_container(storage.open_media(self._path), self._path)
         self._stream = only(self._container, self._info.stream)
+        if self._threads > 1:
+            _survive_forks()
         self._stream.codec_context.thread_count = self._threads
         self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._packets = self._container.demux(self._stream)
@@ -107,6 +128,7 @@ class Decoder:
         self._order: list[int] = []  # the PTS by place
         self._bad: set[int] = set()  # places that are damaged
         self._came: set[int] = set()  # places whose picture has come out of the decoder
+        self._at_once: Counter[int] = Counter()  # pictures that have come, by PTS
         self._settled = 0
         self._goes_on = False
 
@@ -167,9 +189,15 @@ class Decoder:
             self._came.add(place)
             if frame.is_corrupt:
                 self._bad.add(place)
-            elif frame.pts in segment.wanted:
+            elif frame.pts in segment.wanted and self._is_last(frame.pts):
                 yield segment.wanted[frame.pts], place, frame
         self._key = segment.key
+
+    def _is_last(self, pts: int) -> bool:
+        """Whether a picture with this PTS, which has just come, is the last of those that have it: mostly the one."""
+        self._at_once[pts] += 1
+        times = self._info.index.pts
+        return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
 
     def _first_bad(self, segment: Segment) -> int | None:
         """The place of the first damage in `segment`, in the order of decoding."""

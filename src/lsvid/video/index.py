@@ -18,7 +18,7 @@ import numpy as np
 
 from lsvid.errors import ClipError, LsvidError
 from lsvid.files import storage
-from lsvid.video.container import film_of, only, open_container, unreadable
+from lsvid.video.container import film_of, metadata, only, open_container, unreadable
 from lsvid.video.packets import Packets, read_packets
 from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, as_fraction, pack_pts, unpack_pts
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lsvid.workers.processes import Report, Workers  # with multiprocessing behind it
 
-_CACHE_VERSION = 5
+_CACHE_VERSION = 6
 _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
@@ -186,8 +186,9 @@ def _read(container: "InputContainer", media: "str | storage.S3File", path: str,
         has_audio=bool(container.streams.audio),
         size=size,
         fingerprint=digest.hexdigest()[:32],
-        recorded_at=container.metadata.get("com.apple.quicktime.creationdate")
-        or container.metadata.get("creation_time"),
+        recorded_at=metadata(container, "com.apple.quicktime.creationdate")
+        or metadata(container, "creation_time")
+        or None,
         key_pts=np.unique(np.array(packets.keys, dtype=np.int64)),
         n_lost=n_lost,
         stream=number,

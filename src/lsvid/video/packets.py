@@ -15,6 +15,7 @@ import numpy as np
 from lsvid.errors import ClipError
 from lsvid.files.storage import S3File
 from lsvid.video.container import only, open_container, quoted, unreadable
+from lsvid.video.fields import SecondFields
 from lsvid.video.timebase import PtsArray
 
 if TYPE_CHECKING:
@@ -114,9 +115,10 @@ class _Found:
     trouble: str | None = None
 
     def add(self, packet: "Packet[VideoStream]", *, hides: bool, checked: bool) -> None:
-        if packet.is_keyframe and packet.pts is not None:
-            self.keys.append(packet.pts)
-        self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+        if packet.is_keyframe:
+            self.encrypted = self.encrypted or packet.has_sidedata("encryption_info")
+            if packet.pts is not None:
+                self.keys.append(packet.pts)
         self.cut_off = packet.is_corrupt
         self.n_packets += 1
         if packet.is_discard:  # a picture that an edit list cuts away
@@ -206,27 +208,62 @@ def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream
     packets = _sorted(found)
     if not check.shown:  # of a large film in S3, the first pictures alone are more than is fetched for a check
         return packets
-    # What the check did not see may hold the same again: a decoder has to see it all.
+    # What the check did not see may hold more of the same: a decoder has to see it all.
     unsure = found.untold_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
-    n_shown, n_told = len(check.shown), len(packets.pts)
-    if not unsure and check.shown == packets.pts[:n_shown].tolist() and (not check.whole or n_shown == n_told):
+    if not unsure and _leading(packets, check) == 0:
         return packets
     # Several threads also show some pictures at a beginning that cannot be decoded whole, and tell errors late.
-    check = _decoded(media, path, stream.index, wanted=n_shown + check.whole, threads=False)
+    check = _decoded(media, path, stream.index, wanted=len(check.shown) + check.whole, threads=False)
     if not check.shown:
         raise _undecodable(found, check, path)
-    shown, n_shown = _ascending(check.shown), len(check.shown)
-    if shown is None:
+    if _ascending(check.shown) is None:
         raise _out_of_order(path, codec, untold=None in check.shown)
-    places = np.searchsorted(packets.pts, shown)
-    known = bool((packets.pts[np.minimum(places, n_told - 1)] == shown).all())
-    steps = np.diff(places)
-    leading = int(places[0])
-    if not unsure and known and (steps == 1).all() and (not check.whole or leading + n_shown == n_told):
-        return _without(packets, leading)
-    if known and check.errors and not found.untold_late and 2 * np.count_nonzero(steps == 1) > len(steps):
-        return _without(packets, leading)  # damaged: what cannot be decoded keeps its number
+    if not unsure:
+        for some in (packets, _without_second_fields(media, path, stream) if codec == "h264" else None):
+            leading = None if some is None else _leading(some, check)
+            if some is not None and leading is not None:
+                return _without(some, leading)
+    if check.errors and not found.untold_late and _mostly_known(packets, check):
+        first = np.array(check.shown[:1], dtype=np.int64)
+        return _without(packets, int(np.searchsorted(packets.pts, first)[0]))  # what is damaged keeps its number
     return _as_decoded(found, check, media, path, stream)
+
+
+def _leading(packets: Packets, check: _Check) -> int | None:
+    """How many of `packets` come before the first picture shown; None where those shown are not the ones from there on.
+
+    None also where two pictures have one time: one of them may be none.
+    """
+    first, n_shown = check.shown[0], len(check.shown)
+    leading = int(np.searchsorted(packets.pts, first)) if first is not None else 0
+    agrees = check.shown == packets.pts[leading : leading + n_shown].tolist()
+    agrees = agrees and (not check.whole or leading + n_shown == len(packets.pts))
+    return leading if agrees and (np.diff(packets.pts) > 0).all() else None
+
+
+def _mostly_known(packets: Packets, check: _Check) -> bool:
+    """Whether all pictures shown are among `packets`, and most follow one another there: the rest is damaged."""
+    shown = np.array(check.shown, dtype=np.int64)
+    steps = np.diff(np.searchsorted(packets.pts, shown))
+    return bool(np.isin(shown, packets.pts).all()) and 2 * np.count_nonzero(steps == 1) > len(steps)
+
+
+def _without_second_fields(media: str | S3File, path: str, stream: "VideoStream") -> Packets | None:
+    """The packets of an H.264 film that begin a picture; None where that is all of them."""
+    if isinstance(media, S3File):
+        media.hollow = []
+    fields = SecondFields(bytes(stream.codec_context.extradata or b""))
+    found = _Found()
+    with open_container(media, path) as container:
+        n_second = 0
+        for packet in _demuxed(container, only(container, stream.index), found):
+            second = fields.is_second(memoryview(packet))
+            n_second += second
+            found.add(packet, hides=second, checked=True)
+    if not n_second:
+        return None
+    packets = _sorted(found)
+    return replace(packets, durations=np.zeros(len(packets.pts), dtype=np.int64))  # theirs may be those of fields
 
 
 def _without_end(packets: Packets, media: str | S3File, path: str, number: int) -> Packets:
@@ -279,7 +316,7 @@ def _without(packets: Packets, leading: int) -> Packets:
 def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
     """The times of pictures in the order shown; None where one has none, or two are not in this order."""
     times = [time for time in shown if time is not None]
-    if len(times) < len(shown) or any(later <= earlier for earlier, later in itertools.pairwise(times)):
+    if len(times) < len(shown) or any(later < earlier for earlier, later in itertools.pairwise(times)):
         return None
     return np.array(times, dtype=np.int64)
 

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,10 @@ from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
 from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
-from lsvid.video.index import VideoInfo, probe
-from lsvid.workers.processes import Processes, Report, Workers
+from lsvid.video.container import metadata, open_container
+from lsvid.video.index import VideoInfo, probe, probe_all
+from lsvid.video.timebase import sample_frames
+from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 THREADS = 8
 """Of the encoder (libx264, preset veryfast), on however many cores: what it writes depends on the number.
@@ -30,11 +33,19 @@ Measured: on 2 cores as fast as 3 threads, its own choice there, and as small; 1
 
 @dataclass(frozen=True)
 class ProxySettings:
-    """height: at most this many pixels. crf: libx264's quality, smaller is better and bigger. audio: keep the sound."""
+    """height: at most this many pixels. crf: libx264's quality, smaller is better and bigger. audio: keep the sound.
+
+    key_fps: for training copies: a key picture wherever sampling at so many pictures a second keeps one, and a coding
+    that is fast to decode, so that such a picture costs the decoding of one picture. None: for people, who seek.
+    """
 
     height: int = 720
     crf: int = 26
     audio: bool = False
+    key_fps: Fraction | None = None
+
+
+TRAINING_HEIGHT = 256
 
 
 RECORD = ".proxies.json"
@@ -183,6 +194,44 @@ def check_made_from(original: VideoInfo, path: str) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Copy:
+    """A copy of a clip with the same pictures at the same times, to read pictures from: its path, and what it is."""
+
+    path: str
+    info: VideoInfo
+
+
+def copies_in(folder: str | Path, clips: Sequence[tuple[str, str, VideoInfo]]) -> list[Copy | None]:
+    """The copy of each of `clips` (case, name, original) in `folder`, where make_proxies puts it; None: there is none.
+
+    Each is checked against its original: made from it, as many pictures, at exactly the same times. Raises DataError
+    that lists all that differ; and ServerError.
+    """
+    output = folder_at(folder)
+    named = places((case, name) for case, name, _ in clips)
+    paths = [output.where(f"{named[case, name]}.mp4") for case, name, _ in clips]
+    found: list[Copy | None] = [None] * len(paths)
+    faults = []
+    there = [position for position, path in enumerate(paths) if storage.exists(path)]
+    for position, info in zip(there, probe_all([paths[position] for position in there]), strict=True):
+        original = clips[position][2]
+        try:
+            if isinstance(info, ClipError):
+                raise info
+            check_made_from(original, paths[position])
+            check_proxy(original, info, paths[position])
+            found[position] = Copy(paths[position], info)
+        except ClipError as error:
+            faults.append(error.message)
+    if faults:
+        raise DataError(
+            "\n".join(["copies that are not those of their clips:", *(f"  {fault}" for fault in faults)]),
+            "make them again: lsvid make-proxies",
+        )
+    return found
+
+
 def make_proxy(job: _Job, report: Report) -> Proxy:
     """Make and verify one proxy, unless it is there. Reports the seconds done.
 
@@ -190,12 +239,18 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     """
     original = probe(job.source)
     description = _describe(original, job.settings)
+
+    def check(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
+        check_proxy(original, proxy, path)
+        if job.settings.key_fps is not None:
+            check_keys(original, proxy, path, job.settings.key_fps)
+
     folder = folder_at(job.folder)
     target = folder.where(job.name)
     if storage.exists(target) and _description(target) == description:
         with suppress(ClipError):
             proxy = probe(target)
-            check_proxy(original, proxy, target)
+            check(original, proxy, target)
             return Proxy(target, proxy.size, proxy.fingerprint, made=False)
     comment = " ".join(f"{name}={value}" for name, value in description.items())
     case, _, name = job.name.rpartition("/")
@@ -205,7 +260,7 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
             with storage.local_file(job.source, work) as source:  # ffmpeg is not to know of S3
                 _encode(job, source, made, comment, original, report)
             proxy = probe(made, remember=False)
-            check_proxy(original, proxy, target)
+            check(original, proxy, target)
             folder.put(made, job.name)
         finally:
             made.unlink(missing_ok=True)
@@ -225,6 +280,8 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
+    if sound and original.index.zero:  # it moves with the pictures
+        sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
     # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
     size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
@@ -232,13 +289,14 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         "-map", f"0:{original.stream}",
         "-vf", ",".join([*_timing(original), size]),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
-        "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", "-g", "25", *passthrough, "-enc_time_base", time_base,
-        "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1", "-metadata", f"comment={comment}",
+        "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", *_keys(job.settings), *passthrough,
+        "-enc_time_base", time_base, "-copyts", *sound, "-map_metadata", "-1", "-map_chapters", "-1",
+        "-metadata", f"comment={comment}",
         "-movflags", "+faststart", *movie_scale, str(target),
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
@@ -260,6 +318,27 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         raise ClipError(
             f"ffmpeg cannot make a proxy of {job.source}: {last}",
             "see what it says of the clip: ffmpeg -i CLIP -f null -",
+        )
+
+
+def _keys(settings: ProxySettings) -> list[str]:
+    """Where key pictures are."""
+    if settings.key_fps is None:
+        return ["-g", "25"]
+    gap = 1 / settings.key_fps
+    # Times are floating-point numbers there, from the first picture on: a microsecond, so that they round to no later
+    # picture. Where steps fall into one gap of a clip, the pictures after it are key pictures, too.
+    at = f"expr:gte(t+0.000001,n_forced*{gap.numerator}/{gap.denominator})"
+    return ["-force_key_frames", at, "-g", "250", "-sc_threshold", "0", "-tune", "fastdecode"]
+
+
+def check_keys(original: VideoInfo, copy: VideoInfo, path: str, key_fps: Fraction) -> None:
+    """Raise ClipError unless every picture that sampling at `key_fps` keeps is a key picture of the copy at `path`."""
+    missing = np.setdiff1d(copy.index.pts[sample_frames(original.index, key_fps)], copy.key_pts)
+    if len(missing):
+        raise ClipError(
+            f"{path}: {len(missing)} of the pictures that {key_fps} fps keep are no key pictures",
+            "make it again, with another ffmpeg",
         )
 
 
@@ -309,17 +388,16 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
         "height": str(settings.height),
         "crf": str(settings.crf),
         "audio": str(int(settings.audio)),
+        **({} if settings.key_fps is None else {"key_fps": str(settings.key_fps)}),
     }
 
 
 def _description(path: str) -> dict[str, str]:
     """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
-    import av  # noqa: PLC0415 - as in video
-
     try:
-        with av.open(storage.open_media(path)) as container:
-            comment = container.metadata.get("comment", "")
-    except (av.FFmpegError, OSError):
+        with open_container(storage.open_media(path), path) as container:
+            comment = metadata(container, "comment")
+    except (LsvidError, OSError):
         return {}
     words = dict(word.partition("=")[::2] for word in comment.split())
     return words if "lsvid-proxy" in words else {}

@@ -1,7 +1,7 @@
 """What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
-import csv
 import math
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,6 +19,7 @@ from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.names import places
+from lsvid.files.spreadsheets import tell_formulas, write_csv
 from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
@@ -416,12 +417,19 @@ class Export:
             file.writelines(f"{line}\n" for line in lines)
         return name
 
+    def tell_formulas(self) -> None:
+        """Warn of labels and names that a spreadsheet takes for formulas, once."""
+        names = {name for clip in self.clips for name in (clip.case, clip.clip.clip)}
+        names |= {name for path in self.table.labels for name in path}
+        names |= {work.annotator for clip in self.clips for work in clip.works}
+        regions = {span.region_id for clip in self.clips for work in clip.works for span in work.spans}
+        names |= {region for region in regions if not re.fullmatch(r"[\w-]*", region)}  # Label Studio's begin with any
+        tell_formulas(names, self.findings, safe=self.options.spreadsheet_safe)
+
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-        """Write a CSV file with a header; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(header)
-            table.writerows(rows)
+        """Write a CSV file with a header; returns `name`. Texts that spreadsheets would run are told, or made safe."""
+        self.tell_formulas()
+        write_csv(self.path(name), header, rows, safe=self.options.spreadsheet_safe)
         return name
 
 

@@ -1,42 +1,32 @@
-"""Annotations -> files: what `lsvid export-frames` and `lsvid export-spans` do."""
+"""Located clips -> files, and the manifest that tells what they are made from."""
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lsvid import __version__
-from lsvid.annotations.boundaries import BoundaryOptions, join, tidy
 from lsvid.annotations.frames import TableOptions
-from lsvid.annotations.matching import LabelMatcher, match_labels
-from lsvid.annotations.merge import MergeOptions, merge
-from lsvid.annotations.spans import SCHEMA_VERSION, Annotation, Clip, Record, Span
+from lsvid.annotations.spans import SCHEMA_VERSION, Record
 from lsvid.annotations.splits import Fold, SplitOptions, split
 from lsvid.annotations.stages import (
     BAD_DATA,
     AnnotatedClip,
     GatheredClip,
-    Selection,
+    Source,
     Stage,
-    find_files,
-    gather,
-    label_order,
-    locate,
     raise_faults,
-    select,
 )
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError, SettingsError, check_choice
 from lsvid.files.folders import folder_at
-from lsvid.files.outputs import as_json, whole_file, whole_folder, write_text
+from lsvid.files.outputs import as_json, sha256, whole_file, whole_folder, write_text
 from lsvid.findings import Findings
-from lsvid.labels.tree import LabelTree, join_path
-from lsvid.readers import read_export
-from lsvid.readers.documents import ReadOptions
+from lsvid.labels.tree import join_path
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
-from lsvid.video.lookup import ClipFinder
-from lsvid.writers import all_formats, format_of, span_writer, writer
+from lsvid.writers import WRITERS, all_formats, format_of, span_writer, writer
 from lsvid.writers.base import Export
 from lsvid.writers.formats import FormatOptions
 
@@ -44,122 +34,100 @@ if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
     from lsvid.writers.images import ImageRequest
 
+CHANGES = ("label_map", "merge", "boundaries")
+"""What may have been done to labels and spans, in the order in which the manifest tells it."""
+
+LAYOUTS = ("long", "wide")
+
+Manifest = dict[str, Any]
+LabelPath = tuple[str, ...]
+
 MANIFEST, TABLES = "manifest.json", "frames*"
 """The manifest, and the files that are not to be overwritten without one."""
 
 
 @dataclass(frozen=True)
-class Sources:
-    """Where annotations come from.
+class WriteOptions:
+    """How it is written.
 
-    exports: files to read. names: what the manifest calls them, where not by their path (a downloaded project).
-    roots: folders and files to look for clips in; none: where the exports say they are.
+    format: one of WRITERS. layout: of a frame table, "long" or "wide". sample_fps: keep the first picture of every
+    1/sample_fps seconds. background: the label of frames that have none. include_unannotated: the clips that nobody has
+    annotated, too. images: the pictures of frames, too. of_format: what else the format is asked for.
     """
 
-    exports: Sequence[str]
-    options: ReadOptions = field(default_factory=ReadOptions)
-    roots: Sequence[str] = ()
-    names: Sequence[str] = ()
+    format: str = "csv"
+    layout: str = "long"
+    sample_fps: Fraction | None = None
+    background: str | None = None
+    include_unannotated: bool = False
+    images: "ImageRequest | None" = None
+    of_format: FormatOptions = field(default_factory=FormatOptions)
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError where a value is none of those there are, or means nothing to the format."""
+        check_choice("format", self.format, WRITERS)
+        check_choice("layout", self.layout, LAYOUTS)
+        _check_options(self)
 
 
-@dataclass
-class Treatment:
-    """What is done to spans on their way, none of it by default. `report` says what was done, for the manifest.
+@dataclass(frozen=True)
+class WriteRequest:
+    """What is written.
 
-    matcher: renames labels and finds them in the label tree. boundaries: what is done to where spans begin and end.
-    merge: how the annotators of a clip become one.
+    labels: every label path, in order. sources: what the clips were read from. changes: what was done to labels and
+    spans, for the manifest. inputs: files and folders that no output may take the place of. command: the words that
+    asked for it, for the manifest.
     """
 
-    matcher: LabelMatcher | None = None
-    boundaries: BoundaryOptions = field(default_factory=BoundaryOptions)
-    merge: MergeOptions | None = None
-    report: dict[str, Any] = field(default_factory=dict)
+    located: Stage[AnnotatedClip]
+    labels: Sequence[LabelPath] = ()
+    options: WriteOptions = field(default_factory=WriteOptions)
+    sources: Sequence[Source] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    inputs: Sequence[str] = ()
+    command: Sequence[str] = ()
 
-    def of_labels(self, clips: list[GatheredClip], findings: Findings) -> list[GatheredClip]:
-        """The clips with their labels renamed and matched."""
-        if self.matcher is None:
-            return clips
-        clips, changed = match_labels(clips, self.matcher, findings)
-        if changed:
-            self.report["label_map"] = changed
-        return clips
-
-    def of_spans(
-        self, located: Stage[AnnotatedClip], tree: LabelTree | None, findings: Findings
-    ) -> Stage[AnnotatedClip]:
-        """The clips with the boundaries of their spans tidied, and their annotators merged."""
-        clips, report = tidy(located.clips, self.boundaries, label_order(located.clips, tree), findings)
-        if self.merge is not None:
-            clips, self.report["merge"] = merge(clips, self.merge, findings)
-        if self.boundaries.join_gap_s is not None:
-            clips, report.joined = join(clips, self.boundaries.join_gap_s)
-        if self.boundaries.asked_for:
-            self.report["boundaries"] = report.as_json(self.boundaries)
-        return Stage(tuple(clips), located.lost)
+    @property
+    def table(self) -> TableOptions:
+        """The frame table that is wanted."""
+        options = self.options
+        return TableOptions(self.labels, options.layout == "wide", options.sample_fps, options.background)
 
 
-def read_clips(
-    sources: Sources,
-    selection: Selection,
-    findings: Findings,
-    *,
-    skip_bad: bool,
-    treatment: Treatment | None = None,
-    on_probed: Callable[[int, int], None] | None = None,
-    workers: "Workers | None" = None,
-) -> Stage[AnnotatedClip]:
-    """The clips of all exports with the annotations that count, found, and with every span on its frames.
+@dataclass(frozen=True)
+class Written:
+    """What was written, and where: `manifest` is that of the folder."""
 
-    workers: who reads the clips; None: this machine.
-    Raises ExportError with all faults at once, unless `skip_bad` leaves them out.
-    """
-    treatment = treatment or Treatment()
-    finder = ClipFinder(sources.roots)
-    gathered = select(gather(_records(sources, finder, findings), findings), selection, findings)
-    gathered = treatment.of_labels(gathered, findings)
-    found = find_files(gathered, finder, sources.options.rule, findings, on_probed, workers)
-    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
-    located = treatment.of_spans(located, sources.options.tree, findings)
-    raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    return located
+    folder: str
+    manifest: Manifest
 
 
-def export_frames(
-    located: Stage[AnnotatedClip],
+def write(
+    request: WriteRequest,
     folder: str | Path,
-    sources: Sources,
-    options: TableOptions,
     findings: Findings,
     *,
-    file_format: str = "csv",
-    include_unannotated: bool = False,
-    treatment: Treatment | None = None,
-    format_options: FormatOptions | None = None,
-    command: Sequence[str] = (),
-    images: "ImageRequest | None" = None,
     workers: "Workers | None" = None,
-    on_clip: Callable[[int], None] | None = None,
-    on_image: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Write the clips as `file_format` into `folder` (or a prefix in S3), with `manifest.json`; returns the manifest.
+    on_clip: Progress = unheard,
+    on_image: Progress = unheard,
+) -> Written:
+    """Write what `request` asks for into `folder` (or a prefix in S3), with `manifest.json`.
 
-    With `images` also pictures, and the column `image`; see ExportedImages, which `on_image` is passed to.
-    workers: who makes the pictures of a format that consists of pictures; None: this machine.
-    format_options: what else the format is asked for; of these it takes those that it names.
-    Clips that nobody annotated are left out, and reported, unless asked for. The folder's files appear whole or not at
-    all. Raises DataError where nothing is left to write, or it holds what the format cannot; SettingsError where
-    `folder` holds files that are not lsvid's, or an option means nothing to the format.
+    workers: who makes pictures; None: this machine. Clips that nobody annotated are left out, and reported, unless
+    asked for. The folder's files appear whole or not at all. Raises DataError where nothing is left to write, or it
+    holds what the format cannot; SettingsError where `folder` holds files that are not lsvid's.
     """
-    exported = _exported(located, findings, include_unannotated=include_unannotated)
-    chosen, asked = format_of(file_format), format_options or FormatOptions()
+    located, options, asked = request.located, request.options, request.options.of_format
+    chosen = format_of(options.format)
+    exported = _exported(located, findings, include_unannotated=options.include_unannotated)
     there = {clip.id for clip in exported}
     output = folder_at(folder)
     export = Export(
         folder=Path(folder),
         output=output.path,
-        format=file_format,
+        format=options.format,
         clips=exported,
-        table=options,
+        table=request.table,
         findings=findings,
         unit=asked.unit or chosen.unit,
         options=asked,
@@ -167,28 +135,26 @@ def export_frames(
         # What goes to S3 is put together in a folder of this machine, which no other sees.
         workers=workers if output.path else None,
     )
-    if on_clip:
-        export.on_clip = on_clip
-    if images:
+    export.on_clip = on_clip
+    if options.images:
         from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
 
         export.pictures = partial(
-            ExportedImages, exported, output=output, places=export.clip_paths(), request=images, findings=findings,
-            on_progress=on_image,
+            ExportedImages, exported, output=output, places=export.clip_paths(), request=options.images,
+            findings=findings, workers=workers, on_progress=on_image,
         )  # fmt: skip
-    check_options(export)
     if not chosen.annotators:
         export.check_one_annotator()
     export.folds = _folds(export, asked.splits or SplitOptions())
-    with whole_folder(folder, MANIFEST, TABLES, sources.exports) as staging:
+    with whole_folder(folder, MANIFEST, TABLES, request.inputs) as staging:
         export.folder = staging.folder
-        files = writer(file_format)(export)
+        files = writer(options.format)(export)
         if export.folds:
             files.append(_write_splits(export))
-        manifest = _manifest(located.clips, exported, sources, options, findings, command)
-        manifest["format"] = {"name": file_format, "level": export.level, "unit": export.unit, **export.facts}
+        manifest = _manifest(request, exported, findings)
+        manifest["format"] = {"name": options.format, "level": export.level, "unit": export.unit, **export.facts}
         manifest["counts"] |= export.counts
-        manifest |= treatment.report if treatment else {}
+        manifest |= {name: request.changes[name] for name in CHANGES if name in request.changes}
         if export.made_pictures:
             manifest["images"] = export.made_pictures.manifest()
         manifest["files"] = [{"name": name, "sha256": sha256(export.folder / name)} for name in files]
@@ -196,33 +162,33 @@ def export_frames(
         staging.publish([*files, MANIFEST])
     if export.made_pictures:
         export.made_pictures.clear_up()
-    return manifest
+    return Written(str(folder), manifest)
 
 
-def check_options(export: Export) -> None:
+def _check_options(options: WriteOptions) -> None:
     """Raise SettingsError where an option is given that means nothing to the format."""
-    table, chosen = export.table, format_of(export.format)
+    chosen = format_of(options.format)
     given = {
-        "layout": table.wide,
-        "sample_fps": table.sample_fps is not None,
-        "background": table.background is not None,
+        "layout": options.layout == "wide",
+        "sample_fps": options.sample_fps is not None,
+        "background": options.background is not None,
     }
-    asked = [name for name, is_given in given.items() if is_given] + export.options.given()
-    if export.pictures is not None and not chosen.is_table:
+    asked = [name for name, is_given in given.items() if is_given] + options.of_format.given()
+    if options.images is not None and not chosen.is_table:
         tables = [name for name, known in all_formats().items() if known.is_table]
-        raise SettingsError(f"--images means nothing to --format {export.format}", f"it does to {', '.join(tables)}")
+        raise SettingsError(f"--images means nothing to --format {options.format}", f"it does to {', '.join(tables)}")
     for name in asked:
         if name not in chosen.options:
             able = [other for other, known in all_formats().items() if name in known.options]
             flag = {"splits": "split"}.get(name, name.replace("_", "-"))
-            raise SettingsError(f"--{flag} means nothing to --format {export.format}", f"it does to {', '.join(able)}")
-    if chosen.flavours and export.options.flavour not in chosen.flavours:
+            raise SettingsError(f"--{flag} means nothing to --format {options.format}", f"it does to {', '.join(able)}")
+    if chosen.flavours and options.of_format.flavour not in chosen.flavours:
         known = ", ".join(chosen.flavours)
-        said = export.options.flavour
+        said = options.of_format.flavour
         raise SettingsError(
-            f"--format {export.format} needs to know whose reader it is for"
+            f"--format {options.format} needs to know whose reader it is for"
             if said is None
-            else f"--flavour {said}: --format {export.format} knows {known}",
+            else f"--flavour {said}: --format {options.format} knows {known}",
             f"say so: --flavour, one of {known}",
         )
 
@@ -271,41 +237,6 @@ def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unan
     return exported
 
 
-def span_records(
-    sources: Sources,
-    selection: Selection | None,
-    findings: Findings,
-    *,
-    skip_bad: bool,
-    treatment: Treatment | None = None,
-) -> Iterator[Record]:
-    """Every record of the exports: of each clip itself, then its annotations, each followed by its spans.
-
-    `selection` None keeps all annotations of whatever status. Clips that cannot be found leave their spans without
-    frames, with a warning. Raises ExportError as `read_clips` does.
-    """
-    treatment = treatment or Treatment()
-    finder = ClipFinder(sources.roots)
-    gathered = gather(_records(sources, finder, findings), findings)
-    if selection is not None:
-        gathered = select(gathered, selection, findings)
-    gathered = treatment.of_labels(gathered, findings)
-    lost = Findings()
-    found = find_files(gathered, finder, sources.options.rule, lost)
-    for fault in lost.faults:
-        findings.warn(f"{fault[1]}; its spans have no frames", lost.hints.get(fault, ""))
-    for warning in lost.warnings:
-        findings.warn(*warning)
-    located = locate(found, findings, cut_overrun=sources.options.cut_overrun)
-    located = treatment.of_spans(located, sources.options.tree, findings)
-    raise_faults(findings, _what(sources), skip_bad=skip_bad)
-    for clip in located.in_order:
-        yield clip.clip
-        for work in clip.works:
-            yield work.annotation
-            yield from sorted(work.spans, key=_by_time)
-
-
 def span_lines(
     records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
 ) -> list[bytes]:
@@ -327,44 +258,19 @@ def _is_spans(start: bytes) -> bool:
     return start.startswith(b'{"record":') or (start.startswith(b"{") and is_tasks)
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256_of(path: Path) -> str:
-    """`sha256` of a file; of a folder, of its files' names and hashes, so that any change shows."""
-    if not path.is_dir():
-        return sha256(path)
-    digest = hashlib.sha256()
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
-        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
-    return digest.hexdigest()
-
-
-def _manifest(
-    clips: Sequence[AnnotatedClip],
-    exported: Sequence[AnnotatedClip],
-    sources: Sources,
-    options: TableOptions,
-    findings: Findings,
-    command: Sequence[str],
-) -> dict[str, Any]:
-    names = sources.names or sources.exports
+def _manifest(request: WriteRequest, exported: Sequence[AnnotatedClip], findings: Findings) -> Manifest:
     exported_ids = {clip.id for clip in exported}
     return {
         "version": 1,
         "lsvid": __version__,
         "span_schema": SCHEMA_VERSION,
-        "command": list(command),
+        "command": list(request.command),
         "exports": [
-            {"name": name} | ({"sha256": _sha256_of(Path(path))} if path != "-" else {})
-            for name, path in zip(names, sources.exports, strict=True)
+            {"name": source.name} | ({"sha256": source.sha256} if source.sha256 else {}) for source in request.sources
         ],
-        "labels": [join_path(path) for path in options.labels],
+        "labels": [join_path(path) for path in request.labels],
         "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
-        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in clips],
+        "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in request.located.clips],
         "counts": {
             "clips": len(exported),
             "annotations": sum(len(clip.works) for clip in exported),
@@ -405,24 +311,3 @@ def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
         "fingerprint": proxy.fingerprint,
         "read_instead": clip.info.fingerprint == proxy.fingerprint,
     }
-
-
-def _records(sources: Sources, finder: ClipFinder, findings: Findings) -> Iterator[Record]:
-    options = replace(sources.options, finder=finder)
-    for path in sources.exports:
-        yield from read_export(path, options, findings)
-
-
-def _what(sources: Sources) -> str:
-    return ", ".join(sources.names or sources.exports)
-
-
-def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
-    if span.start_s is None or span.end_s is None:
-        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
-    return (span.start_s, span.end_s, span.label)
-
-
-__all__ = [
-    "Annotation", "Clip", "Sources", "export_frames", "read_clips", "span_lines", "span_records", "write_lines",
-]  # fmt: skip

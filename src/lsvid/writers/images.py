@@ -1,6 +1,6 @@
 """The pictures of an export: which frames get one, where it lies, and which could not be had."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import LsvidError, SettingsError
 from lsvid.files.folders import Folder
 from lsvid.findings import Findings, some
+from lsvid.progress import Progress, unheard
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, remove_unwanted, stretches, write_pictures
 from lsvid.workers.processes import Workers
 
@@ -22,14 +23,10 @@ COLUMN = "image"
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row.
+    """Which frames get a picture: those with a label, or (`all_frames`) every one that has a row."""
 
-    workers: who makes them; None: this machine.
-    """
-
-    options: PictureOptions
+    options: PictureOptions = PictureOptions()  # noqa: RUF009 - frozen
     all_frames: bool = False
-    workers: Workers | None = None
 
 
 class ExportedImages:
@@ -49,7 +46,8 @@ class ExportedImages:
         places: Mapping[str, str],
         request: ImageRequest,
         findings: Findings,
-        on_progress: Callable[[int, int], None] | None = None,
+        workers: Workers | None = None,
+        on_progress: Progress = unheard,
     ) -> None:
         if COLUMN in tables.schema:
             raise SettingsError(
@@ -67,15 +65,14 @@ class ExportedImages:
         def report(position: int, count: float) -> None:
             nonlocal shown
             done[position] = int(count)
-            if on_progress:
-                on_progress(max(sum(done) - shown, 0), total)
+            on_progress(max(sum(done) - shown, 0), total)
             shown = max(sum(done), shown)
 
         wanted = [
             Wanted(str(clip.path), self._folder.inner(places[clip.id]).address, frames)
             for clip, frames in zip(self._clips, self._frames, strict=True)
         ]
-        results = write_pictures(wanted, request.options, request.workers, report)
+        results = write_pictures(wanted, request.options, workers, report)
         self.failed: dict[str, LsvidError] = {}
         self._missing: dict[str, list[int]] = {}
         self.written = self.kept = 0

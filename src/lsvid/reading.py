@@ -1,0 +1,269 @@
+"""Exports and projects -> located clips: which sources are read, where their clips are, which annotations count.
+
+A `ReadRequest` says all of it, and `read_located` does it. The command line and `lsvid.read` both come through here.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
+from lsvid.annotations.spans import Record, Span
+from lsvid.annotations.stages import (
+    AnnotatedClip,
+    Selection,
+    Source,
+    Stage,
+    find_files,
+    gather,
+    locate,
+    raise_faults,
+    select,
+)
+from lsvid.errors import DataError, SettingsError
+from lsvid.files.outputs import sha256
+from lsvid.files.storage import is_s3
+from lsvid.files.texts import TextError, csv_rows, read_text
+from lsvid.findings import Findings
+from lsvid.labels.files import read_labels
+from lsvid.labels.tree import LabelTree
+from lsvid.progress import Progress, unheard
+from lsvid.readers import read_export
+from lsvid.readers.documents import ReadOptions
+from lsvid.readers.prodigy_database import is_database
+from lsvid.video.lookup import ClipFinder
+from lsvid.video.timebase import parse_rate
+
+if TYPE_CHECKING:
+    from lsvid.label_studio.client import Server
+    from lsvid.workers.processes import Workers
+
+STDIN = "-"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A Label Studio server. url, api_key: None for what the environment says, or else `lsvid serve`."""
+
+    url: str | None = None
+    api_key: str | None = None
+
+    def open(self, findings: Findings, *, changes: bool = False) -> "Server":
+        """The server, logged in; a release too old for a part of lsvid is warned of. Raises as `client.connect`."""
+        from lsvid.label_studio import releases  # noqa: PLC0415 - requests is slow to import
+        from lsvid.label_studio.client import connect  # noqa: PLC0415 - the same
+        from lsvid.label_studio.serve import server_address  # noqa: PLC0415 - the same
+
+        server = connect(*server_address(self.url, self.api_key), changes=changes)
+        if text := releases.shortcoming(server.release):
+            findings.warn(text, releases.UPGRADE)
+        return server
+
+
+@dataclass(frozen=True)
+class ReadRequest:
+    """What is read, and how.
+
+    exports: files to read; or else project: the id or title of a project of the server at `connection`.
+    roots: folders and files to look for clips in; none: where the exports, or the project's storages, say they are.
+    labels: a label file or tree: the order of labels, and the names of ids. options: how exports are read.
+    selection: which annotations count; None: all of them. renames: old label -> new. separator: what joins a label and
+    its sub label in flat labels. skip_bad: leave bad data out and count it, instead of stopping. annotator_order: whose
+    word counts first, where annotators are merged by priority. files: further files that the request was made from.
+    """
+
+    exports: tuple[str, ...] = ()
+    project: str | None = None
+    connection: Connection = field(default_factory=Connection)
+    roots: tuple[str, ...] = ()
+    labels: str | Path | LabelTree | None = None
+    options: ReadOptions = field(default_factory=ReadOptions)
+    selection: Selection | None = field(default_factory=Selection)
+    renames: Mapping[str, str] = field(default_factory=dict)
+    separator: str = DEFAULT_SEPARATOR
+    skip_bad: bool = False
+    annotator_order: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The files that are read, which no output may take the place of. (Where clips lie, outputs may lie, too.)"""
+        labels = () if isinstance(self.labels, LabelTree) or self.labels is None else (str(self.labels),)
+        return tuple(name for name in (*self.exports, *labels, *self.files) if name != STDIN)
+
+    def __post_init__(self) -> None:
+        if bool(self.exports) == bool(self.project):
+            raise SettingsError("name export files, or a project: one of the two")
+        if self.options.datasets and not any(is_database(export) for export in self.exports):
+            raise SettingsError("a dataset is for a Prodigy database, and none of the exports is one")
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a ReadRequest names, opened: files on this machine, how they are read, and where their clips are.
+
+    names: what people call the exports. tree: the label tree; labels are matched with `matcher`, which knows the tree
+    of a label file only (a project's own tree holds every label of the project already).
+    """
+
+    exports: tuple[str, ...]
+    names: tuple[str, ...]
+    options: ReadOptions
+    roots: tuple[str, ...]
+    matcher: LabelMatcher | None = None
+
+    @property
+    def tree(self) -> LabelTree | None:
+        """The label tree, where it is known."""
+        return self.options.tree
+
+    @property
+    def what(self) -> str:
+        """The sources, for a message."""
+        return ", ".join(self.names)
+
+    def hashed(self) -> tuple[Source, ...]:
+        """The exports with their hashes."""
+        return tuple(
+            Source(name, None if path == STDIN else _sha256_of(Path(path)))
+            for name, path in zip(self.names, self.exports, strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was read.
+
+    changed_labels: old -> new of the labels that were renamed or matched, as texts. roots: where clips were
+    looked for. project_url: where its tasks open.
+    """
+
+    located: Stage[AnnotatedClip]
+    tree: LabelTree | None
+    sources: tuple[Source, ...]
+    changed_labels: Mapping[str, str]
+    roots: tuple[str, ...] = ()
+    project_url: str | None = None
+
+
+@contextmanager
+def opened(request: ReadRequest, findings: Findings, progress: Progress = unheard) -> Iterator[Sources]:
+    """The sources of `request`; a project is downloaded into a temporary file, which is gone afterwards.
+
+    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a
+    project are not on this machine.
+    """
+    labels = request.labels
+    tree = labels if isinstance(labels, LabelTree) or labels is None else read_labels(str(labels))
+    matcher = LabelMatcher(tree, request.renames, request.separator) if tree or request.renames else None
+    if not request.project:
+        options = replace(request.options, tree=tree, decode_media=not request.roots)
+        yield Sources(request.exports, request.exports, options, request.roots, matcher)
+        return
+    from lsvid.label_studio.export import download_export  # noqa: PLC0415 - the same
+    from lsvid.labeling.config import tree_from_config  # noqa: PLC0415 - only for those who talk to a server
+
+    with download_export(request.connection.open(findings), request.project, progress) as download:
+        emails = {str(user): email for user, email in download.annotators.items()}
+        options = replace(
+            request.options,
+            tree=tree or tree_from_config(download.label_config),
+            label_config=download.label_config,
+            annotators=emails | dict(request.options.annotators),
+        )
+        roots = request.roots or tuple(one for one in download.storages if is_s3(one) or Path(one).is_dir())
+        if not roots:
+            raise DataError(
+                f"cannot find the clips of project {download.id}; looked in its storages: "
+                + (", ".join(f"{folder} (not on this machine)" for folder in download.storages) or "it has none"),
+                "name the folder of the clips: --clips DIR",
+            )
+        name = f"{download.url}/projects/{download.id}"
+        yield Sources((str(download.path),), (name,), options, roots, matcher)
+
+
+def read_located(
+    request: ReadRequest,
+    findings: Findings,
+    *,
+    lenient: bool = False,
+    workers: "Workers | None" = None,
+    on_downloaded: Progress = unheard,
+    on_found: Progress = unheard,
+) -> Read:
+    """The clips of all sources with the annotations that count, found, and with every span on its frames.
+
+    lenient: clips that cannot be found are warned about instead, and stay among the lost ones. workers: who reads the
+    clips; None: this machine. on_downloaded: tasks; on_found: clips.
+    Raises ExportError with all faults at once, unless the request leaves them out.
+    """
+    with opened(request, findings, on_downloaded) as sources:
+        finder = ClipFinder(sources.roots)
+        options = replace(sources.options, finder=finder)
+        records = (record for path in sources.exports for record in read_export(path, options, findings))
+        gathered, changed = gather(records, findings), dict[str, str]()
+        if request.selection is not None:
+            gathered = select(gathered, request.selection, findings)
+        if sources.matcher is not None:
+            gathered, changed = match_labels(gathered, sources.matcher, findings)
+        of_files = Findings() if lenient else findings
+        found = find_files(gathered, finder, options.rule, of_files, on_found, workers)
+        if lenient:
+            for place_and_reason in of_files.faults:
+                hint = of_files.hints.get(place_and_reason, "")
+                findings.warn(f"{place_and_reason[1]}; its spans have no frames", hint)
+            for warning in of_files.warnings:
+                findings.warn(*warning)
+        located = locate(found, findings, cut_overrun=options.cut_overrun)
+        raise_faults(findings, sources.what, skip_bad=request.skip_bad)
+        project_url = sources.names[0] if request.project else None
+        return Read(located, sources.tree, sources.hashed(), changed, sources.roots, project_url)
+
+
+def read_map(path: str, columns: str) -> dict[str, str]:
+    """First column -> second, of a CSV file of two. `columns` says what they are. Raises SettingsError."""
+    try:
+        rows = list(csv_rows(read_text(Path(path)).text))
+    except TextError as error:
+        raise SettingsError(f"cannot read {path}: {error}", f"it is a CSV file in UTF-8: {columns}") from error
+    for number, cells in rows:
+        if len(cells) != 2:
+            raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
+    return {old: new for _, (old, new) in rows}
+
+
+def rate_of(value: float | str | Fraction, what: str) -> Fraction:
+    """`value` as frames a second. Raises SettingsError, which says `what` it is."""
+    try:
+        return parse_rate(value)
+    except ValueError as error:
+        raise SettingsError(f"{what}: {error}", "write it as 25, 29.97 or 30000/1001") from error
+
+
+def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
+    """Every record: of each clip itself, then its annotations, each followed by its spans."""
+    for clip in located.in_order:
+        yield clip.clip
+        for work in clip.works:
+            yield work.annotation
+            yield from sorted(work.spans, key=_by_time)
+
+
+def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
+    if span.start_s is None or span.end_s is None:
+        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+    return (span.start_s, span.end_s, span.label)
+
+
+def _sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, in hex; of a folder, of its files' names and hashes, so that any change shows."""
+    if not path.is_dir():
+        return sha256(path)
+    digest = hashlib.sha256()
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        digest.update(f"{file.relative_to(path)} {sha256(file)}\n".encode())
+    return digest.hexdigest()

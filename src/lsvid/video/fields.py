@@ -1,0 +1,152 @@
+"""Which packets of an H.264 film hold the second field of a picture: told by the headers of its slices.
+
+As in ITU-T H.264: 7.3.2.1 (sequence parameter set), 7.3.3 (slice header), 3.30 (complementary fields).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SLICES = (1, 5)
+_SEQUENCE = 7
+_HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
+"""Profiles whose sequences tell more."""
+
+_HEAD_BYTES = 64
+"""Of a slice: more than its header needs up to the field."""
+
+
+@dataclass(frozen=True)
+class _Sequence:
+    frame_number_bits: int
+    separate_planes: bool
+    fields_allowed: bool
+
+
+class SecondFields:
+    """Tells second fields, packet by packet, in the order of decoding. extradata: of the container, may be empty."""
+
+    def __init__(self, extradata: bytes) -> None:
+        self._sequence: _Sequence | None = None
+        self._length_bytes = 0  # of each NAL unit's size; 0: start codes stand between them
+        self._first: tuple[int, int] | None = None
+        if extradata[:1] == b"\1":  # avcC, ISO/IEC 14496-15
+            self._length_bytes = (extradata[4] & 3) + 1
+            size = int.from_bytes(extradata[6:8], "big")
+            self._sequence = _sequence(extradata[8 : 8 + size])
+        else:
+            for unit in self._units(extradata):
+                self._see(unit)
+
+    def is_second(self, packet: memoryview) -> bool:
+        """Whether the packet completes the picture that the one before it began."""
+        for unit in self._units(bytes(packet)):
+            kind = self._see(unit)
+            if kind in _SLICES and self._sequence is not None:
+                field = _field(unit, self._sequence)
+                first, self._first = self._first, None
+                if field is None:
+                    return False
+                frame_number, bottom = field
+                if first == (frame_number, 1 - bottom):
+                    return True
+                self._first = field
+                return False
+        return False
+
+    def _see(self, unit: bytes) -> int:
+        kind = unit[0] & 31 if unit else 0
+        if kind == _SEQUENCE:
+            self._sequence = _sequence(unit)
+        return kind
+
+    def _units(self, data: bytes) -> Iterator[bytes]:
+        """The beginnings of the NAL units in `data`."""
+        at = 0
+        if self._length_bytes:
+            while at + self._length_bytes < len(data):
+                size = int.from_bytes(data[at : at + self._length_bytes], "big")
+                at += self._length_bytes
+                yield data[at : at + min(size, _HEAD_BYTES * 8)]
+                at += size
+            return
+        while (at := data.find(b"\0\0\1", at)) >= 0:
+            at += 3
+            yield data[at : at + _HEAD_BYTES * 8]
+
+
+class _Bits:
+    """Reads bits of a NAL unit, behind its first byte."""
+
+    def __init__(self, unit: bytes) -> None:
+        data = unit[1:].replace(b"\0\0\3", b"\0\0")  # without what keeps start codes out
+        self._text = format(int.from_bytes(b"\1" + data, "big"), "b")[1:]  # the first 1 keeps the zeros behind it
+        self._at = 0
+
+    def u(self, width: int) -> int:
+        self._at += width
+        return int(self._text[self._at - width : self._at] or "0", 2)
+
+    def ue(self) -> int:
+        one = self._text.find("1", self._at)
+        zeros = max(one, self._at) - self._at
+        self._at += zeros
+        return self.u(zeros + 1) - 1
+
+    def se(self) -> int:
+        code = self.ue()
+        return (code + 1) // 2 if code % 2 else -code // 2
+
+
+def _sequence(unit: bytes) -> _Sequence:
+    bits = _Bits(unit)
+    profile = bits.u(8)
+    bits.u(16)
+    bits.ue()
+    separate = False
+    if profile in _HIGH:
+        chroma = bits.ue()
+        separate = chroma == 3 and bool(bits.u(1))
+        bits.ue()
+        bits.ue()
+        bits.u(1)
+        if bits.u(1):
+            for number in range(12 if chroma == 3 else 8):
+                if bits.u(1):
+                    _skip_scaling(bits, 16 if number < 6 else 64)
+    frame_number_bits = bits.ue() + 4
+    order = bits.ue()
+    if order == 0:
+        bits.ue()
+    elif order == 1:
+        bits.u(1)
+        bits.se()
+        bits.se()
+        for _ in range(min(bits.ue(), 255)):
+            bits.se()
+    bits.ue()
+    bits.u(1)
+    bits.ue()
+    bits.ue()
+    return _Sequence(frame_number_bits, separate, fields_allowed=not bits.u(1))
+
+
+def _skip_scaling(bits: _Bits, size: int) -> None:
+    last = following = 8
+    for _ in range(size):
+        if following:
+            following = (last + bits.se()) % 256
+        last = following or last
+
+
+def _field(unit: bytes, sequence: _Sequence) -> tuple[int, int] | None:
+    """Of a slice: its frame number, and 1 for a bottom field, 0 for a top one; None where it is of a whole frame."""
+    bits = _Bits(unit[:_HEAD_BYTES])
+    bits.ue()
+    bits.ue()
+    bits.ue()
+    if sequence.separate_planes:
+        bits.u(2)
+    frame_number = bits.u(sequence.frame_number_bits)
+    if not sequence.fields_allowed or not bits.u(1):
+        return None
+    return frame_number, bits.u(1)

@@ -1,0 +1,136 @@
+"""The Python door: every example in its docstrings runs, names are lazy, and what a notebook sees."""
+
+import doctest
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import lsvid
+from builders import annotation, export, region, task
+from factories import VideoFactory, read_burnt_number
+from lsvid import dataset as door
+from lsvid.errors import ClipError, DataError, SettingsError
+
+
+@pytest.fixture
+def here(videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the docstrings have it: export.json, clips/op1/…, op1/clip_1.mp4 and labels.txt."""
+    for name, n_frames in (("clip_1", 50), ("clip_2", 60)):
+        videos.make(tmp_path / "clips" / "op1" / f"{name}.mp4", n_frames=n_frames)
+    videos.make(tmp_path / "op1" / "clip_1.mp4", n_frames=50)
+    one = annotation(1, 5, region(5, 12, "Dissection"), region(13, 50, "Suturing", "r2"))
+    export(tmp_path, task(1, "clip_1", one), task(2, "clip_2", annotation(2, 5, region(1, 10, "Suturing"))))
+    (tmp_path / "labels.txt").write_text("Dissection\nSuturing\n--Knot\n")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+_EXAMPLES = doctest.DocTestFinder(exclude_empty=True).find(door, "door", globs={"lsvid": lsvid})
+
+
+@pytest.mark.parametrize("example", [one for one in _EXAMPLES if one.examples], ids=lambda one: one.name)
+def test_the_examples_of_the_docstrings(here: Path, example: doctest.DocTest) -> None:
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+    told: list[str] = []
+    runner.run(example, out=told.append)
+    assert not told, "".join(told)
+
+
+def test_every_public_function_has_an_example() -> None:
+    with_examples = {one.name.split(".", 1)[1] for one in _EXAMPLES if one.examples and "." in one.name}
+    for name in ("read", "open_clip", "Dataset", "Clip", "Dataset.spans", "Dataset.frames", "Dataset.timings",
+                 "Dataset.select", "Dataset.rename", "Dataset.write", "Clip.labels", "Clip.pictures"):  # fmt: skip
+        assert name in with_examples
+
+
+def test_every_public_name_can_be_had() -> None:
+    for name in lsvid.__all__:
+        assert getattr(lsvid, name) is not None
+        assert name in dir(lsvid)
+    with pytest.raises(AttributeError, match="no attribute 'reed'"):
+        lsvid.reed  # noqa: B018
+
+
+def test_importing_it_imports_nothing_heavy() -> None:
+    code = "import lsvid, sys; print([m for m in ('numpy', 'polars', 'av', 'click', 'msgspec') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_pictures_are_those_of_their_numbers_in_any_order(here: Path) -> None:
+    clip = lsvid.open_clip(here / "op1" / "clip_1.mp4")
+    wanted = [40, 7, 7, 0, 49]
+    given = list(clip.pictures(wanted))
+    assert [frame for frame, _ in given] == wanted
+    assert [read_burnt_number(picture) for _, picture in given] == wanted
+    assert given[0][1].shape == (240, 320, 3)
+    assert len(list(clip.pictures())) == clip.n_frames == len(clip.times_s)
+    with pytest.raises((ClipError, DataError, SettingsError)):
+        list(clip.pictures([50]))
+
+
+def test_labels_are_those_of_the_frame_table(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips", labels="labels.txt")
+    assert dataset.labels == (("Dissection",), ("Suturing",), ("Suturing", "Knot"))
+    wide = dataset.frames(layout="wide")
+    for clip in dataset:
+        labels = clip.labels()
+        rows = wide.filter(pl.col("clip") == clip.name).select(labels.names).to_numpy()
+        assert np.array_equal(labels.values, rows)
+    assert dataset["op1/clip_1"].labels(level=2).names == ("Suturing / Knot",)
+
+
+def test_no_step_changes_a_data_set(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    before = dataset.spans()
+    changed = dataset.rename({"Suturing": "Closing"}).tidy(join_gap_s=1).merge("union").select(clips=["op1/clip_1"])
+    assert dataset.spans().equals(before)
+    assert changed.annotators == ("union",)
+    assert set(changed.spans()["label"]) == {"Closing", "Dissection"}
+
+
+def test_wrong_option_values_name_the_right_ones(here: Path) -> None:
+    with pytest.raises(SettingsError, match="latest, first, ground-truth, all"):
+        lsvid.read("export.json", annotations="lastest")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="accepted, rejected"):
+        lsvid.read("export.json", statuses=["excepted"])
+    dataset = lsvid.read("export.json", clips="clips")
+    with pytest.raises(SettingsError, match="keep, error, priority"):
+        dataset.tidy(overlap="priorty")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="majority, union, intersection, priority"):
+        dataset.merge("most")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="long, wide"):
+        dataset.frames(layout="lang")  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="not a number of seconds"):
+        dataset.tidy(snap_s="a bit")
+
+
+def test_what_was_noticed_is_one_warning_and_stands_in_the_findings(here: Path, videos: VideoFactory) -> None:
+    videos.make(here / "clips" / "op1" / "clip_4.mp4", n_frames=10)
+    with pytest.warns(lsvid.LsvidWarning, match="no clip numbered clip_3") as caught:
+        dataset = lsvid.read("export.json", clips="clips")
+    assert len(caught) == 1
+    assert Path(caught[0].filename) == Path(__file__)
+    assert "no clip numbered clip_3" in dataset.findings.warnings[0][0]
+
+
+def test_an_error_shows_its_hint_in_a_notebook(here: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        lsvid.read("export.json", clips="op1", labels="labels.txt").frames()
+    assert any("hint" in note or caught.value.hint in note for note in caught.value.__notes__)
+
+
+def test_a_data_set_tells_what_it_is(here: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dataset = lsvid.read("export.json", clips="clips")
+    shown = dataset._repr_html_()
+    assert "2 clips of 1 case" in shown
+    assert "<td>op1</td>" in shown
+    assert repr(dataset["op1/clip_2"]) == "<Clip op1/clip_2: 60 frames, 5: 1 spans>"
+    with pytest.raises(KeyError):
+        dataset["op1/clip_9"]
