@@ -27,7 +27,7 @@ from lsvid.annotations.stages import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.inputs import is_stream
 from lsvid.files.outputs import sha256
-from lsvid.files.storage import is_s3
+from lsvid.files.storage import is_in_sight
 from lsvid.files.texts import TextError, csv_rows, read_text
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
@@ -174,7 +174,7 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
             label_config=download.label_config,
             annotators=emails | dict(request.options.annotators),
         )
-        roots = request.roots or tuple(one for one in download.storages if is_s3(one) or Path(one).is_dir())
+        roots = request.roots or tuple(one for one in download.storages if is_in_sight(one))
         if not roots:
             raise DataError(
                 f"cannot find the clips of project {download.id}; looked in its storages: "

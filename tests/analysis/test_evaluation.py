@@ -255,6 +255,11 @@ def test_what_both_have_in_common() -> None:
     assert "left out 1 cases that only the truth have" in found.warnings
 
 
+def test_another_rate_is_asked_for() -> None:
+    with pytest.raises(PairingError, match="250 frames of truth, 10 of predictions; are both at one rate"):
+        evaluate({"a": [0] * 250}, {"a": [0] * 10}, labels=["x"], fps=25)
+
+
 def test_one_frame_more_is_rounding() -> None:
     found = evaluate({"a": [0] * 10}, {"a": [0] * 11}, labels=["x"], fps=1)
     assert found.as_dict()["frames"] == {"a": 10}
