@@ -32,11 +32,16 @@ from lsvid.reading import Connection, ReadRequest, rate_of, read_located, record
 from lsvid.video.clips import CaseRule
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
+from lsvid.video.proxies import Copy, copies_in
 from lsvid.video.timebase import FrameIndex
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
 from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
+    from lsvid.errors import LsvidError
+    from lsvid.training.clips import TrainingClip
+    from lsvid.training.features import CaseFeatures, Extractor, FeatureOptions
+    from lsvid.training.windows import Windows
     from lsvid.workers.processes import Workers
     from lsvid.writers.images import ImageRequest
 
@@ -79,6 +84,8 @@ class Clip:
 
     annotated: AnnotatedClip = field(repr=False)
     label_paths: tuple[LabelPath, ...] = field(default=(), repr=False)
+    copy: Copy | None = field(default=None, repr=False)
+    """The copy that its pictures are read from, where there is one."""
 
     def __repr__(self) -> str:
         marked = "".join(f", {work.annotator}: {len(work.spans)} spans" for work in self.annotated.works)
@@ -181,8 +188,8 @@ class Clip:
         7 (120, 160, 3) uint8
         """
         wanted = range(self.n_frames) if frames is None else frames
-        info = self.annotated.info
-        yield from pictures(self.path, info, wanted, short_side=short_side, size=size, missing=missing)
+        source = self.copy or Copy(self.path, self.annotated.info)
+        yield from pictures(source.path, source.info, wanted, short_side=short_side, size=size, missing=missing)
 
     def _work(self, annotator: str | None) -> Work[LocatedSpan]:
         works = self.annotated.works
@@ -223,6 +230,8 @@ class Dataset:
     inputs: tuple[str, ...] = field(default=(), repr=False)
     roots: tuple[str, ...] = field(default=(), repr=False)
     project_url: str | None = None
+    copies: Mapping[str, Copy] = field(default_factory=dict, repr=False)
+    """By the clip's id, the copy that its pictures are read from; see `read(proxies=…)`."""
 
     # --- What is there
 
@@ -230,7 +239,7 @@ class Dataset:
     def clips(self) -> tuple[Clip, ...]:
         """Its clips, by case, in order."""
         labels = tuple(self.labels)
-        return tuple(Clip(clip, labels) for clip in self.located.clips)
+        return tuple(Clip(clip, labels, self.copies.get(clip.id)) for clip in self.located.clips)
 
     @property
     def cases(self) -> tuple[Case[AnnotatedClip], ...]:
@@ -256,7 +265,7 @@ class Dataset:
     def __getitem__(self, clip_id: str) -> Clip:
         for clip in self.located.clips:
             if clip.id == clip_id:
-                return Clip(clip, tuple(self.labels))
+                return Clip(clip, tuple(self.labels), self.copies.get(clip.id))
         raise KeyError(clip_id)
 
     def __repr__(self) -> str:
@@ -505,6 +514,111 @@ class Dataset:
         _warn(findings, self.findings)
         return n_spans
 
+    # --- For training
+
+    def windows(
+        self,
+        frames: int = 16,
+        fps: float | str | Fraction = 1,
+        *,
+        stride: int = 1,
+        where: Literal["past", "centred"] = "past",
+        annotator: str | None = None,
+        level: int | None = None,
+        background: str | None = None,
+        labels: Literal["multi", "single"] = "multi",
+        sample: Literal["all", "random", "balanced", "case"] = "all",
+        n: int | None = None,
+        group: int | None = None,
+        seed: int = 0,
+        jitter: bool = False,
+        size: tuple[int, int] | None = None,
+        short_side: int | None = None,
+        missing: Literal["raise", "skip", "repeat"] = "raise",
+        include_unannotated: bool = False,
+        threads: int | None = None,
+    ) -> "Windows":
+        """Windows of pictures and labels over whole cases, made when they are asked for: a sequence of dicts.
+
+        pictures: uint8 (frames, height, width, 3), RGB. labels: uint8 (frames, classes), or with labels="single" int64
+        (frames,), -100 where nobody looked. frame, clip: int64 (frames,). case: str. annotator: whose labels; None: of
+        the only one of each clip. The other options are those of `lsvid.training.windows.WindowOptions`, which says
+        what they mean. Raises SettingsError and DataError.
+
+        >>> windows = lsvid.read("export.json", clips="clips").windows(frames=4, fps=5, short_side=120)
+        >>> windows
+        <Windows: 22 of 4 pictures at 5 fps, past, from 1 cases; 2 classes>
+        >>> windows[21]["pictures"].shape, windows[21]["frame"].tolist()
+        ((4, 120, 160, 3), [40, 45, 50, 55])
+        """
+        from lsvid.training.clips import training_clips  # noqa: PLC0415 - where it is asked for
+        from lsvid.training.windows import WindowOptions, Windows  # noqa: PLC0415 - the same
+
+        options = WindowOptions(
+            frames=frames, fps=fps, stride=stride, where=where, sample=sample, n=n, group=group, seed=seed,
+            jitter=jitter, size=size, short_side=short_side, labels=labels, level=level, background=background,
+            missing=missing, include_unannotated=include_unannotated, threads=threads,
+        )  # fmt: skip
+        return Windows(training_clips(self.located.clips, annotator, self.copies), self.labels, options)
+
+    def features(
+        self,
+        extractor: "Extractor | str",
+        fps: float | str | Fraction = 1,
+        *,
+        batch: int = 32,
+        size: tuple[int, int] | None = None,
+        short_side: int | None = None,
+        missing: Literal["raise", "repeat"] = "raise",
+        include_unannotated: bool = False,
+        progress: Progress = unheard,
+    ) -> dict[str, npt.NDArray[np.float32]]:
+        """What `extractor` makes of every sampled picture of each whole case: float32 (D, T), T as of the frame table.
+
+        extractor: a function, or "module:function": pictures, uint8 (B, height, width, 3), RGB, to float (B, D). batch:
+        B, at most. missing: a picture that cannot be decoded raises ClipError, or has the features of the one before
+        it. include_unannotated: cases, too, with clips that nobody annotated. Raises DataError where it gives anything
+        else. `write_features` writes them into files, and goes on where it stopped.
+
+        >>> def brightness(pictures):
+        ...     return pictures.mean(axis=(1, 2))
+        >>> features = lsvid.read("export.json", clips="clips").features(brightness, fps=5)
+        >>> {case: values.shape for case, values in features.items()}
+        {'op1': (3, 22)}
+        """
+        from lsvid.training.features import FeatureOptions, features  # noqa: PLC0415 - where it is asked for
+
+        options = FeatureOptions(fps, batch, size, short_side, missing)
+        return features(self._whole_cases(include_unannotated), extractor, options, progress)
+
+    def write_features(
+        self,
+        folder: PathLike,
+        extractor: "Extractor | str",
+        options: "FeatureOptions | None" = None,
+        *,
+        include_unannotated: bool = False,
+        workers: "Workers | None" = None,
+        progress: Progress = unheard,
+    ) -> "list[CaseFeatures | LsvidError]":
+        """Write `folder`/features/CASE.npy for each whole case; see `lsvid.training.features.write_features`.
+
+        Returns what became of each case, an error in the place of one that failed. Cases that an earlier run made of
+        the same clips with the same options are kept.
+        """
+        from lsvid.training.features import FeatureOptions, write_features  # noqa: PLC0415 - where it is asked for
+
+        clips = self._whole_cases(include_unannotated)
+        return write_features(clips, extractor, os.fspath(folder), options or FeatureOptions(), workers, progress)
+
+    def _whole_cases(self, include_unannotated: bool) -> "list[TrainingClip]":
+        from lsvid.training.clips import whole_cases  # noqa: PLC0415 - where it is asked for
+
+        findings = self.findings.copy()
+        clips = whole_cases(self.located, findings, self.copies, include_unannotated=include_unannotated)
+        _warn(findings, self.findings)
+        return clips
+
 
 def read(
     *sources: PathLike,
@@ -520,6 +634,7 @@ def read(
     case_from: str | None = None,
     ls_fps: float | str | None = None,
     skip_bad: bool = False,
+    proxies: PathLike | None = None,
     workers: "Workers | None" = None,
     progress: Progress = unheard,
     **options: Any,  # noqa: ANN401 - fields of ReadOptions, which says their types
@@ -530,7 +645,8 @@ def read(
     file or tree. annotations: which of several by one annotator of a clip. statuses: which count. annotator_names: the
     name as exported -> the name wanted. rename: old label -> new. case, case_from: how a clip's case is told. ls_fps:
     the rate that Label Studio's editor used, for tasks that do not carry it. skip_bad: leave bad data out and count it,
-    instead of raising. progress: clips read. options: further fields of `lsvid.readers.documents.ReadOptions`.
+    instead of raising. proxies: a folder of copies, as make_proxies makes them, to read pictures from; labels are still
+    those of the clips. progress: clips read. options: further fields of `lsvid.readers.documents.ReadOptions`.
     Raises ExportError with all faults at once.
 
     >>> lsvid.read("export.json", clips="clips")
@@ -550,6 +666,7 @@ def read(
         workers=workers,
         on_found=progress,
     )
+    dataset = _with_copies(dataset, proxies)
     _warn(dataset.findings)
     return dataset
 
@@ -570,6 +687,7 @@ def read_project(
     case_from: str | None = None,
     ls_fps: float | str | None = None,
     skip_bad: bool = False,
+    proxies: PathLike | None = None,
     workers: "Workers | None" = None,
     progress: Progress = unheard,
 ) -> Dataset:
@@ -592,6 +710,7 @@ def read_project(
         workers=workers,
         on_found=progress,
     )
+    dataset = _with_copies(dataset, proxies)
     _warn(dataset.findings)
     return dataset
 
@@ -692,6 +811,23 @@ def _warn(findings: Findings, known: Findings | None = None) -> None:
     noticed = [line for line in findings.summary().splitlines() if line not in before]
     if noticed:
         warnings.warn("\n".join(noticed), LsvidWarning, stacklevel=3)
+
+
+def _with_copies(dataset: Dataset, folder: PathLike | None) -> Dataset:
+    """The data set whose pictures are read from the copies in `folder`, as far as they are there."""
+    if folder is None:
+        return dataset
+    clips = dataset.located.clips
+    found = copies_in(os.fspath(folder), [(clip.case, clip.name, clip.info) for clip in clips])
+    copies = {clip.id: copy for clip, copy in zip(clips, found, strict=True) if copy is not None}
+    findings = dataset.findings.copy()
+    if len(copies) < len(clips):
+        findings.warn(
+            f"{len(clips) - len(copies)} of {len(clips)} clips have no copy in {os.fspath(folder)}: "
+            "their pictures are read from the clips themselves",
+            "make them: lsvid make-proxies",
+        )
+    return replace(dataset, copies=copies, findings=findings)
 
 
 def _read_options(

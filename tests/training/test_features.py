@@ -49,7 +49,7 @@ def test_a_second_run_makes_only_what_is_missing_or_different(videos: VideoFacto
 
     def made(clips: list[TrainingClip], options: FeatureOptions) -> list[bool]:
         done.clear()
-        results = write_features(clips, extractors.number, tmp_path, options, on_progress=lambda n, _: done.append(n))
+        results = write_features(clips, extractors.number, tmp_path, options, on_progress=lambda n, _=0: done.append(n))
         return [result.made for result in results if isinstance(result, CaseFeatures)]
 
     assert made(clips, options) == [True, True]

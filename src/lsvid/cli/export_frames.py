@@ -100,7 +100,7 @@ def _write_options(
             if value:
                 raise click.UsageError(f"--{name} is about pictures: it needs --images")
     picture = PictureOptions(image_format, quality, parse_size(size), short_side)
-    is_picture_given = not images and (quality or size or short_side)
+    is_picture_given = has_own_pictures and (quality or size or short_side or image_format != "jpg")
     is_split = shares is not None or folds is not None
     splits = SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed) if is_split else None
     return WriteOptions(

@@ -1,6 +1,6 @@
 """What training sees of annotated clips: pictures in order, and for each what was being done."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -14,6 +14,7 @@ from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath, level_paths
 from lsvid.labels.tree import join_path
 from lsvid.video.index import VideoInfo
+from lsvid.video.proxies import Copy
 
 NOT_LOOKED = 255
 """In multi-label arrays: nobody has looked at this picture."""
@@ -48,10 +49,13 @@ class TrainingClip:
         return f"{self.case}/{self.name}"
 
 
-def training_clips(clips: Iterable[AnnotatedClip], annotator: str | None = None) -> list[TrainingClip]:
+def training_clips(
+    clips: Iterable[AnnotatedClip], annotator: str | None = None, copies: Mapping[str, Copy] | None = None
+) -> list[TrainingClip]:
     """`clips` with the spans of `annotator`; None: of whoever annotated each, where that is one person.
 
-    Raises SettingsError where a clip has several annotators and none is chosen, or nobody is called so.
+    copies: by the clip's id, what to read its pictures from. Raises SettingsError where a clip has several annotators
+    and none is chosen, or nobody is called so.
     """
     clips = list(clips)
     names = {work.annotator for clip in clips for work in clip.works}
@@ -66,12 +70,23 @@ def training_clips(clips: Iterable[AnnotatedClip], annotator: str | None = None)
                 "choose one of them (annotator), or merge them into one first",
             )
         spans = tuple((span.label, span.start_frame, span.stop_frame) for span in works[0].spans) if works else None
-        found.append(TrainingClip(clip.case, clip.name, clip.path, clip.info, clip.case_frame, spans))
+        found.append(_training_clip(clip, spans, copies or {}))
     return found
 
 
+def _training_clip(
+    clip: AnnotatedClip, spans: tuple[tuple[LabelPath, int, int], ...] | None, copies: Mapping[str, Copy]
+) -> TrainingClip:
+    source = copies.get(clip.id) or Copy(clip.path, clip.info)
+    return TrainingClip(clip.case, clip.name, source.path, source.info, clip.case_frame, spans)
+
+
 def whole_cases(
-    located: Stage[AnnotatedClip], findings: Findings, *, include_unannotated: bool = False
+    located: Stage[AnnotatedClip],
+    findings: Findings,
+    copies: Mapping[str, Copy] | None = None,
+    *,
+    include_unannotated: bool = False,
 ) -> list[TrainingClip]:
     """The clips, without labels, of the cases that are whole; the others are left out and counted.
 
@@ -86,7 +101,7 @@ def whole_cases(
         elif unannotated and not include_unannotated:
             findings.leave_out(f"case {case.name}", "cases with clips that nobody has annotated")
         else:
-            found += [TrainingClip(c.case, c.name, c.path, c.info, c.case_frame, None) for c in case.clips]
+            found += [_training_clip(clip, None, copies or {}) for clip in case.clips]
     return found
 
 

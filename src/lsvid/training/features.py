@@ -26,6 +26,7 @@ from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.files.folders import Folder, folder_at, writing
 from lsvid.files.outputs import as_json
 from lsvid.labels.naming import safe_ids
+from lsvid.progress import Progress, unheard
 from lsvid.training.clips import TrainingClip
 from lsvid.training.windows import check_fps
 from lsvid.video.decode import Image, Reader, check_size
@@ -102,7 +103,7 @@ def write_features(
     folder: str | Path,
     options: FeatureOptions,
     workers: Workers | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress = unheard,
 ) -> list[CaseFeatures | LsvidError]:
     """The features of each case, in `folder`/features (or below a prefix in S3); a failed case's error in its place.
 
@@ -132,8 +133,7 @@ def write_features(
     total, done = sum(sum(map(len, sampled_frames(job.clips, options.fps))) for job in jobs), [0] * len(jobs)
 
     def on_case(position: int, count: float) -> None:
-        if on_progress:
-            on_progress(max(int(count) - done[position], 0), total)
+        on_progress(max(int(count) - done[position], 0), total)
         done[position] = max(int(count), done[position])
 
     results: dict[int, CaseFeatures | LsvidError] = {}
@@ -155,16 +155,28 @@ HDF5 = "features.hdf5"
 
 def features(
     clips: Sequence[TrainingClip],
-    extractor: Extractor,
+    extractor: Extractor | str,
     options: FeatureOptions,
-    on_progress: Callable[[int, float], None] | None = None,
+    on_progress: Progress = unheard,
 ) -> dict[str, FeatureArray]:
-    """The features of each case, float32, shape (D, T), made here and now. Raises ClipError, DataError, ServerError."""
+    """The features of each case, float32, shape (D, T), made here and now. See write_features.
+
+    Raises ClipError, DataError, SettingsError, ServerError.
+    """
+    function = load_extractor(extractor, (str(Path.cwd()),)) if isinstance(extractor, str) else extractor
+    frames = {case: sampled_frames(members, options.fps) for case, members in cases_of(clips).items()}
+    total, done = sum(len(some) for of_case in frames.values() for some in of_case), 0
     made = {}
-    for position, (case, members) in enumerate(cases_of(clips).items()):
+    for case, members in cases_of(clips).items():
         job = _Job(case, case, tuple(members), extractor, options, "", (), cores())
-        report = partial(on_progress, position) if on_progress else _say_nothing
-        values, _ = _features(job, extractor, sampled_frames(members, options.fps), report)
+        begin = done
+
+        def report(count: float, begin: int = begin) -> None:
+            nonlocal done
+            on_progress(begin + int(count) - done, total)
+            done = begin + int(count)
+
+        values, _ = _features(job, function, frames[case], report)
         made[case] = np.ascontiguousarray(values.T)
     return made
 
@@ -180,10 +192,6 @@ def _run(
             yield position, write_case(job, partial(on_progress, position))
         except ClipError as error:
             yield position, error
-
-
-def _say_nothing(done: float) -> None:
-    pass
 
 
 def _first_clip(job: _Job) -> str:

@@ -179,7 +179,7 @@ class Export:
     options: what else is asked for. folds: the splits, each with its cases.
     pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
     workers: who makes pictures, where a format consists of them; None: this machine.
-    counts, facts: filled by the writer for the manifest.
+    untrainable: videos that were left out of training. counts, facts: filled by the writer for the manifest.
     """
 
     folder: Path
@@ -196,6 +196,7 @@ class Export:
     pictures: "Callable[[FrameTables], ExportedImages] | None" = None
     made_pictures: "ExportedImages | None" = None
     workers: "Workers | None" = None
+    untrainable: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -333,8 +334,9 @@ class Export:
         for video in videos:
             if video.case not in training or video.segments(self.level):
                 kept.append(video)
-            elif (left_out := (f"video {video.title}", _NOT_TO_TRAIN_ON)) not in self.findings.left_out:
-                self.findings.leave_out(*left_out)
+            elif video.title not in self.untrainable:  # once, in however many splits
+                self.untrainable.add(video.title)
+                self.findings.leave_out(f"video {video.title}", _NOT_TO_TRAIN_ON)
         return kept
 
     def lines_of(self, names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
