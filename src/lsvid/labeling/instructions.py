@@ -42,8 +42,8 @@ _FRAMES = (
     "frame.</p>"
     "<p>3. <b>Longer than you can drag?</b> Mark its first frames. Go to where it ends and read the frame number, at "
     "the left under the video. Click the region's row, and type that number into <b>End frame</b> at the right.</p>"
-    "<p>4. Before the next label press <b>Escape</b>: while a region is selected, a label's key changes that region, and "
-    "its sub labels are lost. <b>Alt+L</b> locks a region. Ctrl+Z undoes.</p>"
+    "<p>4. Before the next label press <b>Escape</b>: while a region is selected, a label's key changes that region, "
+    "and its sub labels are lost. <b>Alt+L</b> locks a region. Ctrl+Z undoes.</p>"
 )
 
 _WAVEFORM = (
@@ -51,8 +51,8 @@ _WAVEFORM = (
     "<p>2. Drag along the <b>time scale</b>, the numbers above the strip, from begin to end. There a drag always marks "
     "something new. In the strip itself it may move or resize what is marked, or do nothing.</p>"
     "<p>3. To correct a mark, click it, double-click the seconds at the right, type, and press Enter.</p>"
-    "<p>4. Before the next label press <b>Escape</b>: while a mark is selected, a label's key changes that mark, and its "
-    "sub labels are lost. <b>Alt+L</b> locks a mark, so that nothing moves or changes it. Ctrl+Z undoes.</p>"
+    "<p>4. Before the next label press <b>Escape</b>: while a mark is selected, a label's key changes that mark, and "
+    "its sub labels are lost. <b>Alt+L</b> locks a mark, so that nothing moves or changes it. Ctrl+Z undoes.</p>"
 )
 
 _WHERE = {"frames": "its row on the timeline", "waveform": "it on the strip", "both": "it on its timeline"}
@@ -65,7 +65,6 @@ def _sub_labels(timeline: Timeline) -> str:
         "<b>Regions</b> at the right: its sub labels appear below the labels. Tick what you see. Tick a group itself "
         "only if you cannot tell which of the group it is.</p>"
     )
-
 
 
 def _keys(play: str) -> str:
