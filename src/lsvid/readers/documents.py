@@ -8,14 +8,14 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
 from lsvid.annotations.probabilities import ProbabilityOptions
-from lsvid.errors import ClipError, ExportError
+from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.files import texts
 from lsvid.files.inputs import open_input, read_at_most
 from lsvid.labels.tree import LabelTree
@@ -49,7 +49,7 @@ class ReadOptions:
     cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
     finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
     clips: every clip of every case, in order, where that is known, for exports of whole cases.
-    probabilities: how a model's probabilities become spans.
+    probabilities: how a model's probabilities become spans: ProbabilityOptions, or its fields in a dict.
     """
 
     rule: CaseRule | None = None
@@ -66,6 +66,16 @@ class ReadOptions:
     finder: ClipFinder | None = None
     clips: Sequence[ClipFile] | None = None
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
+
+    def __post_init__(self) -> None:
+        """Take a dict for the options of probabilities. Raise SettingsError where it names none of them."""
+        given: object = self.probabilities
+        if isinstance(given, Mapping):
+            try:
+                object.__setattr__(self, "probabilities", ProbabilityOptions(**given))
+            except TypeError as error:
+                names = ", ".join(field.name for field in fields(ProbabilityOptions))
+                raise SettingsError(f"probabilities: {error}", f"choose from {names}") from error
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""
