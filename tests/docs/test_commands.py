@@ -1,6 +1,5 @@
 """Every command that a page shows is one that lsvid takes: its name, its options, and their values."""
 
-import re
 import shlex
 from pathlib import Path
 
@@ -16,11 +15,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / ".github" / "docs").glob("*.md"))]
 
 def commands(page: Path) -> list[str]:
     """The lines of blocks of code that call lsvid, those that go on joined."""
-    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
-    blocks = re.findall(r"^```(?:bash|sh|console)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    blocks += re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
-    lines = [line.strip() for block in blocks for line in block.splitlines()]
-    return [line for line in lines if line.startswith("lsvid ") and "…" not in line]
+    found, fence = [], None
+    for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines():
+        if line.lstrip().startswith("```"):
+            fence = None if fence is not None else line.strip().removeprefix("```")
+        elif fence in ("", "bash", "sh", "console") or (fence is None and line.startswith("    ")):
+            found.append(line.strip())
+    return [line for line in found if line.startswith("lsvid ") and "…" not in line]
 
 
 @pytest.mark.parametrize(("page", "line"), [(page, line) for page in PAGES for line in commands(page)])
@@ -41,4 +42,4 @@ def test_commands_of_the_pages(page: Path, line: str) -> None:
 
 
 def test_the_pages_show_commands() -> None:
-    assert sum(len(commands(page)) for page in PAGES) > 30
+    assert sum(len(commands(page)) for page in PAGES) > 50
