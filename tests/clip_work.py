@@ -2,10 +2,12 @@
 
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 from lsvid.errors import DataError
-from lsvid.workers.processes import Report
+from lsvid.workers.processes import Report, ending_with_us
 
 
 def double(item: int, report: Report) -> int:
@@ -27,3 +29,10 @@ def troubled(item: str, report: Report) -> str:
     if kind == "bug":
         raise ZeroDivisionError("oh")
     return kind
+
+
+def asleep(item: str, report: Report) -> None:
+    """Works without end, itself or by a program that it starts, and has nothing to say meanwhile."""
+    if item == "program":
+        subprocess.run(ending_with_us(["/bin/sleep", "600"]), check=False)
+    time.sleep(600)

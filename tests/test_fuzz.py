@@ -238,8 +238,32 @@ def prodigy_database(work: Work) -> Path:
     return path
 
 
+def desktop_file(name: str) -> Callable[[Work], Path]:
+    texts = {
+        "events.csv": "Observation id,Observation type,Source,Time offset (s),Media duration (s),Observer,Subject,"
+        "Behavior,Behavioral category,Modifier #1,Behavior type,Start (s),Stop (s)\n"
+        "one,Media file,player #1:CLIP,0,20.0,ann,No focal subject,Walk,still,fast,STATE,1.5,3.0\n"
+        "one,Media file,player #1:CLIP,0,20.0,ann,Ann,Call,,None,POINT,2.0,2.0\n",
+        "v25-proj.llc": "{version: 2, mediaFileName: 'v25.mp4', cutSegments: [{start: 1.5, end: 2.5, name: 'A'}]}\n",
+        "v25.mp4.csv": "Start,End,Name\n1.5,2.5,A\n00:00:04.000,,B\n",
+        "via.json": '{"project": {}, "attribute": {"1": {"aname": "a", "type": 4, "options": {"0": "Cut"}}}, '
+        '"file": {"1": {"fname": "v25.mp4", "src": "CLIP", "loc": 3}}, '
+        '"metadata": {"1_x": {"vid": "1", "z": [1.5, 2.5], "xy": [], '
+        '"av": {"1": "0"}}}, "view": {"1": {"fid_list": ["1"]}}}',
+    }
+
+    def make(work: Work) -> Path:
+        path = work.folder / name
+        path.write_text(texts[name].replace("CLIP", str(work.clips / "v25.mp4")))
+        return path
+
+    return make
+
+
 def label_file(suffix: str) -> Callable[[Work], Path]:
     texts = {
+        ".csv": "level_1,level_2,id\nDissection,,d\n,Blunt,\nSuturing,Knot,\n",
+        ".md": "# Labels\n- Dissection\n  - Blunt\n- Suturing\n",
         ".txt": "Dissection\n--Blunt\n--Sharp\nSuturing\n----Knot\n",
         ".yaml": "labels:\n- name: Dissection\n  id: d\n  children:\n  - Blunt\n  - name: Sharp\n- Suturing\n",
         ".json": '{"labels": [{"name": "Dissection", "id": "d", "children": ["Blunt", {"name": "Sharp"}]}, "Knot"]}',
@@ -288,6 +312,8 @@ READ = export_frames()
 FPS = export_frames("--ls-fps", "25")
 SKIPPING = export_frames("--skip-bad", "--ls-fps", "25", "--cut-overrun")
 
+POINTS = export_frames("--point-s", "0.5")
+
 READERS: dict[str, tuple[Callable[[Work], Path], Callable[[Path, Work, Path], Result], Sequence[Mutator]]] = {
     # name: (the sound file, how it is read, what damages it)
     "Label Studio, frames": (data_file("exports/label-studio-frames.json"), FPS, [in_json, in_json, in_bytes]),
@@ -302,6 +328,14 @@ READERS: dict[str, tuple[Callable[[Work], Path], Callable[[Path, Work, Path], Re
     "ELAN": (written("elan", "*.eaf"), READ, [in_xml, in_xml, in_bytes]),
     "MS-TCN": (written("mstcn", "level_1/groundTruth/*.txt"), READ, [in_cells, in_bytes]),
     "Cholec80": (written("cholec80", "level_1/phase_annotations/*.txt"), READ, [in_cells, in_cells, in_bytes]),
+    "BORIS": (written("boris", "annotations.boris"), READ, [in_json, in_json, in_bytes]),
+    "BORIS, skipping": (written("boris", "annotations.boris"), SKIPPING, [in_json]),
+    "BORIS, events": (desktop_file("events.csv"), POINTS, [in_cells, in_cells, in_bytes]),
+    "LosslessCut": (desktop_file("v25-proj.llc"), READ, [in_cells, in_bytes]),
+    "LosslessCut, table": (desktop_file("v25.mp4.csv"), POINTS, [in_cells, in_bytes]),
+    "VIA 3": (desktop_file("via.json"), READ, [in_json, in_json, in_bytes]),
+    "labels, Markdown": (label_file(".md"), config, [in_cells, in_bytes]),
+    "labels, CSV": (label_file(".csv"), config, [in_cells, in_cells, in_bytes]),
     "labels, text": (label_file(".txt"), config, [in_cells, in_bytes]),
     "labels, YAML": (label_file(".yaml"), config, [in_cells, in_bytes]),
     "labels, JSON": (label_file(".json"), config, [in_json, in_bytes]),

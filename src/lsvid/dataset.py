@@ -787,7 +787,12 @@ def write_dataset(
 
 
 def write_dataset_report(
-    dataset: Dataset, folder: PathLike, findings: Findings, *, project_url: str | None = None
+    dataset: Dataset,
+    folder: PathLike,
+    findings: Findings,
+    *,
+    project_url: str | None = None,
+    spreadsheet_safe: bool = False,
 ) -> dict[str, Any]:
     """Write the report of `dataset`; `Dataset.report` in the form that the command line uses. See `lsvid.report`."""
     from lsvid.report import write_report  # noqa: PLC0415 - where it is asked for
@@ -795,7 +800,9 @@ def write_dataset_report(
 
     names = [source.name for source in dataset.sources]
     options = ReportOptions(list(dataset.labels), dataset.tree, project_url or dataset.project_url, names)
-    return write_report(dataset.located, os.fspath(folder), options, findings, inputs=dataset.inputs)
+    return write_report(
+        dataset.located, os.fspath(folder), options, findings, inputs=dataset.inputs, spreadsheet_safe=spreadsheet_safe
+    )
 
 
 def _warn(findings: Findings, known: Findings | None = None) -> None:

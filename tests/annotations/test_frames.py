@@ -130,3 +130,9 @@ def test_names_that_cannot_be_columns_are_refused() -> None:
 def test_case_times_are_the_nearest_doubles(offset: int, rate: Fraction) -> None:
     one = replace(clip(4, work("anna"), case_time_s=offset / rate), info=info(4, rate))
     assert table(one)["case_time_s"].to_list() == [float((offset + k) / rate) for k in range(4)]
+
+
+def test_the_same_spans_give_the_same_schema_whatever_the_order_of_a_set() -> None:
+    people = ["2", "10", "eve", "1", "anna"]
+    tables = FrameTables([clip(4, *(work(name) for name in people))], TableOptions(PATHS))
+    assert tables.schema["annotator"] == pl.Enum(["1", "2", "10", "anna", "eve"])

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span
+from builders import run
+from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span, from_json_line
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.readers import read_export
@@ -357,6 +358,25 @@ def test_the_first_video_is_the_clip_and_others_are_told(tmp_path: Path) -> None
     assert "links 2 videos: its labels are those of the first, a.mp4" in findings.warnings[0][0]
 
 
+@pytest.mark.parametrize(
+    ("media", "clip_id", "found"),
+    [
+        ('MEDIA_URL="file:///D:/op7/clip%201.mp4"', "op7/clip 1", "/D:/op7/clip 1.mp4"),
+        ('MEDIA_URL="" RELATIVE_MEDIA_URL="./clip_1.mp4"', "op1/clip_1", "FOLDER/op1/clip_1.mp4"),
+        ('RELATIVE_MEDIA_URL="../op2/clip_1.mp4"', "op2/clip_1", "FOLDER/op1/../op2/clip_1.mp4"),
+        ('MEDIA_URL="clip_1.mp4"', "op1/clip_1", "FOLDER/op1/clip_1.mp4"),
+        ("", "op1/a", "FOLDER/op1/a"),
+    ],
+)
+def test_which_clip_it_is(tmp_path: Path, media: str, clip_id: str, found: str) -> None:
+    (tmp_path / "op1").mkdir()
+    file = tmp_path / "op1" / "a.eaf"
+    linked = f"<MEDIA_DESCRIPTOR {media}/>" if media else "<PROPERTY/>"
+    file.write_text(eaf(SLOTS, PHASE, media=linked), encoding="utf-8")
+    (clip,) = [r for r in read_export(str(file), ReadOptions(), Findings()) if isinstance(r, Clip)]
+    assert (clip.clip_id, clip.media) == (clip_id, found.replace("FOLDER", str(tmp_path)))
+
+
 @pytest.mark.parametrize("value", ["abc", "1.5", "", "9" * 5000, "0x10"])
 def test_times_that_are_no_whole_milliseconds_are_told(tmp_path: Path, value: str) -> None:
     _, findings = spans_of(tmp_path, eaf(SLOTS | {"s4": value}, PHASE))
@@ -413,3 +433,21 @@ def test_whatever_is_subdivided_tiles_its_parent(lengths: list[int], start: int,
     assert not findings.faults
     assert (spans[0][1], spans[-1][2]) == (times[0] / 1000, times[-1] / 1000)
     assert all(before[2] == after[1] for before, after in itertools.pairwise(spans))
+
+
+def test_the_commands_options_reach_the_readers(tmp_path: Path) -> None:
+    (tmp_path / "a.eaf").write_text(HANDS, encoding="utf-8")
+    boris = Path(__file__).parent.parent / "data" / "boris" / "queued.boris"
+
+    def labels(*arguments: object) -> list[str]:
+        result = run("export-spans", *arguments)
+        assert result.exit_code == 0, result.output
+        records = [from_json_line(line) for line in result.stdout.splitlines()]
+        return [" / ".join(r.label) for r in records if isinstance(r, Span)]
+
+    assert labels(tmp_path / "a.eaf") == ["GlossL S1 / HOUSE", "GlossR S1 / HOUSE", "GlossR S2 / HOUSE"]
+    assert labels(tmp_path / "a.eaf", "--tier-names", "none", "--tiers", "*S1") == ["HOUSE", "HOUSE"]
+    assert "Ann / still / Rest" in labels(boris)
+    assert "still / Rest" in labels(boris, "--tier-names", "none", "--point-s", "0.5")
+    point = next(line for line in run("export-spans", boris, "--point-s", "0.5").stdout.splitlines() if "Call" in line)
+    assert '"start":4.0,"end":4.5' in point

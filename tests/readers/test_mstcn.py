@@ -130,6 +130,9 @@ def test_one_folder_too_deep_and_a_file_by_itself(tmp_path: Path) -> None:
     assert spans_of(folder / "groundTruth") == expected
     assert spans_of(folder / "groundTruth/rgb-01-1.txt") == expected
     assert spans_of(alone) == expected
+    alone.write_text("0\n" * 20 + "1\n" * 20, encoding="utf-8")  # numbers only may be anything
+    with pytest.raises(ExportError):
+        spans_of(alone)
 
 
 def test_a_label_of_the_backgrounds_name_is_told(tmp_path: Path) -> None:

@@ -185,3 +185,10 @@ def test_any_bytes_after_the_header_are_read_or_told(data: bytes) -> None:
         file.write_bytes(b"video,label,start_s,end_s\nop1/a.mp4,A,0,1\n" + data)
         with contextlib.suppress(ExportError):
             list(read_export(str(file), ReadOptions(), Findings()))
+
+
+def test_label_studios_own_csv_is_no_table_of_segments(tmp_path: Path) -> None:
+    file = tmp_path / "project-3.csv"
+    file.write_text("annotation_id,annotator,id,label,lead_time,video\n5,1,11,[],12.3,/d/op1/a.mp4\n", encoding="utf-8")
+    with pytest.raises(ExportError, match="Label Studio's own CSV"):
+        list(read_export(str(file), ReadOptions(), Findings()))

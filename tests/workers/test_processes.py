@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,43 @@ def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> Non
     with pytest.raises(KeyboardInterrupt):
         list(Processes().run_each(_slow, [str(marker)], stop))
     assert not marker.exists(), "the worker cleaned up before it ended"
+
+
+def _of_session(session: int) -> list[str]:
+    """The processes of a session that have not ended, by what /proc says: id, state and name."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            name, _, rest = stat.read_text().rpartition(")")
+            state, _, _, its_session = rest.split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found.append(f"{name} {state}")
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc")
+@pytest.mark.parametrize("delay_s", [0.0, 0.15, 0.3, 0.6, 1.0])
+def test_workers_and_what_they_started_end_with_a_parent_that_is_killed(tmp_path: Path, delay_s: float) -> None:
+    """Also with one that is killed while it starts them."""
+    code = (
+        "from lsvid.workers.processes import Processes\nfrom clip_work import asleep\n"
+        f"open({str(tmp_path / 'begun')!r}, 'w').close()\n"
+        "list(Processes(3).run_each(asleep, ['python', 'program', 'python']))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent.parent)])}
+    with (tmp_path / "said").open("wb") as said:
+        parent = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, env=environment, stderr=said)
+    while not (tmp_path / "begun").exists():
+        time.sleep(0.01)
+    time.sleep(delay_s)
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while _of_session(parent.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _of_session(parent.pid) == []
+    told = (tmp_path / "said").read_text()
+    assert not told or "multiprocessing/spawn.py" in told, "one that was just being started has not met our code"
 
 
 def test_a_script_without_a_main_guard_is_not_run_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import csv
 import importlib
 import json
+import re
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from lsvid.cli import cli
 from lsvid.errors import DataError
 from lsvid.readers import FILE_READERS, READERS
 from lsvid.video.index import probe
-from lsvid.writers import WRITERS, all_formats, format_of
+from lsvid.writers import WRITERS, all_formats, fiftyone, format_of
 
 TESTS = Path(__file__).parent.parent
 
@@ -56,6 +57,18 @@ def test_formats_lists_what_is_written_and_read() -> None:
         assert f"{name}\n  writes      {known.files}\n  holds       {known.holds}" in result.stdout
     assert all(reader.name in result.stdout for reader in READERS)
     assert all(reader.name in result.stdout for reader in FILE_READERS)
+
+
+def test_the_page_of_formats_names_each_format_and_flavour() -> None:
+    page = (TESTS.parent / ".github/docs/formats.md").read_text(encoding="utf-8")
+    for name, known in all_formats().items():
+        assert re.search(rf"^\|[^|]*`{name}`[^|]*\|", page, re.MULTILINE), name
+        assert all(f"| `{flavour}` |" in page for flavour in known.flavours)
+    calls = [
+        re.findall(r"fiftyone\.Dataset\.from_dir\((.*?)\)", text, re.DOTALL) for text in (page, fiftyone.__doc__ or "")
+    ]
+    shown, run = ("".join(call.split()) for (call,) in calls)  # which test_real_readers runs
+    assert shown == run
 
 
 def test_formats_as_json() -> None:

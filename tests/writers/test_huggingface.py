@@ -8,11 +8,13 @@ import cv2
 import polars as pl
 import pytest
 
+from builders import read_picture
 from exports import clip, export, placed
 from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.annotations.splits import SplitOptions
 from lsvid.errors import ClipError, SettingsError
 from lsvid.video.index import probe
+from lsvid.video.pictures import PictureOptions
 
 
 def load_imagefolder(folder: Path) -> list[dict[str, object]]:
@@ -60,6 +62,9 @@ def test_sampled_with_background_and_parts_by_case(videos: VideoFactory, tmp_pat
         assert [(row["frame"], row["labels"], row["time_s"]) for row in rows] == [(0, ["none"], 0), (25, ["A"], 1)]
         cases.append(rows[0]["case"])
     assert sorted(map(str, cases)) == ["op0", "op1"]
+    picture = PictureOptions("png", size=(32, 24))
+    export(tmp_path / "png", clips, "huggingface", sample_fps=Fraction(1), picture=picture)
+    assert [file.shape for file in map(read_picture, (tmp_path / "png").rglob("*.png"))] == [(24, 32, 3)] * 4
     with pytest.raises(SettingsError, match="--folds means nothing to --format huggingface"):
         export(tmp_path / "folds", clips, "huggingface", splits=SplitOptions(folds=2))
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.annotations.spans import (
@@ -147,6 +148,17 @@ def test_a_path_of_windows_tells_case_and_name() -> None:
     (line,) = prodigy.lines([record, done], " - ", Findings())
     task = json.loads(line)
     assert (task["text"], task["meta"]) == ("first", {"file": "first.mp4"})
+
+
+def test_labels_that_are_one_in_prodigy_are_told(videos: VideoFactory) -> None:
+    records = located(records_of([Seconds(0, 1), Seconds(1, 2)]), probe(videos.make(n_frames=60)).index)
+    labels = iter([("A", "B"), ("A - B",)])
+    records = [replace(one, label=next(labels)) if isinstance(one, Span) else one for one in records]
+    findings = Findings()
+    list(prodigy.lines(records, " - ", findings))
+    assert findings.warnings == [("'A / B' and 'A - B' are one label in Prodigy: 'A - B'", "use another separator")]
+    list(prodigy.lines(records, " > ", findings := Findings()))
+    assert not findings.warnings
 
 
 def test_chunks_come_back(tmp_path: Path) -> None:

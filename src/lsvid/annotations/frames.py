@@ -14,6 +14,7 @@ from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.errors import SettingsError
 from lsvid.labels.tree import join_path
+from lsvid.video.clips import natural_key
 from lsvid.video.timebase import sample_frames
 
 IntArray = npt.NDArray[np.int32]
@@ -64,7 +65,7 @@ class FrameTables:
                     f"--background {options.background!r} is the name of a label", "choose another name"
                 )
             names.append(options.background)
-        annotators = {work.annotator for clip in clips for work in clip.works}
+        annotators = sorted({work.annotator for clip in clips for work in clip.works}, key=natural_key)
         self.schema: dict[str, pl.DataType] = {
             "case": _categories(clip.case for clip in clips),
             "clip": _categories(clip.name for clip in clips),

@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from lsvid.files.names import readable
 from lsvid.redaction import public_address
 from lsvid.video.timebase import (
     OUTSIDE_TOLERANCE_S,
@@ -295,7 +296,12 @@ DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 def to_json_line(record: Record) -> bytes:
     """`record` as one line of JSON, newline included."""
-    return _encoder.encode(record) + b"\n"
+    try:
+        return _encoder.encode(record) + b"\n"
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        if not isinstance(record, Clip):
+            raise
+        return _encoder.encode(msgspec.structs.replace(record, media=readable(record.media))) + b"\n"
 
 
 def from_json_line(line: bytes | str) -> Record:

@@ -109,11 +109,11 @@ class _LsvidGroup(click.Group):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        with program.reader_may_go():
+        with program.before_click():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        with program.reader_may_go():
+        with program.before_click():
             return super().invoke(ctx)
 
 

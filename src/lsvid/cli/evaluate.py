@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import WRITTEN, command, option
+from lsvid.cli.options import spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import Reading, boundary_options, note_changes, read, reading_options
 
@@ -89,6 +90,7 @@ COMPARED = "What is compared"
     is_flag=True,
     help="Leave out, and count, cases, clips and labels that only one side has, instead of stopping.",
 )
+@spreadsheet_option
 @boundary_options
 @output_options
 def evaluate(
@@ -106,6 +108,7 @@ def evaluate(
     unlabelled: str | None,
     as_: tuple[str, ...],
     common: bool,
+    spreadsheet_safe: bool,
 ) -> None:
     """Compare PREDICTIONS with TRUTH: both anything that lsvid reads, of the same clips.
 
@@ -165,7 +168,10 @@ def evaluate(
     except PairingError as error:
         hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
         raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
-    written = write_evaluation(found, folder, truth.tree, inputs=(*truth.inputs, *predictions.inputs))
+    inputs = (*truth.inputs, *predictions.inputs)
+    written = write_evaluation(
+        found, folder, truth.tree, inputs=inputs, findings=findings, spreadsheet_safe=spreadsheet_safe
+    )
     output.findings(findings)
     output.document = {"folder": folder, "files": written, **found.as_dict()}
     output.note(str(found))

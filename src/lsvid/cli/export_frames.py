@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import BOUNDARIES, PICTURES, WRITTEN, Function, command, group, option
-from lsvid.cli.options import open_workers, parse_size, scheduler_option
+from lsvid.cli.options import open_workers, parse_size, scheduler_option, spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 from lsvid.writers import WRITERS, format_of
@@ -48,6 +48,7 @@ def write_options(command: Function) -> Function:
         option(WRITTEN, "--background", metavar="NAME",
                help="Label for frames that have none; by default they stay empty."),
         option(WRITTEN, "--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too."),
+        spreadsheet_option,
         option(PICTURES, "--images", is_flag=True, help="Write the picture of every labelled frame, too."),
         option(PICTURES, "--all-frames", is_flag=True, help="Pictures of frames without a label, too."),
         option(PICTURES, "--image-format", type=click.Choice(["jpg", "png", "webp"]), default="jpg",
@@ -75,6 +76,7 @@ def _write_options(
     base: int | None,
     background: str | None,
     include_unannotated: bool,
+    spreadsheet_safe: bool,
     images: bool,
     all_frames: bool,
     image_format: str,
@@ -98,7 +100,7 @@ def _write_options(
             if value:
                 raise click.UsageError(f"--{name} is about pictures: it needs --images")
     picture = PictureOptions(image_format, quality, parse_size(size), short_side)
-    is_picture_given = not images and (quality or size or short_side)
+    is_picture_given = has_own_pictures and (quality or size or short_side or image_format != "jpg")
     is_split = shares is not None or folds is not None
     splits = SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed) if is_split else None
     return WriteOptions(
@@ -109,7 +111,16 @@ def _write_options(
         include_unannotated=include_unannotated,
         images=ImageRequest(picture, all_frames) if images else None,
         of_format=FormatOptions(
-            split_by, level, unit, splits, phases, tools, flavour, base, picture if is_picture_given else None
+            split_by,
+            level,
+            unit,
+            splits,
+            phases,
+            tools,
+            flavour,
+            base,
+            picture if is_picture_given else None,
+            spreadsheet_safe,
         ),
     )
 

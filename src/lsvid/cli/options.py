@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, Decorator, Function, group, option, with_all
+from lsvid.cli.groups import GENERAL, READ, SERVER, STORAGE, WRITTEN, Decorator, Function, group, option, with_all
 
 if TYPE_CHECKING:
     from lsvid.annotations.probabilities import ProbabilityOptions
@@ -174,6 +174,17 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
     if text and (match is None or 0 in (int(match[1]), int(match[2] or 1))):
         raise click.BadParameter(f"{text!r} is no size such as 224 or 320x240", param_hint="--size")
     return (int(match[1]), int(match[2] or match[1])) if match else None
+
+
+def spreadsheet_option(command: Function) -> Function:
+    """--spreadsheet-safe, as `spreadsheet_safe`, for commands that write CSV files."""
+    added: Function = option(
+        WRITTEN,
+        "--spreadsheet-safe",
+        is_flag=True,
+        help="In CSV files, put an apostrophe before texts that begin with = + - or @, which a spreadsheet would run.",
+    )(command)
+    return added
 
 
 def scheduler_option(command: Function) -> Function:

@@ -4,8 +4,10 @@ import io
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -27,6 +29,7 @@ def begin() -> None:
     _take_names_as_they_are()
     _open_streams()
     _speak_utf8()
+    find_temporary_folder()
 
 
 def catch_signals() -> None:
@@ -70,6 +73,14 @@ def _take_names_as_they_are() -> None:
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], os.environ | {"PYTHONUTF8": "1"})  # noqa: S606
 
 
+def find_temporary_folder() -> None:
+    """Use TMPDIR (TEMP, TMP) where it can be used, without the file that Python writes there to try it out."""
+    for folder in (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
+        if folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
+            tempfile.tempdir = str(Path(folder).absolute())
+            return
+
+
 def _open_streams() -> None:
     """Let standard streams that are closed lead nowhere: else the next file that is opened takes their number.
 
@@ -95,13 +106,22 @@ def _speak_utf8() -> None:
 
 
 @contextmanager
-def reader_may_go() -> Iterator[None]:
-    """Tells a reader of standard output who has gone from other pipes that break; click takes all for the one."""
+def before_click() -> Iterator[None]:
+    """Takes what click would handle in its own way, a line of its own or exit code 1: a signal, a pipe that breaks.
+
+    A reader of standard output who has gone is told from other pipes.
+    """
+    import click
+
     from lsvid.cli.output import ReaderGoneError, reader_has_gone
     from lsvid.errors import DataError
 
     try:
         yield
+    except KeyboardInterrupt as error:
+        if sys.stderr.isatty():
+            click.echo(err=True)  # below the bar
+        raise click.Abort from error
     except OSError as error:
         if reader_has_gone(error) and _stdout_is_broken():
             raise ReaderGoneError from error

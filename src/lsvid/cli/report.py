@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lsvid.cli.groups import WRITTEN, command, option
+from lsvid.cli.options import spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     metavar="URL",
     help="Address for links to tasks, https://…/projects/3. Default: that of --project.",
 )
+@spreadsheet_option
 @boundary_options
 @output_options
 def report(
@@ -37,6 +39,7 @@ def report(
     boundaries: "BoundaryOptions",
     folder: str,
     project_url: str | None,
+    spreadsheet_safe: bool,
 ) -> None:
     """Times, agreement between annotators, and pictures of both.
 
@@ -54,7 +57,7 @@ def report(
 
     dataset = tidied(read(output, request), boundaries)
     findings = dataset.findings.copy()
-    done = write_dataset_report(dataset, folder, findings, project_url=project_url)
+    done = write_dataset_report(dataset, folder, findings, project_url=project_url, spreadsheet_safe=spreadsheet_safe)
     output.findings(findings)
     note_changes(output, dataset.changes)
     output.document = {"folder": folder, **done}

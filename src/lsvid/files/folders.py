@@ -102,6 +102,12 @@ def folder_at(target: str | os.PathLike[str]) -> Folder:
     return LocalFolder(Path(target))
 
 
+def check_name(name: str) -> None:
+    """Raise SettingsError where `name` holds a NUL, with which no file can be named."""
+    if "\0" in name:
+        raise SettingsError(f"{name!r} holds a NUL: no file can have that name", "choose another name")
+
+
 @contextmanager
 def writing(place: str | os.PathLike[str], what: str = "") -> Iterator[None]:
     """Turns what the system says when `what` cannot be written to `place` into lsvid's errors."""
@@ -133,8 +139,7 @@ class LocalFolder:
     """A folder of this machine. See Folder."""
 
     def __init__(self, path: Path, uri: str = "") -> None:
-        if "\0" in str(path):
-            raise SettingsError(f"{str(path)!r} cannot name a folder", "leave out the NUL")
+        check_name(str(path))
         self.uri = uri or str(path)
         with writing(path):
             try:
@@ -182,7 +187,8 @@ class LocalFolder:
 
     def there(self, names: Iterable[str]) -> set[str]:
         """See Folder."""
-        return {name for name in names if self._is_taken(self._at(name))}
+        with writing(self.uri):
+            return {name for name in names if self._is_taken(self._at(name))}
 
     def _is_taken(self, place: Path) -> bool:
         """Whether something is there, or a file lies where one of its folders is to be."""
@@ -222,6 +228,7 @@ class LocalFolder:
         place = self._at(name)
         with writing(place):
             place.parent.mkdir(parents=True, exist_ok=True)
+            remove_leftovers(place.parent, place.stem)
             temporary = unfinished(place)
             try:
                 temporary.write_bytes(content)
@@ -343,8 +350,12 @@ class S3Folder:
 
 
 def _remove_empty(inner: Path, folder: Path) -> None:
-    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it."""
+    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it.
+
+    Some of them may have been removed already, by a run that was killed at it.
+    """
     with suppress(OSError):  # something is in it again, or it is somebody else's
-        while inner != folder and inner.is_dir() and not any(inner.iterdir()):
-            inner.rmdir()
+        while inner != folder:
+            if inner.is_dir():
+                inner.rmdir()
             inner = inner.parent

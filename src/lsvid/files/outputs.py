@@ -23,7 +23,7 @@ from typing import IO, Any
 from lsvid import __version__
 from lsvid.errors import SettingsError
 from lsvid.files import storage
-from lsvid.files.folders import Folder, folder_at, writing
+from lsvid.files.folders import Folder, check_name, folder_at, writing
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 UNFINISHED = "unfinished"
@@ -164,6 +164,7 @@ def whole_file(target: Target, is_ours: Callable[[bytes], bool], inputs: Iterabl
     can be written; DataError where the disk is full; ServerError.
     """
     name = os.fspath(target)
+    check_name(name)
     for one in inputs:
         if _is_same(name, os.fspath(one)):
             raise SettingsError(f"{name} is read, and would be overwritten", "choose another file to write to")

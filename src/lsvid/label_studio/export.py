@@ -1,6 +1,5 @@
 """A project's annotations, downloaded into a temporary file: one task a line, memory flat on both sides."""
 
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from lsvid.files.unfinished import unfinished_folder
 from lsvid.label_studio import project as projects
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.s3 import s3_storages
@@ -51,8 +51,8 @@ def download_export(
     doing = f"downloading project {project.id}"
     predictions = _predictions(server, project.id, doing) if project.n_predictions else {}
     ids = task_ids(server, project.id)
-    with tempfile.TemporaryDirectory(prefix="lsvid-") as folder:
-        path = Path(folder) / f"project-{project.id}.jsonl"
+    with unfinished_folder() as folder:
+        path = folder / f"project-{project.id}.jsonl"
         with path.open("wb") as file:
             for start in range(0, len(ids), _TASKS_PER_REQUEST):
                 wanted_ids = ids[start : start + _TASKS_PER_REQUEST]

@@ -94,13 +94,16 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     root = _parse(path)
     media, origin_ms = _media(root, path, findings)
     known = {e.get("NAME"): e.text or "" for e in root.iterfind("HEADER/PROPERTY")}
-    clip = known.get("lsvid.clip") or PurePosixPath(media or path.name.removesuffix(".gz")).stem
-    try:
-        case = known.get("lsvid.case") if options.rule is None else None
-        case = case or options.case_of(media if "/" in media else str(path.absolute()))
-    except ClipError as error:
-        findings.fault(str(path), error.message)
-        return
+    case, clip = (known.get("lsvid.case", ""), known.get("lsvid.clip", ""))
+    if not (case and clip and options.rule is None):
+        try:
+            case, found, media = options.identify_beside(
+                media or PurePosixPath(path.name.removesuffix(".gz")).stem, path
+            )
+        except ClipError as error:
+            findings.fault(str(path), error.message, error.hint)
+            return
+        clip = clip or found
     yield Clip(case=case, clip=clip, media=media or clip)
     tiers = _linked(_tiers(root), path, findings)
     _set_times(root, tiers, path, findings)
@@ -144,7 +147,7 @@ def _parse(path: Path) -> ET.Element:
 
 def _media(root: ET.Element, path: Path, findings: Findings) -> tuple[str, int]:
     """(path or '', time origin in milliseconds) of the first video, or else the first media."""
-    linked = [(_media_path(element), element) for element in root.iterfind("HEADER/MEDIA_DESCRIPTOR")]
+    linked = [(_media_path(element, path), element) for element in root.iterfind("HEADER/MEDIA_DESCRIPTOR")]
     videos = [(media, element) for media, element in linked if _is_video(media, element)]
     if not linked:
         return "", 0
@@ -163,13 +166,15 @@ def _media(root: ET.Element, path: Path, findings: Findings) -> tuple[str, int]:
     return media, origin_ms
 
 
-def _media_path(element: ET.Element) -> str:
+def _media_path(element: ET.Element, path: Path) -> str:
     url = element.get("MEDIA_URL") or element.get("RELATIVE_MEDIA_URL") or ""
     try:
         parts = urlsplit(url)
     except ValueError:
         return url
-    return unquote(parts.path) if parts.scheme == "file" else url
+    media = unquote(parts.path) if parts.scheme == "file" else url
+    is_below = "/" in media and not parts.scheme and not media.startswith("/")  # RELATIVE_MEDIA_URL: ./clip.mp4
+    return str(path.absolute().parent / PurePosixPath(media)) if is_below else media
 
 
 def _is_video(media: str, element: ET.Element) -> bool:

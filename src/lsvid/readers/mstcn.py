@@ -17,7 +17,7 @@ from lsvid.readers.framewise import level_folders, lines_of, open_dataset, recor
 SOURCE = "mstcn"
 _INSIDE = "groundTruth"
 _ENOUGH = 12  # lines, for a file outside such a folder to be taken for one
-_WORD = re.compile(rb"[\w.'()&+-]+|[\x80-\xff\w.'()&+-]+")  # not a number, which has no name in it
+_WORD = re.compile(rb"(?![\d.]+$)[\x80-\xff\w.'()&+-]+")  # not a number, which names nothing
 
 
 def recognises(path: Path, head: bytes) -> bool:

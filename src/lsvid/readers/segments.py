@@ -59,6 +59,7 @@ _NEEDS = (
     "start_frame with stop_frame (from 0, the second not included), start_s with end_s, or start_ms with end_ms"
 )
 _EPIC = "narration_id"
+_LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def recognises(path: Path, head: bytes) -> bool:
     try:
         header = _names(next(csv.reader([line], delimiter=_delimiter(line)), []))
     except csv.Error:
+        return False
+    if _LABEL_STUDIO.issubset(header):  # one of its controls may be called label; a row is an annotation, not a segment
         return False
     return len(header) > 1 and len(_Columns.of(header).missing()) < 2
 

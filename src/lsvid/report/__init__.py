@@ -1,8 +1,8 @@
 """What `lsvid report` writes: times, agreement, figures, and one HTML page that shows them."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.stages import AnnotatedClip, Stage
 from lsvid.errors import DataError
 from lsvid.files.outputs import as_json, whole_folder, write_text
+from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.report.data import ReportData, ReportOptions, report_data
@@ -31,6 +32,7 @@ def write_report(
     findings: Findings,
     *,
     inputs: Iterable[str] = (),
+    spreadsheet_safe: bool = False,
 ) -> dict[str, Any]:
     """Write the report of the clips into `folder` (or a prefix in S3); returns what was written.
 
@@ -40,6 +42,7 @@ def write_report(
     figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
     count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
     `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
+    spreadsheet_safe: see lsvid.files.spreadsheets.
     """
     for lost in located.lost:
         findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
@@ -54,12 +57,13 @@ def write_report(
         (staging / FIGURES).mkdir()
         files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
         write_text(staging / PAGE, page(data))
-        _write_csv(staging / "timings.csv", (_flat(asdict(timing)) for timing in data.labels))
+        table = partial(write_rows, findings=findings, safe=spreadsheet_safe)
+        table(staging / "timings.csv", [_flat(asdict(timing)) for timing in data.labels])
         files += [PAGE, "timings.csv"]
         if data.comparison:
-            _write_csv(staging / "agreement.csv", (_agreement_row(pair) for pair in data.comparison.pairs))
+            table(staging / "agreement.csv", [_agreement_row(pair) for pair in data.comparison.pairs])
             rows = [_disagreement_row(data, one) for one in data.comparison.disagreements]
-            _write_csv(staging / "disagreements.csv", rows, _DISAGREEMENT_COLUMNS)
+            table(staging / "disagreements.csv", rows, _DISAGREEMENT_COLUMNS)
             _write_json(staging / "agreement.json", _agreement_document(data))
             files += ["agreement.csv", "agreement.json", "disagreements.csv"]
         files.append(TIMINGS)
@@ -114,9 +118,15 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
 def _agreement_document(data: ReportData) -> dict[str, Any]:
     comparison = data.comparison
     assert comparison is not None  # noqa: S101 - the caller's business
+    decided = [
+        {"case": one.clip.case, "clip": one.clip.name, "decided_by": one.decided_by, "before_s": one.before_s,
+         "after_s": one.after_s}
+        for one in data.decisions
+    ]  # fmt: skip
     return {
         "version": _VERSION,
         "lsvid": __version__,
+        **({"decisions": decided} if decided else {}),
         "coders": [asdict(coder) for coder in comparison.coders],
         "pairs": [asdict(pair) for pair in comparison.pairs],
         "alphas": [asdict(alpha) for alpha in comparison.alphas],
@@ -151,14 +161,6 @@ def _joined(labels: Iterable[LabelPath]) -> str:
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return row | {"label": join_path(row["label"])}
-
-
-def _write_csv(path: Path, rows: Iterable[Mapping[str, Any]], columns: Sequence[str] = ()) -> None:
-    rows = list(rows)
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, list(columns or rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
 
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:

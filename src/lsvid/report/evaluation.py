@@ -1,6 +1,5 @@
 """What `lsvid evaluate` writes: every number as JSON, tables as CSV, and one HTML page that needs nothing else."""
 
-import csv
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -16,6 +15,8 @@ from lsvid.analysis.evaluated import Evaluation, published_lines, tolerance
 from lsvid.analysis.relaxed import judge
 from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs
 from lsvid.files.outputs import as_json, whole_folder, write_text
+from lsvid.files.spreadsheets import write_rows
+from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.report.data import clock, label_colours
 
@@ -28,36 +29,36 @@ _ROW = 22  # pixels
 
 
 def write_evaluation(
-    found: Evaluation, folder: str | Path, tree: LabelTree | None = None, *, inputs: Iterable[str] = ()
+    found: Evaluation,
+    folder: str | Path,
+    tree: LabelTree | None = None,
+    *,
+    inputs: Iterable[str] = (),
+    findings: Findings | None = None,
+    spreadsheet_safe: bool = False,
 ) -> list[str]:
     """Write evaluation.json, evaluation.html, labels.csv, cases.csv and confusion.csv; returns their names.
 
     folder: also a prefix in S3. tree: the label tree, for the labels' colours. The files appear whole or not at all.
     Raises SettingsError where `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
-    overwritten.
+    overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; what a spreadsheet would run is told in `findings`.
     """
     names = found.confusion_names()
-    rows = [
+    confusion = [
         {"truth": name} | {other or "(none)": count for other, count in zip(names, row, strict=True)}
         for name, row in zip(names, found.results["confusion"], strict=True)
     ]
-    tables = {"labels.csv": found.label_rows(), "cases.csv": found.case_rows(), "confusion.csv": rows}
+    tables = {"labels.csv": found.label_rows(), "cases.csv": found.case_rows(), "confusion.csv": confusion}
     written = [PAGE, *tables, NUMBERS]
     with whole_folder(folder, NUMBERS, PAGE, inputs) as staging:
         for name, table in tables.items():
-            _write_csv(staging.folder / name, table)
+            rows = [{k: "" if v is None or v != v else v for k, v in row.items()} for row in table]  # noqa: PLR0124 - NaN
+            write_rows(staging.folder / name, rows, findings=findings, safe=spreadsheet_safe)
         write_text(staging.folder / PAGE, page(found, tree))
         document = {"version": _VERSION, "lsvid": __version__, "files": written, **found.as_dict()}
         write_text(staging.folder / NUMBERS, as_json(document, indent=1))
         staging.publish(written)
     return written
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({k: "" if v is None or v != v else v for k, v in row.items()} for row in rows)  # noqa: PLR0124 - NaN
 
 
 def page(found: Evaluation, tree: LabelTree | None = None) -> str:

@@ -1,7 +1,6 @@
 """Stretches of a clip as video files of their own: exactly the pictures asked for, at their times, with their sound."""
 
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,10 @@ import numpy as np
 
 from lsvid.errors import ClipError, DataError, LsvidError
 from lsvid.files import storage
+from lsvid.files.unfinished import unfinished_folder
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.proxies import Ffmpeg, find_ffmpeg
-from lsvid.workers.processes import Processes, Report, Workers
+from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 MARGIN_S = 5
 """What is decoded before a cut: pictures after a key picture may need some of those before it."""
@@ -68,7 +68,7 @@ def make_cuts_of(job: _Job, report: Report) -> int:
     """Write and verify the cuts of one clip; returns how many there are. Raises ClipError, DataError."""
     info = probe(job.path)
     ffmpeg = job.ffmpeg or find_ffmpeg()
-    with tempfile.TemporaryDirectory() as folder, storage.local_file(job.path, Path(folder)) as source:
+    with unfinished_folder() as folder, storage.local_file(job.path, folder) as source:
         for number, cut in enumerate(job.cuts, start=1):
             _encode(str(source), info, cut, job, ffmpeg)
             _check(info, cut, job.path)
@@ -98,7 +98,7 @@ def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -
     if start_s < MARGIN_S + float(index.start_s):  # from the beginning: some containers cannot go before it
         at = command.index("-noaccurate_seek")
         del command[at : at + 5]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(ending_with_us(command), check=False, capture_output=True, text=True, errors="replace")
     if done.returncode:
         said = done.stderr.strip().splitlines()
         if any("No space left on device" in line for line in said):

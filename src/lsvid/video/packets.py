@@ -7,6 +7,7 @@ that cannot be decoded, times that are those of decoding, or none at all.
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,11 @@ _BEGINS_AT_KEYS = frozenset({
 """Codecs of which a decoder may begin at any picture that the container calls a key picture; others, mostly of the
 1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
 
+_AHEAD = 12
+"""Packets that a decoder may hold back: for its threads, and for pictures that are stored out of order."""
+
+_THREADS = 4
+
 _FED = 1000
 """Packets after which a clip without a picture is called undecodable."""
 
@@ -73,20 +79,16 @@ def read_packets(container: "InputContainer", stream: "VideoStream", media: str 
     Raises ClipError where the times of its pictures cannot be told, or nothing of it can be decoded.
     """
     hollow = isinstance(media, S3File) and bool(media.hollow)
-    check = _Check(stream, _CHECKED_GUESSES if container.format.name in _WITHOUT_TIMES else CHECKED)
-    found = _Found()
-    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
-    hides = _HIDES.get(stream.codec_context.codec.name) if not hollow else None
-    for packet in _demuxed(container, stream, found):
-        if not hollow and not check.done:
-            check.feed(packet)
-        if packet.dts in listed and packet.pts is not None:
-            found.keys.append(packet.pts)
-        found.add(packet, hides=hides is not None and hides(memoryview(packet)), checked=not check.done)
+    wanted = _CHECKED_GUESSES if container.format.name in _WITHOUT_TIMES else CHECKED
+    check = _Check(stream, wanted)
+    n_fed = 0 if hollow else wanted + _AHEAD
+    found = _read_all(container, stream, check, n_fed, hollow=hollow)
     if isinstance(media, S3File) and hollow and found.pts:
         check = _check_in_s3(stream, media, path)
-    elif not check.done:
+    elif found.n_packets <= n_fed:
         check.finish()
+    elif not check.done:
+        check = _decoded(media, path, stream.index, wanted=wanted)
     if container.format.name == "asf":
         found.encrypted = found.encrypted or _is_protected_asf(media)
     if stream.codec_context.codec.name not in _BEGINS_AT_KEYS:
@@ -95,6 +97,28 @@ def read_packets(container: "InputContainer", stream: "VideoStream", media: str 
     if found.cut_off or found.trouble:
         packets = _without_end(packets, media, path, stream.index)
     return packets
+
+
+def _read_all(
+    container: "InputContainer", stream: "VideoStream", check: "_Check", n_fed: int, *, hollow: bool
+) -> "_Found":
+    """What the packets tell. The first `n_fed` go to `check`. hollow: their contents are not there."""
+    found = _Found()
+    # FFmpeg's parser makes no key pictures of zeros; the container lists them.
+    listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
+    hides = _HIDES.get(stream.codec_context.codec.name) if not hollow else None
+    fed: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as decoder:  # beside the reading
+        for packet in _demuxed(container, stream, found):
+            feeds = len(fed) < n_fed
+            if feeds:
+                fed.append(decoder.submit(check.feed, packet))
+            if packet.dts in listed and packet.pts is not None:
+                found.keys.append(packet.pts)
+            found.add(packet, hides=hides is not None and hides(memoryview(packet)), checked=feeds)
+    for one in fed:
+        one.result()
+    return found
 
 
 @dataclass
@@ -148,6 +172,8 @@ def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) 
             if not isinstance(error, BlockingIOError):  # some demuxers say 'try again' at the end
                 found.trouble = error.strerror
             failed_at, going_on = n_read, failed_at != n_read  # twice in one place is the end
+        except IndexError:  # PyAV does not find a stream again whose number has changed: a damaged transport stream
+            found.trouble, going_on = "its streams change while it is read", False
 
 
 class _Check:
@@ -160,6 +186,7 @@ class _Check:
         self._wanted = wanted
         self._context = stream.codec_context
         stream.thread_type = "AUTO" if threads else "NONE"
+        self._context.thread_count = _THREADS if threads else 1
         self._context.options = {"skip_loop_filter": "all"}  # nobody looks at them
         self._fed = 0
         self.shown: list[int | None] = []

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -195,6 +197,7 @@ def _with_news(workers: Sequence[_Worker]) -> list[tuple[int, _Worker]]:
 def _work(connection: Connection) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends this process
     signal.signal(signal.SIGTERM, _leave)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
     def report(done: float) -> None:
         try:
@@ -211,6 +214,39 @@ def _work(connection: Connection) -> None:
             connection.send(("done", outcome(function, item, report)))
         except OSError:
             return
+
+
+def _end_with_parent() -> None:
+    """Wait until the parent has gone, however it ended; then end this process, at the latest after `_LAST_WORDS_S`."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)  # so that unfinished files are removed; on Windows it ends here
+    time.sleep(_LAST_WORDS_S)
+    os._exit(1)
+
+
+_LAST_WORDS_S = 3
+
+
+def ending_with_us(command: Sequence[str]) -> list[str]:
+    """`command`, run by a program that lets the system end it when this process ends, however that ends.
+
+    On Linux; elsewhere the command itself, which then runs to its end. Source: prctl(2), PR_SET_PDEATHSIG: it stays
+    over execve.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    return [sys.executable, "-I", "-S", "-c", _DIE_WITH, str(os.getpid()), *command]
+
+
+_DIE_WITH = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -1,7 +1,7 @@
 """What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
-import csv
 import math
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -19,6 +19,7 @@ from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.names import places
+from lsvid.files.spreadsheets import tell_formulas, write_csv
 from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
@@ -178,7 +179,7 @@ class Export:
     options: what else is asked for. folds: the splits, each with its cases.
     pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
     workers: who makes pictures, where a format consists of them; None: this machine.
-    counts, facts: filled by the writer for the manifest.
+    untrainable: videos that were left out of training. counts, facts: filled by the writer for the manifest.
     """
 
     folder: Path
@@ -195,6 +196,7 @@ class Export:
     pictures: "Callable[[FrameTables], ExportedImages] | None" = None
     made_pictures: "ExportedImages | None" = None
     workers: "Workers | None" = None
+    untrainable: set[str] = field(default_factory=set)
     counts: Counter[str] = field(default_factory=Counter)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -332,8 +334,9 @@ class Export:
         for video in videos:
             if video.case not in training or video.segments(self.level):
                 kept.append(video)
-            elif (left_out := (f"video {video.title}", _NOT_TO_TRAIN_ON)) not in self.findings.left_out:
-                self.findings.leave_out(*left_out)
+            elif video.title not in self.untrainable:  # once, in however many splits
+                self.untrainable.add(video.title)
+                self.findings.leave_out(f"video {video.title}", _NOT_TO_TRAIN_ON)
         return kept
 
     def lines_of(self, names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
@@ -416,14 +419,19 @@ class Export:
             file.writelines(f"{line}\n" for line in lines)
         return name
 
+    def tell_formulas(self) -> None:
+        """Warn of labels and names that a spreadsheet takes for formulas, once."""
+        names = {name for clip in self.clips for name in (clip.case, clip.clip.clip)}
+        names |= {name for path in self.table.labels for name in path}
+        names |= {work.annotator for clip in self.clips for work in clip.works}
+        regions = {span.region_id for clip in self.clips for work in clip.works for span in work.spans}
+        names |= {region for region in regions if not re.fullmatch(r"[\w-]*", region)}  # Label Studio's begin with any
+        tell_formulas(names, self.findings, safe=self.options.spreadsheet_safe)
+
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-        """Write a CSV file with a header; returns `name`."""
-        with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
-            table = csv.writer(file, lineterminator="\n")
-            quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
-            table.writerow(header)
-            for row in rows:  # before Python 3.13, csv quotes no CR, which its readers take for the end of a line
-                (quoted if any("\r" in value for value in row if isinstance(value, str)) else table).writerow(row)
+        """Write a CSV file with a header; returns `name`. Texts that spreadsheets would run are told, or made safe."""
+        self.tell_formulas()
+        write_csv(self.path(name), header, rows, safe=self.options.spreadsheet_safe)
         return name
 
 

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from lsvid.errors import LsvidError
+from lsvid.errors import LsvidError, SettingsError
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.writers.base import Export, Video
 
@@ -22,7 +22,10 @@ def case_pictures(
     image: the ending that a format needs. A picture that cannot be decoded is not there, and reported as left out.
     Raises LsvidError where a clip cannot be read.
     """
-    options = replace(export.options.picture or PictureOptions(), format=image)
+    asked = export.options.picture or PictureOptions()
+    if asked.format not in ("jpg", image):
+        raise SettingsError(f"--format {export.format} has pictures in {image}", f"leave {asked.format} out")
+    options = replace(asked, format=image)
     with TemporaryDirectory(prefix=".pictures-", dir=export.folder) as folder:
         jobs: list[Wanted] = []
         owners: list[tuple[int, int, int]] = []  # of each clip: the video's place, its first frame there, its length

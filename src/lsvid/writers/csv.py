@@ -1,12 +1,32 @@
 """Comma-separated values, with a header: UTF-8, LF, quoted where needed; a null is nothing between commas."""
 
+import polars as pl
+from polars import selectors
+
+from lsvid.files.spreadsheets import FORMULA, NUMBER, as_text
 from lsvid.writers.base import Export
-from lsvid.writers.formats import TABLE_HOLDS, TABLE_OPTIONS, Format
+from lsvid.writers.formats import TABLE_HOLDS, TABLE_OPTIONS, Format, options
 from lsvid.writers.tables import write_tables
 
-FORMAT = Format("frames.csv", holds=TABLE_HOLDS, loses="the types of columns", annotators=True, options=TABLE_OPTIONS)
+FORMAT = Format(
+    "frames.csv",
+    holds=TABLE_HOLDS,
+    loses="the types of columns",
+    annotators=True,
+    options=TABLE_OPTIONS | options("spreadsheet_safe"),
+)
 
 
 def write(export: Export) -> list[str]:
     """Write the frame table; returns the files' names."""
-    return write_tables(export, ".csv", lambda frame, path: frame.sink_csv(path))
+    export.tell_formulas()
+    safe = _safe if export.options.spreadsheet_safe else lambda frame: frame
+    return write_tables(export, ".csv", lambda frame, path: safe(frame).sink_csv(path))
+
+
+def _safe(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """`frame` with an apostrophe before all texts that a spreadsheet would run, names of columns among them."""
+    text = selectors.string(include_categorical=True).cast(pl.String)
+    is_formula = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
+    marked = frame.with_columns(pl.when(is_formula).then("'" + text).otherwise(text).name.keep())
+    return marked.rename(lambda name: str(as_text(name)))

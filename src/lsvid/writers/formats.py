@@ -43,7 +43,7 @@ class FormatOptions:
     split_by: 'case': a file for each. level: the one level of the labels that is wanted, from 1. unit: what one video
     is: 'clip' or 'case'. splits: into training and test parts. phases, tools: labels, with all below them, that are one
     label a frame, and that may hold at once. flavour: whose reader is to take it. base: the id of the first label.
-    picture: what pictures look like.
+    picture: what pictures look like. spreadsheet_safe: texts that a spreadsheet would run get an apostrophe.
     """
 
     split_by: str | None = None
@@ -55,6 +55,7 @@ class FormatOptions:
     flavour: str | None = None
     base: int | None = None
     picture: "PictureOptions | None" = None
+    spreadsheet_safe: bool = False
 
     def __post_init__(self) -> None:
         if self.split_by not in (None, "case"):

@@ -51,7 +51,7 @@ def write(export: Export) -> list[str]:
     if len(export.folds) > 1:
         raise SettingsError("--folds means nothing to --format huggingface", "it holds one split: --split train=0.8,…")
     names, videos = export.label_names(), export.videos()
-    places = _places(export)
+    places, look = _places(export), export.options.picture or PictureOptions()
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     files: list[str] = []
     for part, cases in fold.items():
@@ -59,9 +59,9 @@ def write(export: Export) -> list[str]:
         rows: list[dict[str, object]] = []
         members = [video for video in videos if video.case in cases]
         folders = [f"{folder}{places[video.title]}" for video in members]
-        for video, written in zip(members, _write_pictures(export, members, folders), strict=True):
+        for video, written in zip(members, _write_pictures(export, members, folders, look), strict=True):
             labels = _labels(export, video, names)
-            for row in _rows(video, written, places[video.title]):
+            for row in _rows(video, written, places[video.title], look.format):
                 rows.append(row | {"labels": labels[row["frame"]]})
                 files.append(f"{folder}{row['file_name']}")
         name = f"{folder}metadata.parquet"
@@ -87,11 +87,11 @@ def _places(export: Export) -> dict[str, str]:
     return dict(zip(paths, distinct(places), strict=True))
 
 
-def _rows(video: Video, frames: Collection[int], place: str) -> Iterator[dict[str, Any]]:
+def _rows(video: Video, frames: Collection[int], place: str, ending: str) -> Iterator[dict[str, Any]]:
     (clip,), (index,) = video.clips, video.indexes
     for frame in frames:
         yield {
-            "file_name": f"{place}/{picture_name(frame, video.n_frames, 'jpg')}",
+            "file_name": f"{place}/{picture_name(frame, video.n_frames, ending)}",
             "case": clip.clip.case,
             "clip": clip.clip.clip,
             "frame": frame,
@@ -114,14 +114,16 @@ def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> 
     return labels
 
 
-def _write_pictures(export: Export, videos: Sequence[Video], folders: Sequence[str]) -> list[list[int]]:
+def _write_pictures(
+    export: Export, videos: Sequence[Video], folders: Sequence[str], look: PictureOptions
+) -> list[list[int]]:
     """Write the pictures of each of `videos` into its folder; returns the numbers of those that are written."""
     wanted = []
     for video, folder in zip(videos, folders, strict=True):
         place = export.path(f"{folder}/").absolute()
         wanted.append(Wanted(str(video.clips[0].path), str(place), export.sampled(video)))
     written = []
-    results = write_pictures(wanted, export.options.picture or PictureOptions(), export.workers)
+    results = write_pictures(wanted, look, export.workers)
     for video, one, pictures in zip(videos, wanted, results, strict=True):
         if isinstance(pictures, LsvidError):
             raise pictures

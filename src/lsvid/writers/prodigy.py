@@ -15,6 +15,7 @@ import msgspec
 from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.findings import Findings
+from lsvid.labels.tree import join_path
 from lsvid.readers.prodigy import SOURCE
 from lsvid.video.clips import CaseRule, file_name, split_suffix
 from lsvid.video.lookup import media_path
@@ -50,6 +51,9 @@ def _tasks(records: Iterable[Record], separator: str, findings: Findings) -> Ite
             works.append((record, []))
         else:
             works[-1][1].append(record)
+    _tell_alike(
+        {span.label for _, works in clips.values() for _, spans in works for span in spans}, separator, findings
+    )
     for clip, works in clips.values():
         if not works:
             findings.leave_out(f"clip {clip.clip_id}", "clips without an annotation")
@@ -60,6 +64,18 @@ def _tasks(records: Iterable[Record], separator: str, findings: Findings) -> Ite
                 findings.leave_out(
                     f"clip {clip.clip_id}, annotation {annotation.annotation_id}", "drafts, which Prodigy does not have"
                 )
+
+
+def _tell_alike(labels: Iterable[tuple[str, ...]], separator: str, findings: Findings) -> None:
+    """Warn of different labels that are one in Prodigy: 'A - B', and B below A."""
+    texts: dict[str, list[str]] = {}
+    for label in sorted(labels):
+        texts.setdefault(separator.join(label), []).append(join_path(label))
+    for text, paths in texts.items():
+        if len(paths) > 1:
+            findings.warn(
+                f"{' and '.join(map(repr, paths))} are one label in Prodigy: {text!r}", "use another separator"
+            )
 
 
 def _task(

@@ -19,7 +19,7 @@ FORMAT = Format(
     holds="every span in frames and seconds, of its clip and of its case; durations; clips with nothing in them",
     loses="scores, status, the source's own values (export-spans keeps them)",
     annotators=True,
-    options=options("splits"),
+    options=options("splits", "spreadsheet_safe"),
 )
 
 CLIP_COLUMNS = (

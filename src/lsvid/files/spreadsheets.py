@@ -1,0 +1,70 @@
+"""CSV files, and what spreadsheets make of them: a cell that begins with = + - @ is a formula to them, which runs.
+
+A label or a name may begin so. By default files hold what it is, which every other reader wants, and it is warned
+about; on request such a cell gets an apostrophe before it, which spreadsheets take for 'this is text' (as OWASP's page
+on CSV injection advises).
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+
+from lsvid.findings import Findings, some
+
+FORMULA = r"^[=+\-@\t\r]"
+"""How a text begins that a spreadsheet takes for a formula, as a regular expression."""
+NUMBER = r"^[+\-]?(\d+(\.\d*)?|\.\d+)([eE][+\-]?\d+)?$"
+"""A number is none, whatever its sign."""
+
+_is_formula, _is_number = re.compile(FORMULA).match, re.compile(NUMBER).match
+
+
+def is_formula(text: str) -> bool:
+    """Whether a spreadsheet takes `text` for a formula."""
+    return _is_formula(text) is not None and _is_number(text) is None
+
+
+def as_text(cell: object) -> object:
+    """`cell`, with an apostrophe before it where it is a text that a spreadsheet takes for a formula."""
+    return f"'{cell}" if isinstance(cell, str) and is_formula(cell) else cell
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, safe: bool = False) -> None:
+    """Write a CSV file with a header, in UTF-8, lines ended by LF. safe: formulas as text."""
+    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+        table = csv.writer(file, lineterminator="\n")
+        quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        for row in chain([header], rows):
+            cells = [as_text(cell) for cell in row] if safe else row
+            # Before Python 3.13, csv quotes no CR, which its readers take for the end of a line.
+            has_cr = any("\r" in cell for cell in cells if isinstance(cell, str))
+            (quoted if has_cr else table).writerow(cells)
+
+
+def write_rows(
+    path: Path,
+    rows: Sequence[Mapping[str, object]],
+    columns: Sequence[str] = (),
+    findings: Findings | None = None,
+    *,
+    safe: bool = False,
+) -> None:
+    """`write_csv` of rows by name of column, by default the columns of the first; formulas are told in `findings`."""
+    columns = columns or list(rows[0])
+    texts = (cell for row in rows for cell in row.values() if isinstance(cell, str))
+    if findings is not None:
+        tell_formulas(texts, findings, safe=safe)
+    write_csv(path, columns, ([row[column] for column in columns] for row in rows), safe=safe)
+
+
+def tell_formulas(names: Iterable[str], findings: Findings, *, safe: bool) -> None:
+    """Warn of those of `names`, of a CSV file, that a spreadsheet takes for formulas, unless the file is `safe`."""
+    found = sorted({name for name in names if is_formula(name)})
+    if found and not safe:
+        findings.warn(
+            f"{len(found)} labels or names begin as a formula of a spreadsheet does, which would run it: "
+            + some([repr(name) for name in found]),
+            "import the columns as text, or ask for files that are safe there: --spreadsheet-safe",
+        )
