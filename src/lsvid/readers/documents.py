@@ -17,7 +17,7 @@ import msgspec
 from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.files import texts
-from lsvid.files.inputs import open_input
+from lsvid.files.inputs import open_input, read_at_most
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
@@ -259,8 +259,6 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
 
 def _as_utf8(path: str, content: bytes | mmap.mmap) -> bytes | mmap.mmap:
     head = content[:_HEAD]
-    if head and not head.strip(b"\0"):
-        raise NotJsonError(f"{path} begins with nothing but NUL bytes", "it was never written: copy it again")
     if not head.startswith(_UTF16):
         # The line ends of old Macs: in JSON they are blanks.
         return content[:].replace(b"\r", b"\n") if b"\r" in head and content.find(b"\n") < 0 else content
@@ -282,7 +280,10 @@ def _content(path: str) -> bytes | mmap.mmap:
             is_packed = stream.read(2) == texts.GZIP
             stream.seek(0)
             with gzip.GzipFile(fileobj=stream) if is_packed else stream as source:
-                content = source.read(_IN_MEMORY_BYTES + 1)
+                begun = source.read(_HEAD)
+                if begun and not begun.strip(b"\0"):
+                    raise NotJsonError(f"{path} begins with nothing but NUL bytes", "copy it again: it was not written")
+                content = begun + read_at_most(source, _IN_MEMORY_BYTES + 1 - len(begun))
                 if len(content) > _IN_MEMORY_BYTES:
                     return _mapped(content, source)
     except (OSError, EOFError, zlib.error, MemoryError) as error:

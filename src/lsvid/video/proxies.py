@@ -296,11 +296,13 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace"
+        )
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
-                if name == "frame":
+                if name == "frame" and value.strip().isdigit():
                     report(min(int(value) / n_frames, 1.0) * total)
             code = process.wait()
         finally:
@@ -368,8 +370,12 @@ def find_ffmpeg() -> Ffmpeg:
             "install it (apt install ffmpeg, brew install ffmpeg), or: pip install 'lsvid[ffmpeg]'",
         )
     try:
-        said = subprocess.run([path, "-version"], check=True, capture_output=True, text=True).stdout
-        encoders = subprocess.run([path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(
+            [path, "-version"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
+        encoders = subprocess.run(
+            [path, "-v", "error", "-encoders"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
     if " libx264 " not in encoders:
