@@ -277,6 +277,30 @@ def test_older_and_newer_ffmpeg_are_told_in_their_own_words(videos: VideoFactory
         assert words in said.read_text()
 
 
+def test_what_an_ffmpeg_says_need_be_no_text(videos: VideoFactory, tmp_path: Path) -> None:
+    _stub(tmp_path, r"printf 'frame=\377\376\nframe=x\n'; printf '\377 broken\n' >&2; exit 1")
+    job = proxies._Job(
+        str(videos.make()), str(tmp_path), "op1/p.mp4", ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), (7, 1))
+    )
+    with pytest.raises(ClipError, match=r"ffmpeg cannot make a proxy of .*: \ufffd broken"):
+        make_proxy(job, lambda _done: None)
+
+
+def test_the_sound_of_a_timeline_below_zero_moves_with_its_pictures(videos: VideoFactory, tmp_path: Path) -> None:
+    wrapped = tmp_path / "wrap.ts"
+    _ffmpeg("-i", videos.make(n_frames=50, audio=True), "-c", "copy", "-output_ts_offset", "95442", wrapped)
+    job = proxies._Job(str(wrapped), str(tmp_path), "op1/p.mp4", ProxySettings(audio=True), find_ffmpeg())
+    made, original = _ends_s(Path(make_proxy(job, lambda _done: None).path)), _ends_s(wrapped)
+    assert made["video"] - made["audio"] == pytest.approx(original["video"] - original["audio"], abs=0.15)
+
+
+def _ends_s(clip: Path) -> dict[str, float]:
+    """The time of the last packet of the pictures, and of the sound."""
+    with av.open(str(clip)) as container:
+        packets = [packet for packet in container.demux() if packet.size and packet.pts is not None]
+        return {str(p.stream.type): float((p.pts or 0) * (p.time_base or 0)) for p in packets}
+
+
 def test_a_full_disk_ends_the_run_with_a_clear_error(videos: VideoFactory, tmp_path: Path) -> None:
     _stub(tmp_path, 'echo "av_interleaved_write_frame(): No space left on device" >&2; exit 1')
     job = proxies._Job(

@@ -3,9 +3,8 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from lsvid.files.storage import is_s3
+from lsvid.files.storage import is_s3, parent_of
 from lsvid.findings import Findings
 from lsvid.labeling.config import Timeline
 from lsvid.video.index import VideoInfo
@@ -36,7 +35,7 @@ class ProbedClip:
 
 def proxy_command(path: str, project: int | None = None) -> str:
     """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
-    folder = shlex.quote(path.rpartition("/")[0] if is_s3(path) else str(PurePath(path).parent))
+    folder = shlex.quote(parent_of(path))
     return (
         f"lsvid make-proxies {folder} -o PROXIES, then "
         f"lsvid import-clips {folder} --project {_named(project)} --proxies PROXIES"

@@ -104,7 +104,7 @@ def make_proxies(
     `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
     earlier run made; ServerError; and DataError where the disk is full.
     """
-    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
+    inside = [clip.path for clip in clips if storage.lies_in(clip.path, folder)]
     if inside:
         raise SettingsError(
             f"{inside[0]} lies in {folder}, where proxies are to be written",
@@ -151,15 +151,6 @@ def proxy_paths(folder: str, clips: Sequence[ClipFile]) -> list[str]:
     """Where each clip's proxy lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
     output = folder_at(folder)
     return [output.where(name) for name in proxy_names(clips)]
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
-    if storage.is_s3(path) != storage.is_s3(folder):
-        return False
-    if storage.is_s3(path):
-        return storage.folder_uri(path).startswith(storage.folder_uri(folder))
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
@@ -305,11 +296,13 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace"
+        )
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
-                if name == "frame":
+                if name == "frame" and value.strip().isdigit():
                     report(min(int(value) / n_frames, 1.0) * total)
             code = process.wait()
         finally:
@@ -377,8 +370,12 @@ def find_ffmpeg() -> Ffmpeg:
             "install it (apt install ffmpeg, brew install ffmpeg), or: pip install 'lsvid[ffmpeg]'",
         )
     try:
-        said = subprocess.run([path, "-version"], check=True, capture_output=True, text=True).stdout
-        encoders = subprocess.run([path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(
+            [path, "-version"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
+        encoders = subprocess.run(
+            [path, "-v", "error", "-encoders"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
     if " libx264 " not in encoders:
