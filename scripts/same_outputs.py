@@ -41,7 +41,7 @@ def make_inputs(folder: Path) -> None:
         {"start_s": Fraction(3, 2)},
         {"cut_s": 0.62},
     ]
-    tasks: list[dict[str, Any]] = []
+    tasks: list[dict[str, object]] = []
     for case in ("op1", "op2"):
         for number, kind in enumerate(kinds, start=1):
             videos.make(folder / "clips" / case / f"clip_{number}.mp4", n_frames=90, gop=12, **kind)
@@ -102,13 +102,13 @@ def run_all(checkout: Path, inputs: Path, outputs: Path) -> dict[str, str]:
     """What each file that the commands write hashes to, and each command's exit code."""
     environment = os.environ | {"PYTHONPATH": str(checkout / "src"), "LSVID_CACHE_DIR": str(outputs / "cache")}
     found = {}
-    for name, templates in commands():
+    for name, words in commands():
         folder = inputs / "out"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        words = [word.replace("OUT", "out") for word in templates]
+        told = [word.replace("OUT", "out") for word in words]
         done = subprocess.run(
-            [sys.executable, "-m", "lsvid", *words], check=False, cwd=inputs, env=environment, capture_output=True
+            [sys.executable, "-m", "lsvid", *told], check=False, cwd=inputs, env=environment, capture_output=True
         )
         found[f"{name}: exit code"] = f"{done.returncode}"
         if done.returncode:
