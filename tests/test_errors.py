@@ -14,6 +14,8 @@ from lsvid.annotations.spans import Clip, Status
 from lsvid.annotations.stages import Selection
 from lsvid.errors import ClipError, ExportError, LsvidError, SettingsError, check_choice
 from lsvid.findings import Findings
+from lsvid.labeling.config import labeling_config
+from lsvid.labels.tree import LabelTree
 from lsvid.redaction import public_address, redacted
 
 PRESIGNED = (
@@ -51,6 +53,7 @@ def test_an_error_survives_the_trip_out_of_a_worker(error: LsvidError) -> None:
         (lambda: BoundaryOptions(overlap="priorty"), "overlap 'priorty'", "keep, error, priority"),
         (lambda: BoundaryOptions(priority="longst"), "priority 'longst'", "label-order, longest"),
         (lambda: MergeOptions("majorty"), "merge 'majorty'", "majority, union, intersection, priority"),
+        (lambda: labeling_config(LabelTree(()), timeline="frame"), "timeline 'frame'", "frames, waveform, both"),  # type: ignore[arg-type]
         (lambda: check_choice("layout", "wid", ("long", "wide")), "layout 'wid'", "long, wide"),
     ],
 )

@@ -63,7 +63,9 @@ class Settings:
     """What a project is to be.
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
+    is "frames" for a new one: whatever clips lie in the storage then, since the same command has to make the same
+    project every time, and clips come after it. Where they are long, import-clips says so, with the command that
+    switches. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
     annotations_per_clip: None leaves Label Studio's own 1, or what was set.
     speed: at which clips play when they are opened; None leaves that of a project there is.
     order: one of ORDERS, in which clips are served; None leaves that of a project there is, and is "case" otherwise.

@@ -12,10 +12,10 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 from xml.etree import ElementTree as ET
 
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError, SettingsError, check_choice
 from lsvid.labeling.style import STYLE
 from lsvid.labels.colours import dressed
 from lsvid.labels.tree import REGION_OF_INTEREST, Label, LabelTree
@@ -61,8 +61,9 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
     """The configuration for `tree`, as XML. speed: at which clips play when they are opened, such as "2".
 
     With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
-    Raises SettingsError where that leaves one of them without a label.
+    Raises SettingsError where that leaves one of them without a label, or there is no such timeline.
     """
+    check_choice("timeline", timeline, get_args(Timeline))
     labels = dressed(tree).labels
     on_frames = [label for label in labels if timeline == "frames" or (timeline, label.timeline) == ("both", "frames")]
     on_waveform = [label for label in labels if label not in on_frames]
