@@ -3,6 +3,7 @@
 scripts/bench frames     the frame table of a 5-hour case, beside the plain loop; memory for 100 such cases
 scripts/bench images [S] pictures of frames, beside a plain cv2 script, ffmpeg, decord2, torchcodec, and a bare decode
 scripts/bench proxies    a proxy of a big clip, beside ffmpeg by itself; memory
+scripts/bench windows [S] windows for training at random, beside torchcodec, decord2 and a folder of JPEGs
 scripts/bench start      `lsvid --help` beside `python -c 'import click'`
 scripts/bench server     10,000 clips into a real Label Studio, beside one POST a task through its SDK; memory; exports
 scripts/bench index      the time that the frame index of a 10-minute clip takes, and the bytes that it takes in S3
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import bench_pictures
+import bench_windows
 from bench_pictures import ffmpeg
 from environments import ROOT, lsvid_environment
 from lsvid.label_studio.environments import program
@@ -35,7 +37,7 @@ def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a person's machine: modules are compiled once
     commands: dict[str, Callable[..., None]] = {
         "frames": frames, "start": start, "index": index, "server": server, "plain-loop": plain_loop_script,
-        **bench_pictures.COMMANDS,
+        **bench_pictures.COMMANDS, **bench_windows.COMMANDS,
     }  # fmt: skip
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)

@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
@@ -33,8 +34,14 @@ def make_inputs(folder: Path) -> None:
     from factories import NTSC, VFR_GAPS, VideoFactory
 
     videos = VideoFactory(folder / "made")
-    kinds = [{}, {"rate": NTSC, "b_frames": 2}, {"gaps": VFR_GAPS}, {"start_s": Fraction(3, 2)}, {"cut_s": 0.62}]
-    tasks = []
+    kinds: list[dict[str, Any]] = [
+        {},
+        {"rate": NTSC, "b_frames": 2},
+        {"gaps": VFR_GAPS},
+        {"start_s": Fraction(3, 2)},
+        {"cut_s": 0.62},
+    ]
+    tasks: list[dict[str, object]] = []
     for case in ("op1", "op2"):
         for number, kind in enumerate(kinds, start=1):
             videos.make(folder / "clips" / case / f"clip_{number}.mp4", n_frames=90, gop=12, **kind)
@@ -99,9 +106,9 @@ def run_all(checkout: Path, inputs: Path, outputs: Path) -> dict[str, str]:
         folder = inputs / "out"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        words = [word.replace("OUT", "out") for word in words]
+        told = [word.replace("OUT", "out") for word in words]
         done = subprocess.run(
-            [sys.executable, "-m", "lsvid", *words], check=False, cwd=inputs, env=environment, capture_output=True
+            [sys.executable, "-m", "lsvid", *told], check=False, cwd=inputs, env=environment, capture_output=True
         )
         found[f"{name}: exit code"] = f"{done.returncode}"
         if done.returncode:

@@ -273,6 +273,10 @@ class Editor:
             self.page.click('button:has-text("Submit")')
         assert got.value.status == 201, got.value.text()
 
+    def set_theme(self, name: str) -> None:
+        """Show the page in the theme "light" or "dark"."""
+        self.page.evaluate("name => document.documentElement.dataset.colorScheme = name", name)
+
     def screenshot(self, name: str) -> None:
         """Keep a picture of the page in .artifacts/."""
         ARTIFACTS.mkdir(exist_ok=True)

@@ -1,6 +1,6 @@
 """Makers of clips that are found and located, without video files: what writers get."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields, replace
 from fractions import Fraction
 from itertools import pairwise
@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span, Status
 from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Work, gather, label_order, locate
+from lsvid.errors import LsvidError
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path, split_path
 from lsvid.progress import unheard
@@ -101,6 +102,24 @@ def placed(*clips: AnnotatedClip) -> list[AnnotatedClip]:
     return made
 
 
+class InThisProcess:
+    """Workers that are this very process: starting others costs more than a short clip. (The commands' tests do.)"""
+
+    elsewhere = False
+
+    def threads(self, n_items: int, useful: int = 1) -> int:
+        return 2
+
+    def run_each(
+        self, function: Callable[[Any, Any], Any], items: Sequence[Any], *_: Any, **__: Any
+    ) -> Iterator[tuple[int, Any]]:
+        for position, item in enumerate(items):
+            try:
+                yield position, function(item, lambda _: None)
+            except LsvidError as error:
+                yield position, error
+
+
 def export(
     folder: Path,
     clips: list[AnnotatedClip],
@@ -118,7 +137,7 @@ def export(
     options |= {"format": file_format, "sample_fps": sample_fps, "background": background, "of_format": asked}
     paths = list(labels) or label_order(clips, None)
     request = WriteRequest(Stage(tuple(clips)), paths, WriteOptions(**options))
-    return write(request, folder, findings, on_clip=on_clip).manifest, findings
+    return write(request, folder, findings, workers=InThisProcess(), on_clip=on_clip).manifest, findings
 
 
 def frame_table(clips: list[AnnotatedClip], labels: Sequence[tuple[str, ...]] = ()) -> pl.DataFrame:

@@ -26,8 +26,9 @@ from lsvid.annotations.stages import (
     select,
 )
 from lsvid.errors import DataError, SettingsError
+from lsvid.files.inputs import is_stream
 from lsvid.files.outputs import sha256
-from lsvid.files.storage import is_s3
+from lsvid.files.storage import is_in_sight
 from lsvid.files.texts import TextError, csv_rows, read_text
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
@@ -42,8 +43,6 @@ from lsvid.video.timebase import parse_rate
 if TYPE_CHECKING:
     from lsvid.label_studio.client import Server
     from lsvid.workers.processes import Workers
-
-STDIN = "-"
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class ReadRequest:
     def inputs(self) -> tuple[str, ...]:
         """The files that are read, which no output may take the place of. (Where clips lie, outputs may lie, too.)"""
         labels = () if isinstance(self.labels, LabelTree) or self.labels is None else (str(self.labels),)
-        return tuple(name for name in (*self.exports, *labels, *self.files) if name != STDIN)
+        return tuple(name for name in (*self.exports, *labels, *self.files) if not is_stream(name))
 
     def __post_init__(self) -> None:
         if bool(self.exports) == bool(self.project):
@@ -128,9 +127,9 @@ class Sources:
         return ", ".join(self.names)
 
     def hashed(self) -> tuple[Source, ...]:
-        """The exports with their hashes."""
+        """The exports with their hashes; a pipe, which can be read only once, has none."""
         return tuple(
-            Source(name, None if path == STDIN else _sha256_of(Path(path)))
+            Source(name, None if is_stream(path) else _sha256_of(Path(path)))
             for name, path in zip(self.names, self.exports, strict=True)
         )
 
@@ -176,7 +175,7 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
             label_config=download.label_config,
             annotators=emails | dict(request.options.annotators),
         )
-        roots = request.roots or tuple(one for one in download.storages if is_s3(one) or Path(one).is_dir())
+        roots = request.roots or tuple(one for one in download.storages if is_in_sight(one))
         if not roots:
             raise DataError(
                 f"cannot find the clips of project {download.id}; looked in its storages: "

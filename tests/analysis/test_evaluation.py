@@ -1,6 +1,7 @@
 """lsvid.evaluate against published programs' numbers (tests/data/evaluation) and against plain counting."""
 
 import csv
+import doctest
 import json
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+import lsvid
 from lsvid.analysis.evaluated import Evaluation
 from lsvid.analysis.evaluation import evaluate
 from lsvid.errors import PairingError, SettingsError
@@ -255,6 +257,11 @@ def test_what_both_have_in_common() -> None:
     assert "left out 1 cases that only the truth have" in found.warnings
 
 
+def test_another_rate_is_asked_for() -> None:
+    with pytest.raises(PairingError, match="250 frames of truth, 10 of predictions; are both at one rate"):
+        evaluate({"a": [0] * 250}, {"a": [0] * 10}, labels=["x"], fps=25)
+
+
 def test_one_frame_more_is_rounding() -> None:
     found = evaluate({"a": [0] * 10}, {"a": [0] * 11}, labels=["x"], fps=1)
     assert found.as_dict()["frames"] == {"a": 10}
@@ -288,3 +295,11 @@ def test_tables() -> None:
         2
     ] == pytest.approx(80.1495, abs=1e-4)
     assert found.confusion.select(pl.exclude("truth")).sum().sum_horizontal().item() == sum(map(len, truth.values()))
+
+
+def test_the_example_of_the_docstring() -> None:
+    (example,) = doctest.DocTestFinder().find(evaluate, "evaluate", globs={"lsvid": lsvid})
+    told: list[str] = []
+    doctest.DocTestRunner().run(example, out=told.append)
+    assert example.examples
+    assert not told, "".join(told)

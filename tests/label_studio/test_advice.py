@@ -27,7 +27,7 @@ def info(**changes: object) -> VideoInfo:
         pixel_format="yuv420p",
         width=320,
         height=240,
-        has_audio=False,
+        has_audio=True,
         size=1000,
         fingerprint="f",
         recorded_at=None,
@@ -42,7 +42,7 @@ def index_of(*pts: int, time_base: Fraction = Fraction(1, 25)) -> FrameIndex:
 def advice(*infos: VideoInfo, timeline: Timeline = "frames", suffix: str = ".mp4") -> list[tuple[str, str]]:
     findings = Findings()
     clips = [ProbedClip(f"op1/clip_{k}", f"/clips/op1/clip_{k}{suffix}", one) for k, one in enumerate(infos, start=1)]
-    advise(clips, timeline, findings)
+    advise(clips, timeline, findings, 7)
     return findings.warnings
 
 
@@ -81,16 +81,43 @@ def test_a_codec_that_does_not_play() -> None:
     )
 
 
-def test_over_a_gigabyte_gives_the_command_for_a_copy() -> None:
-    ((text, hint),) = advice(info(size=1_000_000_001), timeline="waveform")
-    assert (
-        text
-        == "1 of 1 clips are over 1 GB, which Label Studio reads whole from a local folder for every seek: op1/clip_1"
+@pytest.mark.parametrize(("size", "warned"), [(199_999_999, False), (200_000_000, True)])
+def test_from_200_mb_the_hint_gives_the_command_for_a_copy(size: int, warned: bool) -> None:
+    long = FrameIndex(np.arange(25 * 600, dtype=np.int64), Fraction(1, 25), 1, Fraction(600))
+    found = advice(info(size=size, index=long), timeline="waveform")
+    if not warned:
+        assert found == []
+        return
+    ((text, hint),) = found
+    assert text == (
+        "1 of 1 clips are over 200 MB, which Label Studio reads whole from a local folder for every seek: op1/clip_1"
     )
     assert hint == (
         "give annotators small copies with the same frames: lsvid make-proxies /clips/op1 -o PROXIES, then lsvid "
-        "import-clips /clips/op1 --project PROJECT --proxies PROXIES"
+        "import-clips /clips/op1 --project 7 --proxies PROXIES"
     )
+
+
+def test_what_lies_in_s3_is_not_read_whole() -> None:
+    long = FrameIndex(np.arange(25 * 600, dtype=np.int64), Fraction(1, 25), 1, Fraction(600))
+    findings = Findings()
+    advise([ProbedClip("op1/a", "s3://b/op1/a.mp4", info(size=500_000_000, index=long))], "waveform", findings)
+    assert findings.warnings == []
+
+
+@pytest.mark.parametrize("timeline", ["frames", "waveform", "both"])
+def test_clips_without_sound_on_a_waveform(timeline: Timeline) -> None:
+    """Firefox 153: "Error while loading audio" in the place of the strip."""
+    found = advice(info(has_audio=False), info(), timeline=timeline)
+    if timeline == "frames":
+        assert found == []
+        return
+    ((text, hint),) = found
+    assert (
+        text
+        == "1 of 2 clips have no sound track: Firefox shows no waveform of them, Chrome and Chromium do: op1/clip_1"
+    )
+    assert hint.startswith("copies get an empty one: lsvid make-proxies /clips/op1 -o PROXIES, then lsvid import-clips")
 
 
 def test_the_command_names_a_prefix_in_s3_as_it_is() -> None:
@@ -144,7 +171,7 @@ def test_long_clips_on_a_timeline_of_frames(timeline: Timeline, warned: bool) ->
         )
         assert hint == (
             "for spans of minutes use the zoomable strip, while nothing is annotated: lsvid setup-project LABELS "
-            "--timeline waveform"
+            "--project 7 --timeline waveform"
         )
 
 

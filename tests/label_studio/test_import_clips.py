@@ -110,7 +110,7 @@ def test_an_unreadable_file_fails_by_itself(project: Project, videos: VideoFacto
     assert "error: 2 of 3 clips were not imported:\n" in result.stderr
     assert f"  {project.folder}/op1/clip_2.mp4 cannot be read as a video:" in result.stderr
     assert f"  {project.folder}/op1/clip_3.mp4 is empty (0 bytes)\n" in result.stderr
-    assert "hint: mend or remove files that cannot be read" in result.stderr
+    assert "; then run the same command again: it adds only what is missing" in result.stderr
 
 
 def test_a_clip_that_changed_since_it_was_imported(project: Project, videos: VideoFactory) -> None:

@@ -213,7 +213,7 @@ def test_both_timelines_need_labels_for_each(mark: str | None, which: str) -> No
     assert "{name: Clip applied, timeline: frames}" in caught.value.hint
 
 
-@pytest.mark.parametrize(("count", "height"), [(1, 144), (5, 144), (7, 192), (11, 288), (27, 288)])
+@pytest.mark.parametrize(("count", "height"), [(1, 144), (5, 144), (7, 192), (11, 192), (27, 192)])
 def test_the_timeline_has_a_row_for_each_label_and_one_more(count: int, height: int) -> None:
     tree = LabelTree(tuple(Label(str(n)) for n in range(count)))
     assert tags(labeling_config(tree), "Video")[0]["timelineHeight"] == str(height)

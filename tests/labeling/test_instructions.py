@@ -76,8 +76,11 @@ def test_how_to_mark_a_long_span_on_frames() -> None:
 
 def test_the_overlap_trap_of_the_waveform() -> None:
     words = Page(instructions(TREE, "waveform")).words
-    assert "a drag that begins inside a marked region moves that region" in words
-    assert "hold Shift" in words
+    assert "Drag along the time scale, the numbers above the strip" in words
+    assert "while a mark is selected, a label's key changes that mark" in words
+    assert "Alt+L locks a mark" in words
+    assert "wheel" not in words
+    assert " row" not in words
     assert "End frame" not in words
     assert "Ctrl+Alt+Space" not in words
 
@@ -89,7 +92,9 @@ def test_both_says_which_label_goes_where() -> None:
 
 
 def test_sub_labels_are_explained_where_there_are_any() -> None:
-    assert "A region that you have just drawn is not selected. Click its row" in Page(instructions(TREE)).words
+    told = "What you have just marked is not selected. Click "
+    assert f"{told}its row on the timeline" in Page(instructions(TREE)).words
+    assert f"{told}it on the strip" in Page(instructions(TREE, "waveform")).words
     assert "Sub labels" not in Page(instructions(FLAT)).words
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def test_pipes_and_standard_input(tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(TEXT)
     program = [sys.executable, "-m", "lsvid", "export-spans", "--quiet"]
     for command in ("cat export.json | {} -", "cat export.json | {} /dev/stdin", "{} <(sleep 0.2; cat export.json)",
-                    "{} /dev/stdin < export.json", "(sleep 0.3; cat export.json) > pipe & {} pipe"):  # fmt: skip
+                    "{} /dev/stdin < export.json", "timeout 30 cat export.json > pipe & {} pipe"):  # fmt: skip
         if not (tmp_path / "pipe").exists():
             os.mkfifo(tmp_path / "pipe")
         done = subprocess.run(
@@ -151,6 +152,25 @@ def test_a_file_that_is_cut_while_it_is_read(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("os.fstat", lambda _: os.stat_result((0, 0, 0, 0, 0, 0, 10**6, 0, 0, 0)))
     with pytest.raises(ExportError, match="was cut while it was read"):
         read(file)
+
+
+def test_reading_takes_no_more_memory_than_the_file(tmp_path: Path) -> None:
+    (tmp_path / "export.json").write_text(TEXT)
+    tracemalloc.start()
+    try:
+        assert spans(tmp_path / "export.json") == SPANS
+        assert tracemalloc.get_traced_memory()[1] < 50 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_sparse_file_is_told_at_once(tmp_path: Path) -> None:
+    with (tmp_path / "export.json").open("wb") as file:
+        file.truncate(5 << 30)
+    begun = time.monotonic()
+    with pytest.raises(ExportError, match="begins with nothing but NUL bytes"):
+        read(tmp_path / "export.json")
+    assert time.monotonic() - begun < 5
 
 
 def test_a_process_survives_a_cut_export(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from factories import VideoFactory
 from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.annotations.spans import Status
 from lsvid.annotations.stages import AnnotatedClip, Selection, Stage
-from lsvid.errors import ExportError
+from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.files import parse_labels_text
 from lsvid.readers.documents import ReadOptions
@@ -173,3 +173,11 @@ def test_commands(tmp_path: Path, clips: Path) -> None:
     assert "detections      mAP activitynet 1.000" in result.stderr
     result = run("evaluate", truth, path, "--hysteresis", "0.2,0.5", "-o", tmp_path / "out")
     assert result.exit_code == 2
+
+
+def test_options_may_be_a_dict() -> None:
+    options = ReadOptions(probabilities={"fps": 1, "median_s": 2})  # type: ignore[arg-type]
+    assert options.probabilities == ProbabilityOptions(fps=Fraction(1), median_s=Fraction(2))
+    with pytest.raises(SettingsError, match="probabilities") as caught:
+        ReadOptions(probabilities={"rate": 1})  # type: ignore[arg-type]
+    assert "choose from fps, model" in caught.value.hint

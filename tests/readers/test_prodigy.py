@@ -492,3 +492,32 @@ def test_bad_rename(tmp_path: Path) -> None:
     assert result.stderr == (
         f"error: {tmp_path}/renames.csv:1: not two columns\nhint: each line: old label, new label\n"
     )
+
+
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_database_in_wal_mode_is_read_whole_and_left_as_it_was(tmp_path: Path, in_use: bool) -> None:
+    path = database(tmp_path / "prodigy.db", {"ds": [task()]})
+    writer = sqlite3.connect(path)
+    writer.execute("PRAGMA journal_mode=WAL")
+    writer.execute("UPDATE example SET content = ?", (json.dumps(task(answer="reject")),))
+    writer.commit()
+    if not in_use:
+        writer.close()
+    there = {file.name for file in tmp_path.iterdir()}
+    records, findings = read(str(path), datasets=("ds",))
+    assert not findings.faults
+    assert {record.status for record in records if isinstance(record, Annotation)} == {Status.REJECTED}
+    assert {file.name for file in tmp_path.iterdir()} == there
+    writer.close()
+
+
+def test_a_view_that_never_ends_is_no_table(tmp_path: Path) -> None:
+    path = database(tmp_path / "prodigy.db", {"ds": [task()]})
+    with sqlite3.connect(path) as connection:
+        connection.executescript(
+            "DROP TABLE example; CREATE VIEW example AS WITH RECURSIVE n(id) AS (SELECT 1 UNION ALL SELECT id FROM n) "
+            "SELECT id, id AS content FROM n"
+        )
+    connection.close()
+    with pytest.raises(ExportError, match="it has not the tables dataset, example and link"):
+        read(str(path), datasets=("ds",))

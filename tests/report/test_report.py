@@ -4,12 +4,15 @@ import csv
 import json
 import re
 import shutil
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
 
 from annotated import Marked, annotated_case
@@ -25,6 +28,7 @@ from lsvid.labels.colours import PALETTE
 from lsvid.labels.files import parse_labels_text
 from lsvid.report import write_report
 from lsvid.report.data import ReportOptions, duration, ink, label_colours, report_data
+from lsvid.report.figures import _timeline
 from lsvid.report.page import page
 
 TREE = parse_labels_text("Cut\nTie\n--Knot\n--Square\nWash & <rinse>\n", "labels.txt")
@@ -437,3 +441,33 @@ def test_a_projects_report_leads_to_its_tasks(
         shown.locator(".track a").first.click()
     popup.value.wait_for_selector(".lsf-timeline-frames")
     assert popup.value.url.startswith(f"{server.url}/projects/{project}/data?task={task['id']}")
+
+
+def test_a_timeline_s_bars_are_one_collection() -> None:
+    """An artist for each bar would take 16 ms of each."""
+    marked: list[Marked] = [[(CUT, 10 * k, 10 * k + 5) for k in range(25)]]
+    case = Stage(tuple(annotated_case([(250, {"anna": marked[0]})] * 40)))
+    data = report_data(case, ReportOptions(label_order(case.clips, TREE), TREE))
+    figure = Figure()
+    _timeline(figure, data, data.cases[0])
+    (axes,) = figure.axes
+    assert sorted(len(one.get_paths()) for one in axes.collections) == [39, 2000]  # ends of clips; bars at two places
+    assert len(axes.lines) == 1
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_what_a_third_decided(tmp_path: Path) -> None:
+    """Before: how far two were apart; after: how far each is from what was decided."""
+    marked: dict[str, Marked] = {"anna": [(CUT, 0, 100)], "ben": [(CUT, 0, 150)], "cleo": [(CUT, 0, 125)]}
+    (clip,) = annotated_case([(250, marked)], predictions=["anna", "ben"])
+    (cleo,) = (work for work in clip.works if work.annotator == "cleo")
+    true = replace(cleo, annotation=msgspec.structs.replace(cleo.annotation, ground_truth=True))
+    decided = replace(clip, works=(*(work for work in clip.works if work is not cleo), true))
+    write(tmp_path / "out", [decided])
+    document = json.loads((tmp_path / "out" / "agreement.json").read_text())
+    assert document["decisions"] == [
+        {"case": "case01", "clip": "001", "decided_by": "cleo", "before_s": 2.0, "after_s": {"anna": 1.0, "ben": 1.0}}
+    ]
+    html = (tmp_path / "out" / "report.html").read_text()
+    assert "Decided by a third" in html
+    assert "anna 1.00 s, ben 1.00 s" in html

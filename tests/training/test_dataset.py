@@ -1,6 +1,8 @@
 """Windows, features and training copies from Python: what `lsvid.read` gives leads to them."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +63,27 @@ def test_features(exported: Path) -> None:
     assert made["op1"].shape[1] == dataset.frames(sample_fps=5, layout="wide").height, "as long as the labels"
     dataset.write_features(folder / "set", "extractors:number")
     assert np.load(folder / "set" / "features" / "op1.npy")[0].tolist() == [0, 25, 50, 60, 85, 110]
+
+
+_DOCS = Path(__file__).parents[2] / ".github" / "docs" / "training.md"
+
+
+def test_what_the_documentation_shows_works(exported: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = exported.parent
+    text = _DOCS.read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    (extractor,) = (block for block in blocks if "def features" in block)
+    (folder / "my_model.py").write_text(extractor)
+    monkeypatch.chdir(folder)
+    commands = [line.split()[1:] for line in re.findall(r"^    lsvid .*", text, re.MULTILINE)]
+    assert len(commands) == 4
+    for command in commands:
+        words = [word.replace("/data", str(folder)).replace("annotated.json", str(exported)) for word in command]
+        if "make-proxies" in words or "hdf5" not in words:  # h5py is an extra
+            succeeded(run(*words))
+    assert np.load(folder / "set" / "features" / "op1.npy").shape == (24, 6)
+    shown: dict[str, Any] = {}
+    here = blocks[0].replace("/data", str(folder)).replace('"annotated.json"', repr(str(exported)))
+    exec(here, shown)  # noqa: S102 - what the documentation shows
+    assert shown["windows"].labels == ("A", "idle")
+    assert shown["windows"][0]["pictures"].shape[:2] == (16, 224)

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import av
@@ -347,3 +348,28 @@ def test_a_date_in_another_encoding_is_no_error(source: Path, tmp_path: Path) ->
     first, remembered = probe(clip), probe(clip)
     assert (first.recorded_at or "").encode() == "M\N{REPLACEMENT CHARACTER}rz 202".encode()
     assert remembered.recorded_at == first.recorded_at
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv", "ts", "avi", "mpg"])
+def test_damage_anywhere_is_told_or_read_around(source: Path, tmp_path: Path, suffix: str) -> None:
+    """Bits turned over, stretches of zeros, ends cut off: an index whose pictures can be asked for, or a ClipError."""
+    whole, clip = tmp_path / f"whole.{suffix}", tmp_path / f"clip.{suffix}"
+    encode = f"{B_FRAMES} -g 10" if suffix in ("mp4", "mkv", "ts") else "-c:v mpeg4 -g 10"
+    encode = "-c:v mpeg2video -g 10" if suffix == "mpg" else encode
+    run("-i {source} -s 64x48 " + encode + " {whole}", folder=tmp_path, source=source, whole=whole)
+    random = Random(suffix)
+    data = whole.read_bytes()
+    for _ in range(25):
+        damaged = bytearray(data[: random.choice([len(data), random.randrange(1, len(data))])])
+        for _ in range(random.choice([1, 10, 100])):
+            damaged[random.randrange(len(damaged))] ^= 1 << random.randrange(8)
+        at = random.randrange(len(damaged))
+        damaged[at : at + 200] = bytes(len(damaged[at : at + 200]))
+        clip.write_bytes(damaged)
+        try:
+            info = probe(clip, remember=False)
+        except ClipError:
+            continue
+        asked = list(range(0, info.index.n_frames, 7))
+        given = [frame for frame, _ in pictures(str(clip), info, asked, missing="skip")]
+        assert given == sorted(set(given).intersection(asked))

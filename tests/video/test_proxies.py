@@ -24,6 +24,7 @@ from lsvid.video import proxies
 from lsvid.video.clips import ClipFile
 from lsvid.video.index import probe
 from lsvid.video.proxies import Ffmpeg, ProxySettings, check_made_from, check_proxy, find_ffmpeg, make_proxy
+from lsvid.video.timebase import as_fraction
 from s3_server import Bucket
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -64,7 +65,9 @@ def test_every_kind_of_clip_gets_the_same_pictures_at_the_same_times(videos: Vid
         check_proxy(ours, theirs, name)
         assert np.array_equal(ours.index.times_s(), theirs.index.times_s()), name
         assert (theirs.codec, theirs.pixel_format, theirs.width, theirs.height) == ("h264", "yuv420p", 160, 120), name
-        assert not theirs.has_audio
+        assert theirs.has_audio, "an empty track: Firefox shows no waveform without"
+        for end_s in (theirs.index.duration_s, _sound_s(proxy)):
+            assert abs(end_s - theirs.index.end_s) < Fraction(1, 1000), f"{name}: as long as the pictures"
         numbers = [read_burnt_number(picture) for picture in _pictures(proxy)]
         assert numbers == [read_burnt_number(picture) for picture in _pictures(original)], name
         assert numbers == list(range(numbers[0], numbers[0] + len(ours.index.pts))), name
@@ -84,6 +87,16 @@ def test_a_second_run_makes_only_what_is_missing_or_different(videos: VideoFacto
     assert "op1/b: made" in _run(tmp_path / "clips", "-o", target).stderr
     assert "made 2, there already 0" in _run(tmp_path / "clips", "-o", target, "--crf", "30").stderr
     assert sorted(file.name for file in (target / "op1").iterdir()) == ["a.mp4", "b.mp4"]
+
+
+def _sound_s(path: Path) -> Fraction:
+    """When the sound of a proxy ends, as its player tells; nothing but silence is in it."""
+    with av.open(str(path)) as container:
+        (stream,) = container.streams.audio
+        assert not any(frame.to_ndarray().any() for frame in container.decode(stream))
+        assert stream.duration is not None
+        assert stream.time_base is not None
+        return stream.duration * as_fraction(stream.time_base)
 
 
 def test_sound_is_kept_on_request(videos: VideoFactory, tmp_path: Path) -> None:
@@ -262,6 +275,30 @@ def test_older_and_newer_ffmpeg_are_told_in_their_own_words(videos: VideoFactory
         with pytest.raises(ClipError, match=r"ffmpeg cannot make a proxy of .*: exit code 1"):
             make_proxy(job, lambda _done: None)
         assert words in said.read_text()
+
+
+def test_what_an_ffmpeg_says_need_be_no_text(videos: VideoFactory, tmp_path: Path) -> None:
+    _stub(tmp_path, r"printf 'frame=\377\376\nframe=x\n'; printf '\377 broken\n' >&2; exit 1")
+    job = proxies._Job(
+        str(videos.make()), str(tmp_path), "op1/p.mp4", ProxySettings(), Ffmpeg(str(tmp_path / "ffmpeg"), (7, 1))
+    )
+    with pytest.raises(ClipError, match=r"ffmpeg cannot make a proxy of .*: \ufffd broken"):
+        make_proxy(job, lambda _done: None)
+
+
+def test_the_sound_of_a_timeline_below_zero_moves_with_its_pictures(videos: VideoFactory, tmp_path: Path) -> None:
+    wrapped = tmp_path / "wrap.ts"
+    _ffmpeg("-i", videos.make(n_frames=50, audio=True), "-c", "copy", "-output_ts_offset", "95442", wrapped)
+    job = proxies._Job(str(wrapped), str(tmp_path), "op1/p.mp4", ProxySettings(audio=True), find_ffmpeg())
+    made, original = _ends_s(Path(make_proxy(job, lambda _done: None).path)), _ends_s(wrapped)
+    assert made["video"] - made["audio"] == pytest.approx(original["video"] - original["audio"], abs=0.15)
+
+
+def _ends_s(clip: Path) -> dict[str, float]:
+    """The time of the last packet of the pictures, and of the sound."""
+    with av.open(str(clip)) as container:
+        packets = [packet for packet in container.demux() if packet.size and packet.pts is not None]
+        return {str(p.stream.type): float((p.pts or 0) * (p.time_base or 0)) for p in packets}
 
 
 def test_a_full_disk_ends_the_run_with_a_clear_error(videos: VideoFactory, tmp_path: Path) -> None:

@@ -13,10 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import lsvid
-from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.report.evaluation import write_evaluation
-from lsvid.training.clips import training_clips
-from lsvid.training.windows import WindowOptions, Windows
 
 FPS = 1  # pictures a second that the model sees, as surgical phases are evaluated
 BACKGROUND = "background"  # what an annotator looked at and gave no label
@@ -52,9 +49,9 @@ def train(x, y, n_classes, steps=300, rate=0.5):
 
 def windows_of(dataset, case):
     """Every window of a case, one for each second, over the ends of its clips; labels int64, -100 for no label."""
-    clips = [clip for clip in training_clips(dataset.located.clips) if clip.case == case]
-    options = WindowOptions(frames=4, fps=FPS, short_side=48, labels="single", level=1, background=BACKGROUND)
-    return Windows(clips, dataset.labels, options)
+    return dataset.select(cases=[case]).windows(
+        frames=4, fps=FPS, short_side=48, labels="single", level=1, background=BACKGROUND
+    )
 
 
 def main(export, clips, labels, out):
@@ -79,7 +76,7 @@ def main(export, clips, labels, out):
         np.save(net / f"{case}.npy", softmax(rows @ weights))  # (T, classes)
 
     # Back as spans with scores: no shorter than two seconds. The same folder goes into Label Studio, see the page.
-    options = ProbabilityOptions(fps=FPS, min_duration_s=2)
+    options = {"fps": FPS, "min_duration_s": 2}
     predictions = lsvid.read(net, clips=clips, labels=labels, statuses=["prediction"], probabilities=options)
     found = lsvid.evaluate(
         dataset.select(cases=[held_out]), predictions.select(cases=[held_out]), labels=dataset.labels, fps=FPS

@@ -1,10 +1,13 @@
-"""For how long two people differ about a clip, by the times they set: the clip itself is not needed."""
+"""For how long two people differ about a clip, and how far each of them is from what a third decided."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import combinations
 
 from lsvid.analysis.timings import LabelPath
-from lsvid.annotations.spans import LsFrames, Seconds, Span
+from lsvid.annotations.spans import LocatedSpan, LsFrames, Seconds, Span
+from lsvid.annotations.stages import AnnotatedClip, Work
 from lsvid.video.timebase import parse_rate
 
 Stretch = tuple[Fraction, Fraction, LabelPath]
@@ -26,6 +29,41 @@ def stretches_of(spans: Iterable[Span]) -> list[Stretch]:
         else:
             raise TypeError("frames of a clip have no times without it")
     return found
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A clip on which people differed, and of which somebody said what is true.
+
+    before_s: the most seconds by which two of the others differ. after_s: by how many each of them differs from what
+    was decided, by name.
+    """
+
+    clip: AnnotatedClip
+    decided_by: str
+    before_s: float
+    after_s: dict[str, float]
+
+
+def decisions(clips: Iterable[AnnotatedClip]) -> list[Decision]:
+    """The clips that have one annotation that is the ground truth, and two others or more."""
+    found = []
+    for clip in clips:
+        true = [work for work in clip.works if work.annotation.ground_truth]
+        others = [work for work in clip.works if not work.annotation.ground_truth]
+        if len(true) != 1 or len(others) < 2:
+            continue
+        decided = _located(clip, true[0])
+        versions = {work.annotator: _located(clip, work) for work in others}
+        before_s = max(differing_s(one, other) for one, other in combinations(versions.values(), 2))
+        after_s = {name: float(differing_s(version, decided)) for name, version in versions.items()}
+        found.append(Decision(clip, true[0].annotator, float(before_s), after_s))
+    return found
+
+
+def _located(clip: AnnotatedClip, work: Work[LocatedSpan]) -> list[Stretch]:
+    time_s = clip.index.time_s
+    return [(time_s(span.start_frame), time_s(span.stop_frame), span.label) for span in work.spans]
 
 
 def differing_s(one: Sequence[Stretch], other: Sequence[Stretch]) -> Fraction:

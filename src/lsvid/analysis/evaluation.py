@@ -82,7 +82,8 @@ def evaluate(
     relaxed_s, strategy, unlabelled, as_: as in EvaluationOptions. common: leave out, and count, what only one side has,
     instead of stopping. sources: where both came from, for people.
 
-    >>> found = evaluate({"op1": [0, 0, 0, 1, 1, 1]}, {"op1": [0, 0, 1, 1, 1, 1]}, labels=["cut", "sew"], fps=1)
+    >>> truth, said = {"op1": [0, 0, 0, 1, 1, 1]}, {"op1": [0, 0, 1, 1, 1, 1]}
+    >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
     >>> round(found.as_dict()["accuracy"]["mean"], 1)
     83.3
     >>> found.as_dict()["relaxed"]["consistent_neighbours"]["accuracy"]["mean"]

@@ -154,7 +154,8 @@ def _common_length(case: str, pair: Sequence[IntArray], faults: list[str], findi
     one, other = map(len, pair)
     if one != other:
         if abs(one - other) > MAX_UNEQUAL_FRAMES and not common:
-            faults.append(f"case {case}: {one} frames of truth, {other} of predictions")
+            asked = "; are both at one rate?" if 2 * min(one, other) <= max(one, other) else ""
+            faults.append(f"case {case}: {one} frames of truth, {other} of predictions{asked}")
         findings.leave_out(f"case {case}, from frame {min(one, other)} on", "ends of cases that only one side has")
     return min(one, other)
 

@@ -17,7 +17,7 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
 from lsvid.errors import ClipError, ExportError, check_choice
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, clip_key, find_clips, is_file, missing_numbers, natural_key, recorded_later
 from lsvid.video.index import VideoInfo, probe_all
@@ -483,9 +483,8 @@ def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
     """Say which clips were found under a name that is not quite their own."""
     loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
     if loosely:
-        listed = "; ".join(loosely[:3]) + (f"; and {len(loosely) - 3} more" if len(loosely) > 3 else "")
         findings.warn(
-            f"{len(loosely)} clips lie under another name than the annotations give: {listed}",
+            f"{len(loosely)} clips lie under another name than the annotations give: {some(loosely, separator='; ')}",
             "check that these are the videos that were annotated",
         )
 

@@ -15,6 +15,18 @@ if TYPE_CHECKING:
     from lsvid.labeling.config import Timeline
 
 
+def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None:
+        return None
+    try:
+        speed = float(value)
+    except ValueError:
+        speed = 0.0
+    if not 0.25 <= speed <= 10:
+        raise click.BadParameter(f"{value!r} is no speed from 0.25 to 10", ctx, param)
+    return f"{speed:g}"
+
+
 @command("setup-project")
 @click.argument("labels", metavar="LABELS", required=False)
 @click.option(
@@ -35,6 +47,8 @@ if TYPE_CHECKING:
               "Label Studio.")  # fmt: skip
 @click.option("--presign-minutes", type=int, default=480, show_default=True, metavar="N",
               help="How long a signed address works.")  # fmt: skip
+@click.option("--speed", metavar="X", show_default="1; or as it is", callback=_speed,
+              help="How fast clips play when they are opened, from 0.25 to 10: 2 for twice as fast.")  # fmt: skip
 @document_root_option
 @click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
               help="How many people are to annotate each clip.")  # fmt: skip
@@ -57,6 +71,7 @@ def setup_project(
     storages: tuple[str, ...],
     presign: bool,
     presign_minutes: int,
+    speed: str | None,
     document_root: str | None,
     annotations_per_clip: int | None,
     order: str | None,
@@ -107,6 +122,7 @@ def setup_project(
         [*folders, *prefixes],
         is_second_pass=stage == "labels",
         annotations_per_clip=annotations_per_clip,
+        speed=speed,
         order=order,
     )
     server = connected(output, url, api_key, changes=True)

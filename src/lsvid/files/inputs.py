@@ -10,13 +10,21 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 STANDARD_INPUT = "-"
 
-_WRITER_WAIT_S = 3.0
+_WRITER_WAIT_S = 5.0
 """How long a named pipe may have nobody who writes into it."""
 _CHUNK = 1 << 20
+
+
+class Readable(Protocol):
+    """What can be read."""
+
+    def read(self, size: int, /) -> bytes:
+        """At most so many bytes; none at the end."""
+        ...
 
 
 def is_stream(path: str | Path) -> bool:
@@ -53,6 +61,15 @@ def open_input(path: str | Path) -> BinaryIO:
         if not (os.isatty(device.fileno()) or Path(path).samefile(os.devnull)):
             raise OSError("it is a device, not a file")
         return _spooled(device)
+
+
+def read_at_most(stream: Readable, most_bytes: int) -> bytes:
+    """What `stream` holds, or so many bytes of it: piece by piece, as a large `read` takes its memory beforehand."""
+    parts, size = [], 0
+    while size < most_bytes and (part := stream.read(min(_CHUNK, most_bytes - size))):
+        parts.append(part)
+        size += len(part)
+    return b"".join(parts)
 
 
 def _spooled(stream: BinaryIO) -> BinaryIO:

@@ -94,11 +94,16 @@ def _check_free(taken: Collection[str], folder: Folder, manifest: str, *, expect
     )
 
 
-def _check_inputs(folder: Folder, names: Iterable[str], inputs: Iterable[Target]) -> None:
-    places = [Path(os.path.realpath(folder.where(name))) for name in names] if folder.path else []
+def _check_inputs(folder: Folder, names: Collection[str], inputs: Iterable[Target]) -> None:
+    """Raise SettingsError where one of `names` in `folder` is one of `inputs`, or lies in one of them."""
+    here = folder.path
+    if here is None:
+        return
     for one in inputs:
         real = Path(os.path.realpath(one))
-        if any(place.is_relative_to(real) for place in places):
+        inner = f"{real.relative_to(here).as_posix()}/" if real.is_relative_to(here) else None
+        contains = here.is_relative_to(real)
+        if names and (contains or (inner and any(f"{name}/".startswith(inner) for name in names))):
             raise SettingsError(
                 f"{one} is read, and would be overwritten: it lies in {folder.uri}", "choose another place to write to"
             )

@@ -120,6 +120,28 @@ def folder_uri(uri: str) -> str:
     return uri if uri.endswith("/") else uri + "/"
 
 
+def absolute(path: str) -> str:
+    """`path` for a process with another working folder; a URI as it is."""
+    return path if is_s3(path) else str(Path(path).absolute())
+
+
+def parent_of(path: str) -> str:
+    """The folder that holds the file or object `path`."""
+    return path.rpartition("/")[0] if is_s3(path) else str(Path(path).parent)
+
+
+def lies_in(path: str, folder: str) -> bool:
+    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
+    if is_s3(path) or is_s3(folder):
+        return is_s3(path) and folder_uri(path).startswith(folder_uri(folder))
+    return Path(path).resolve().is_relative_to(Path(folder).resolve())
+
+
+def is_in_sight(path: str) -> bool:
+    """Whether this machine sees the file or folder `path`; what lies in S3 is seen from everywhere."""
+    return is_s3(path) or Path(path).exists()
+
+
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lsvid.files.inputs import open_input
+from lsvid.files.inputs import open_input, read_at_most
 
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
@@ -48,7 +48,7 @@ def read_bytes(path: Path) -> bytes:
         file.seek(0)
         try:
             with gzip.GzipFile(fileobj=file) if is_packed else file as content:
-                data = content.read(MAX_BYTES + 1)
+                data = read_at_most(content, MAX_BYTES + 1)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise OSError(f"not a whole gzip file: {error}") from error
     if len(data) > MAX_BYTES:

@@ -3,16 +3,16 @@
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
-from lsvid.files.storage import is_s3
+from lsvid.files.storage import is_s3, parent_of
 from lsvid.findings import Findings
 from lsvid.labeling.config import Timeline
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import MAX_EDITOR_RATE, format_rate
 
-BIG_BYTES = 1_000_000_000
-"""Above this a local file is too slow: Label Studio reads it whole for every seek (5 GB: 5 to 23 s, measured)."""
+BIG_BYTES = 200_000_000
+"""From this on a local file is slow: Label Studio reads it whole for every seek (measured: 705 MB 14 to 19 s to the
+first picture and 1 GB of the server's memory, 5 GB 5 to 23 s for each seek)."""
 
 MAX_BITS_PER_S = 10_000_000
 LONG_S = 120
@@ -33,12 +33,17 @@ class ProbedClip:
     info: VideoInfo
 
 
-def proxy_command(path: str) -> str:
+def proxy_command(path: str, project: int | None = None) -> str:
     """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
-    folder = shlex.quote(path.rpartition("/")[0] if is_s3(path) else str(PurePath(path).parent))
+    folder = shlex.quote(parent_of(path))
     return (
-        f"lsvid make-proxies {folder} -o PROXIES, then lsvid import-clips {folder} --project PROJECT --proxies PROXIES"
+        f"lsvid make-proxies {folder} -o PROXIES, then "
+        f"lsvid import-clips {folder} --project {_named(project)} --proxies PROXIES"
     )
+
+
+def _named(project: int | None) -> str:
+    return "PROJECT" if project is None else str(project)
 
 
 def plays_in_browsers(path: str, info: VideoInfo) -> bool:
@@ -50,8 +55,10 @@ def plays_in_browsers(path: str, info: VideoInfo) -> bool:
     return info.codec in codecs and info.pixel_format in pixel_formats
 
 
-def advise(clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Findings) -> None:
-    """Warn of what makes `clips` hard to annotate on this timeline, each kind once."""
+def advise(
+    clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Findings, project: int | None = None
+) -> None:
+    """Warn of what makes `clips` hard to annotate on this timeline, each kind once. project: the id that hints name."""
 
     def warn(fits: Callable[[ProbedClip], bool], text: str, hint: Callable[[ProbedClip], str]) -> None:
         found = [clip for clip in clips if fits(clip)]
@@ -62,18 +69,21 @@ def advise(clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Fin
     warn(
         lambda clip: not plays_in_browsers(clip.path, clip.info),
         "hold video that browsers may not play (they play 8-bit H.264 in MP4, and VP8, VP9 or AV1 in WebM)",
-        lambda clip: f"{_describe(clip.info)}; give annotators copies with the same frames: {proxy_command(clip.path)}",
+        lambda clip: (
+            f"{_describe(clip.info)}; give annotators copies with the same frames: {proxy_command(clip.path, project)}"
+        ),
     )
     warn(
-        lambda clip: clip.info.size > BIG_BYTES,
-        "are over 1 GB, which Label Studio reads whole from a local folder for every seek",
-        lambda clip: f"give annotators small copies with the same frames: {proxy_command(clip.path)}",
+        lambda clip: clip.info.size >= BIG_BYTES and not is_s3(clip.path),
+        "are over 200 MB, which Label Studio reads whole from a local folder for every seek",
+        lambda clip: f"give annotators small copies with the same frames: {proxy_command(clip.path, project)}",
     )
     warn(
-        lambda clip: clip.info.size <= BIG_BYTES and _bits_per_s(clip.info) > MAX_BITS_PER_S,
+        lambda clip: (clip.info.size < BIG_BYTES or is_s3(clip.path)) and _bits_per_s(clip.info) > MAX_BITS_PER_S,
         "have over 10 Mbit/s, which stalls on slow networks",
         lambda clip: (
-            f"where that happens, give annotators small copies with the same frames: {proxy_command(clip.path)}"
+            "where that happens, give annotators small copies with the same frames: "
+            f"{proxy_command(clip.path, project)}"
         ),
     )
     warn(
@@ -95,8 +105,14 @@ def advise(clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Fin
             "are over two minutes, which is long for a timeline of single frames",
             lambda _: (
                 "for spans of minutes use the zoomable strip, while nothing is annotated: "
-                "lsvid setup-project LABELS --timeline waveform"
+                f"lsvid setup-project LABELS --project {_named(project)} --timeline waveform"
             ),
+        )
+    elif timeline is not None:
+        warn(
+            lambda clip: not clip.info.has_audio,
+            "have no sound track: Firefox shows no waveform of them, Chrome and Chromium do",
+            lambda clip: f"copies get an empty one: {proxy_command(clip.path, project)}",
         )
 
 

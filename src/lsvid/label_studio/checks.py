@@ -238,7 +238,7 @@ def _check_clips(source: str, project: Project | None) -> Generator[Check, None,
         else:
             probed.append(ProbedClip(clip.id, clip.path, info))
     findings = Findings()
-    advise(probed, timeline_of(project.label_config) if project else None, findings)
+    advise(probed, timeline_of(project.label_config) if project else None, findings, project.id if project else None)
     for text, hint in findings.warnings:
         yield Check("clips", "warn", text, hint)
     if probed and not findings.warnings:

@@ -234,7 +234,7 @@ def _warn(project: Project, clips: Sequence[ProbedClip], findings: Findings) -> 
             f"project {project.id} does not take the frame rate from its tasks: frame numbers will be wrong",
             'give its Video tag frameRate="$fps", as lsvid setup-project does',
         )
-    advise(clips, timeline, findings)
+    advise(clips, timeline, findings, project.id)
 
 
 def _served(

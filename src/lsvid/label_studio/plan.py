@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.video.clips import ClipFile, clip_key, missing_numbers, natural_key
 
 
@@ -140,7 +140,7 @@ def _warn_of_late_clips(known: Mapping[str, Imported], new: Sequence[ClipFile], 
     late = [clip for clip in new if clip.order is not None and clip.order < last[clip.case]]
     if late:
         findings.warn(
-            f"{_named([clip.id for clip in late])}: before clips that the project has already, but annotators "
+            f"{some([clip.id for clip in late], 5)}: before clips that the project has already, but annotators "
             "get what is imported later after it",
             "in the Data Manager, filter by the case, sort by the column 'order', and label tasks as displayed",
         )
@@ -154,7 +154,7 @@ def _warn_of_late_cases(known: Mapping[str, Imported], new: Sequence[ClipFile], 
     late = sorted({clip.case for clip in new if natural_key(clip.case) < natural_key(last)} - there, key=natural_key)
     if late:
         findings.warn(
-            f"case {_named(late)} comes after case {last} for annotators: they are served in the order of import",
+            f"case {some(late, 5)} comes after case {last} for annotators: they are served in the order of import",
             "where the order of cases matters, sort by the columns 'case' and 'order' in the Data Manager",
         )
 
@@ -172,7 +172,7 @@ def _warn_of_same_content(
     for ids in by_content.values():
         if len(ids) > 1 and fresh.intersection(ids):
             findings.warn(
-                f"the same content under {len(ids)} names: {_named(ids)}",
+                f"the same content under {len(ids)} names: {some(ids, 5)}",
                 "it will be labelled more than once: delete the copies, and their tasks in the Data Manager",
             )
 
@@ -188,11 +188,6 @@ def _warn_of_gaps(
     for case in sorted({clip.case for clip in new}, key=natural_key):
         if missing := missing_numbers(names[case]):
             findings.warn(
-                f"case {case}: no clip numbered {_named(missing)}",
+                f"case {case}: no clip numbered {some(missing, 5)}",
                 "add what is missing and run again (it gets its place); case times count only the clips there are",
             )
-
-
-def _named(names: Sequence[str]) -> str:
-    """The first few of `names`, and how many more there are."""
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

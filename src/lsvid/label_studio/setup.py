@@ -40,7 +40,7 @@ from lsvid.label_studio.s3 import (
 )
 from lsvid.label_studio.views import add_uncertain_view
 from lsvid.labeling.changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
-from lsvid.labeling.config import Timeline, labeling_config, tree_from_config
+from lsvid.labeling.config import Timeline, labeling_config, speed_of, tree_from_config
 from lsvid.labeling.instructions import instructions
 from lsvid.labeling.second_pass import NAMING_INSTRUCTIONS, second_pass_config
 from lsvid.labels.tree import LabelTree
@@ -63,8 +63,11 @@ class Settings:
     """What a project is to be.
 
     title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
+    is "frames" for a new one: whatever clips lie in the storage then, since the same command has to make the same
+    project every time, and clips come after it. Where they are long, import-clips says so, with the command that
+    switches. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
     annotations_per_clip: None leaves Label Studio's own 1, or what was set.
+    speed: at which clips play when they are opened; None leaves that of a project there is.
     order: one of ORDERS, in which clips are served; None leaves that of a project there is, and is "case" otherwise.
 
     What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
@@ -83,14 +86,16 @@ class Settings:
     is_second_pass: bool = False
     annotations_per_clip: int | None = None
     order: str | None = None
+    speed: str | None = None
 
     def __post_init__(self) -> None:
         """Raise SettingsError where the order is none of ORDERS."""
         check_choice("order", self.order or "case", ORDERS)
 
-    def config(self, timeline: Timeline) -> str:
-        """The labelling configuration."""
-        return (second_pass_config if self.is_second_pass else labeling_config)(self.tree, timeline)
+    def config(self, timeline: Timeline, before: str | None = None) -> str:
+        """The labelling configuration; `before` is that of the project there is."""
+        speed = self.speed or (speed_of(before) if before else "1")
+        return (second_pass_config if self.is_second_pass else labeling_config)(self.tree, timeline, speed)
 
 
 @dataclass
@@ -171,7 +176,7 @@ def _update(
 ) -> SetupReport:
     timeline = settings.timeline or timeline_of(project.label_config) or "frames"
     _check_editor(server, timeline, findings)
-    config = settings.config(timeline)
+    config = settings.config(timeline, project.label_config)
     report = SetupReport("unchanged", settings.title or project.title, timeline, project.id)
     wanted: dict[str, Any] = {}
     if report.title != project.title:

@@ -12,10 +12,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 from xml.etree import ElementTree as ET
 
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError, SettingsError, check_choice
+from lsvid.labeling.style import STYLE
 from lsvid.labels.colours import dressed
 from lsvid.labels.tree import REGION_OF_INTEREST, Label, LabelTree
 
@@ -26,26 +27,23 @@ VIDEO, AUDIO = "video", "audio"
 REGIONS, AUDIO_REGIONS = "task", "task_audio"
 """Names of the object tags, and of the controls that hold the top-level labels."""
 
+SUB_LABELS = '<View className="lsvid-sub">\n'
+"""Begins the part with the sub labels of the selected region."""
+
 _FILTER_KEY = "shift+f"
 
 # The editor gives each control without a key one of those left, its tools' keys among them; and the key of a sub label
 # works while the sub label is hidden, on whatever region is selected. U+200B is on no keyboard, and shows as nothing.
 _NO_KEY = "\u200b"
 
-_STYLE = """
-    .lsvid { display: flex; gap: 12px; align-items: flex-start; }
-    .lsvid .lsvid-video { flex: 1 1 auto; min-width: 0; }
-    .lsvid .lsf-timeline-controls { display: flex; flex-wrap: wrap; }
-    .lsvid .lsvid-labels { flex: 0 0 290px; max-height: 82vh; overflow-y: auto; position: sticky; top: 0; }
-    .lsvid .ant-input { background: var(--color-neutral-surface); color: var(--color-neutral-content); }
-    .lsvid .lsvid-labels .lsf-labels { align-items: stretch; gap: 2px; margin: 6px 0; }
-    .lsvid .lsvid-labels .lsf-label { margin: 0; justify-content: space-between; }
-    .lsvid .lsvid-labels .lsf-label__text { white-space: normal; overflow-wrap: anywhere; }
-    .lsvid .lsvid-sub { position: sticky; bottom: 0; max-height: 50vh; overflow-y: auto; }
-    .lsvid .lsvid-sub { background: var(--color-neutral-background); }
-    .lsvid .lsvid-sub .lsf-choice { line-height: 28px; }
-    .lsvid .lsvid-sub .lsf-hint { display: none; }
-"""
+_HEAD = [
+    '      <View className="lsvid-clip"><Header value="$case / $clip" size="5"/></View>',
+    (
+        '      <View className="lsvid-selected" visibleWhen="region-selected">'
+        '<Header value="Esc, or a label changes this span" size="5"/></View>'
+    ),
+]
+"""What stands above the labels: which clip this is; and, while a span is selected, that the next label would be its."""
 
 
 def control_name(path: Sequence[str]) -> str:
@@ -59,12 +57,13 @@ def control_name(path: Sequence[str]) -> str:
     return f"sub_{slug}_{digest}" if slug else f"sub_{digest}"
 
 
-def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
-    """The configuration for `tree`, as XML.
+def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str = "1") -> str:
+    """The configuration for `tree`, as XML. speed: at which clips play when they are opened, such as "2".
 
     With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
-    Raises SettingsError where that leaves one of them without a label.
+    Raises SettingsError where that leaves one of them without a label, or there is no such timeline.
     """
+    check_choice("timeline", timeline, get_args(Timeline))
     labels = dressed(tree).labels
     on_frames = [label for label in labels if timeline == "frames" or (timeline, label.timeline) == ("both", "frames")]
     on_waveform = [label for label in labels if label not in on_frames]
@@ -74,38 +73,38 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
             f"--timeline both: {which} marked for the frames",
             "in a YAML label file, mark the short events and leave the rest: {name: Clip applied, timeline: frames}",
         )
-    lines = ["<View>", f"  <Style>{_STYLE}  </Style>", '  <View className="lsvid">']
+    lines = ["<View>", f"  <Style>{STYLE}  </Style>", f'  <View className="lsvid lsvid-{timeline}">']
     lines.append('    <View className="lsvid-video">')
     video = {"name": VIDEO, "value": "$video", "frameRate": "$fps"}
-    speed = {"defaultPlaybackSpeed": "1", "minPlaybackSpeed": "0.25"}
     if on_waveform:
         video |= {"sync": AUDIO, "muted": "true"}
     video |= {"height": "340" if on_frames and on_waveform else "400"}
     if on_frames:
-        video |= {"timelineHeight": str(_timeline_height(len(on_frames)))}
-    lines.append(_tag(6, "Video", video | speed))
+        video |= {"timelineHeight": str(_timeline_height(len(on_frames), most=4 if on_waveform else 7))}
+    lines.append(_tag(6, "Video", video | {"defaultPlaybackSpeed": speed, "minPlaybackSpeed": "0.25"}))
     if on_waveform:
-        audio = {"name": AUDIO, "value": "$video", "sync": VIDEO, "decoder": "none", "hotkey": "space", "height": "140"}
-        lines.append(_tag(6, "Audio", audio | speed))
-    lines += ["    </View>", '    <View className="lsvid-labels">']
+        audio = {"name": AUDIO, "value": "$video", "sync": VIDEO, "decoder": "none", "hotkey": "space"}
+        audio |= {"height": "100" if on_frames else "140", "defaultspeed": speed}
+        lines.append(_tag(6, "Audio", audio))
+    lines += ["    </View>", '    <View className="lsvid-labels">', *_HEAD]
     if on_frames:
         lines += _label_lines("TimelineLabels", REGIONS, VIDEO, on_frames, "On the frames" if on_waveform else "")
     if on_waveform:
         name, header = (AUDIO_REGIONS, "On the waveform") if on_frames else (REGIONS, "")
         lines += _label_lines("Labels", name, AUDIO, on_waveform, header)
-    lines.append('      <View className="lsvid-sub">')
+    lines.append(f"      {SUB_LABELS.rstrip()}")
     for label in labels:
         if label.children:
             lines += _choices_lines(label, VIDEO if label in on_frames else AUDIO)
     return "\n".join([*lines, "      </View>", "    </View>", "  </View>", "</View>", ""])
 
 
-def _timeline_height(n_labels: int) -> int:
-    """Pixels: a row of 24 for each label and one to draw on, as far as the video stays in view; further rows scroll.
+def _timeline_height(n_labels: int, *, most: int) -> int:
+    """Pixels: a row of 24 for each label, at most `most`, and one to draw on; further rows scroll.
 
-    At least six: a label that is marked again gets another row.
+    At least five, where there is room: a label that is marked again gets another row.
     """
-    return 24 * (min(max(n_labels, 5), 11) + 1)
+    return 24 * (min(max(n_labels, 5), most) + 1)
 
 
 def _label_lines(tag: str, name: str, to_name: str, labels: Iterable[Label], header: str) -> Iterator[str]:
@@ -156,6 +155,15 @@ def _escaped(value: str) -> str:
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         value = value.replace(char, entity)
     return re.sub(r"[\t\n\r\u200b]", lambda match: f"&#{ord(match[0])};", value)
+
+
+def speed_of(xml: str) -> str:
+    """The speed at which clips of a project with this configuration play when opened; "1" where none is set."""
+    try:
+        videos = ET.fromstring(xml).iter("Video")  # noqa: S314 - from the person's own Label Studio
+    except ET.ParseError:
+        return "1"
+    return next((video.get("defaultPlaybackSpeed", "1") for video in videos), "1")
 
 
 def tree_from_config(xml: str) -> LabelTree:

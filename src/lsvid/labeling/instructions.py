@@ -24,7 +24,7 @@ def instructions(tree: LabelTree, timeline: Timeline = "frames") -> str:
     else:
         parts.append(_FRAMES if timeline == "frames" else _WAVEFORM)
     if has_sub_labels:
-        parts.append(_SUB_LABELS)
+        parts.append(_sub_labels(timeline))
     play = "Ctrl+Alt+Space" if timeline == "frames" else "Space"
     parts += [_keys(play), "<br><h4>Labels</h4>", "<table cellpadding='3'>", *_rows(labels), "</table>"]
     return "".join(parts)
@@ -42,30 +42,38 @@ _FRAMES = (
     "frame.</p>"
     "<p>3. <b>Longer than you can drag?</b> Mark its first frames. Go to where it ends and read the frame number, at "
     "the left under the video. Click the region's row, and type that number into <b>End frame</b> at the right.</p>"
+    "<p>4. Before the next label press <b>Escape</b>: while a region is selected, a label's key changes that region, "
+    "and its sub labels are lost. <b>Alt+L</b> locks a region. Ctrl+Z undoes.</p>"
 )
 
 _WAVEFORM = (
     "<p>1. Press the label's key, or click the label.</p>"
-    "<p>2. Drag over the strip under the video, from begin to end. Ctrl+wheel zooms, the wheel scrolls.</p>"
-    "<p>3. To correct it, drag its edges, or click it and type the times at the right.</p>"
-    "<p><b>Careful where tasks overlap:</b> a drag that begins inside a marked region moves that region. Begin outside "
-    "it, or hold <b>Shift</b> while you drag. Ctrl+Z undoes.</p>"
+    "<p>2. Drag along the <b>time scale</b>, the numbers above the strip, from begin to end. There a drag always marks "
+    "something new. In the strip itself it may move or resize what is marked, or do nothing.</p>"
+    "<p>3. To correct a mark, click it, double-click the seconds at the right, type, and press Enter.</p>"
+    "<p>4. Before the next label press <b>Escape</b>: while a mark is selected, a label's key changes that mark, and "
+    "its sub labels are lost. <b>Alt+L</b> locks a mark, so that nothing moves or changes it. Ctrl+Z undoes.</p>"
 )
 
-_SUB_LABELS = (
-    "<br><h4>Sub labels</h4>"
-    "<p>A region that you have just drawn is not selected. <b>Click its row</b> on the timeline, or its entry under "
-    "<b>Regions</b> at the right: its sub labels appear below the labels. Tick what you see. Tick a group itself only "
-    "if you cannot tell which of the group it is.</p>"
-)
+_WHERE = {"frames": "its row on the timeline", "waveform": "it on the strip", "both": "it on its timeline"}
+
+
+def _sub_labels(timeline: Timeline) -> str:
+    return (
+        "<br><h4>Sub labels</h4>"
+        f"<p>What you have just marked is not selected. <b>Click {_WHERE[timeline]}</b>, or its entry under "
+        "<b>Regions</b> at the right: its sub labels appear below the labels. Tick what you see. Tick a group itself "
+        "only if you cannot tell which of the group it is.</p>"
+    )
 
 
 def _keys(play: str) -> str:
     keys = [
         (play, "play, pause"),
-        ("Shift+F", "find a label"),
+        ("Shift+F", "find a label: type a part of it, Enter picks it"),
         ("Escape", "unselect"),
-        ("Backspace", "delete the selected region"),
+        ("Alt+L", "lock the selected one"),
+        ("Backspace", "delete the selected one"),
         ("Ctrl+Z", "undo"),
         ("Ctrl+Enter", "submit"),
     ]

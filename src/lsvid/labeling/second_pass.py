@@ -8,15 +8,13 @@ from collections.abc import Iterator
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
-from lsvid.labeling.config import AUDIO, VIDEO, Timeline, labeling_config
+from lsvid.labeling.config import AUDIO, SUB_LABELS, VIDEO, Timeline, labeling_config
 from lsvid.labels.tree import LABEL_SEPARATOR, REGION_OF_INTEREST, Label, LabelTree
 
 FIRST_PASS = LabelTree((Label(REGION_OF_INTEREST, hint="Mark every region that is to get a label"),))
 
 MODEL_VERSION = "first pass"
 """What the regions of the first pass are called in the second: predictions need a name."""
-
-_SUB_LABELS = '<View className="lsvid-sub">\n'
 
 NAMING_INSTRUCTIONS = (
     "<p>The regions of this clip are marked already. Give each one its label:</p>"
@@ -26,11 +24,10 @@ NAMING_INSTRUCTIONS = (
 )
 
 
-def second_pass_config(tree: LabelTree, timeline: Timeline = "frames") -> str:
+def second_pass_config(tree: LabelTree, timeline: Timeline = "frames", speed: str = "1") -> str:
     """The configuration of a second pass, as XML: regions, and for each a searchable tree with the labels of `tree`."""
-    first = labeling_config(FIRST_PASS, timeline)
-    head, found, tail = first.partition(_SUB_LABELS)
-    assert found  # noqa: S101 - a fault of `labeling_config`, not of a user
+    first = labeling_config(FIRST_PASS, timeline, speed)
+    head, found, tail = first.partition(SUB_LABELS)
     lines = [
         (
             f'        <Taxonomy name="label" toName="{VIDEO if timeline == "frames" else AUDIO}" perRegion="true"'

@@ -8,16 +8,16 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
 from lsvid.annotations.probabilities import ProbabilityOptions
-from lsvid.errors import ClipError, ExportError
+from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.files import texts
-from lsvid.files.inputs import open_input
+from lsvid.files.inputs import open_input, read_at_most
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
@@ -49,7 +49,7 @@ class ReadOptions:
     cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
     finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
     clips: every clip of every case, in order, where that is known, for exports of whole cases.
-    probabilities: how a model's probabilities become spans.
+    probabilities: how a model's probabilities become spans: ProbabilityOptions, or its fields in a dict.
     """
 
     rule: CaseRule | None = None
@@ -66,6 +66,16 @@ class ReadOptions:
     finder: ClipFinder | None = None
     clips: Sequence[ClipFile] | None = None
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
+
+    def __post_init__(self) -> None:
+        """Take a dict for the options of probabilities. Raise SettingsError where it names none of them."""
+        given: object = self.probabilities
+        if isinstance(given, Mapping):
+            try:
+                object.__setattr__(self, "probabilities", ProbabilityOptions(**given))
+            except TypeError as error:
+                names = ", ".join(field.name for field in fields(ProbabilityOptions))
+                raise SettingsError(f"probabilities: {error}", f"choose from {names}") from error
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""
@@ -249,8 +259,6 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
 
 def _as_utf8(path: str, content: bytes | mmap.mmap) -> bytes | mmap.mmap:
     head = content[:_HEAD]
-    if head and not head.strip(b"\0"):
-        raise NotJsonError(f"{path} begins with nothing but NUL bytes", "it was never written: copy it again")
     if not head.startswith(_UTF16):
         # The line ends of old Macs: in JSON they are blanks.
         return content[:].replace(b"\r", b"\n") if b"\r" in head and content.find(b"\n") < 0 else content
@@ -272,7 +280,10 @@ def _content(path: str) -> bytes | mmap.mmap:
             is_packed = stream.read(2) == texts.GZIP
             stream.seek(0)
             with gzip.GzipFile(fileobj=stream) if is_packed else stream as source:
-                content = source.read(_IN_MEMORY_BYTES + 1)
+                begun = source.read(_HEAD)
+                if begun and not begun.strip(b"\0"):
+                    raise NotJsonError(f"{path} begins with nothing but NUL bytes", "copy it again: it was not written")
+                content = begun + read_at_most(source, _IN_MEMORY_BYTES + 1 - len(begun))
                 if len(content) > _IN_MEMORY_BYTES:
                     return _mapped(content, source)
     except (OSError, EOFError, zlib.error, MemoryError) as error:

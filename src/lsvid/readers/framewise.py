@@ -101,7 +101,7 @@ def records_of(
             rule = options.rule
             case = options.case_of(str(place)) if rule is not None and (rule.name or rule.pattern) else video
         except ClipError as error:
-            findings.fault(str(place), error.message)
+            findings.fault(str(place), error.message, error.hint)
             return
         pieces = [Piece(case, video, video, length)]
     expected = sum(piece.n_frames or 0 for piece in pieces)

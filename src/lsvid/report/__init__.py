@@ -118,9 +118,15 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
 def _agreement_document(data: ReportData) -> dict[str, Any]:
     comparison = data.comparison
     assert comparison is not None  # noqa: S101 - the caller's business
+    decided = [
+        {"case": one.clip.case, "clip": one.clip.name, "decided_by": one.decided_by, "before_s": one.before_s,
+         "after_s": one.after_s}
+        for one in data.decisions
+    ]  # fmt: skip
     return {
         "version": _VERSION,
         "lsvid": __version__,
+        **({"decisions": decided} if decided else {}),
         "coders": [asdict(coder) for coder in comparison.coders],
         "pairs": [asdict(pair) for pair in comparison.pairs],
         "alphas": [asdict(alpha) for alpha in comparison.alphas],

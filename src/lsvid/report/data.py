@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from lsvid.analysis.comparison import Comparison, compare
+from lsvid.analysis.differing import Decision, decisions
 from lsvid.analysis.timings import (
     LabelPath,
     LabelTiming,
@@ -55,6 +56,7 @@ class ReportData:
     levels: list[int]
     colours: dict[LabelPath, str]
     comparison: Comparison | None
+    decisions: list[Decision]
     found: dict[tuple[str, str, int], list[Occurrence]] = field(default_factory=dict)  # by case, annotator, level
     labels: list[LabelTiming] = field(default_factory=list)
     totals: list[LabelTotal] = field(default_factory=list)
@@ -82,6 +84,7 @@ def report_data(located: Stage[AnnotatedClip], options: ReportOptions) -> Report
         levels=levels,
         colours=label_colours(options.labels, options.tree),
         comparison=compare(cases, options.labels),
+        decisions=decisions(located.clips),
     )
     for case in cases:
         for annotator in case.annotators:

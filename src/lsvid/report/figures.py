@@ -13,6 +13,7 @@ import numpy as np
 from lsvid.analysis.timings import LabelPath, Occurrence
 from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.clock import clock
+from lsvid.files.names import fold, path_part
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, durations_of, transitions_of
@@ -62,12 +63,12 @@ def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
     taken: set[str] = set()
 
     def name(*parts: str) -> str:
-        base = "_".join(re.sub(r"[^\w.-]+", "-", part) for part in parts)
+        base = path_part("_".join(re.sub(r"[^\w.-]+", "-", part) for part in parts))
         free = base
         number = 2
-        while free.casefold() in taken:
+        while fold(free) in taken:
             free, number = f"{base}_{number}", number + 1
-        taken.add(free.casefold())
+        taken.add(fold(free))
         return free
 
     for case in data.cases:

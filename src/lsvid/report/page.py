@@ -388,6 +388,14 @@ def _agreement(data: ReportData) -> Iterator[str]:
     by_case = [row(pair) for pair in comparison.pairs if pair.case is not None]
     if by_case:
         yield f"<details><summary>By case</summary>{_table(head, by_case, left=(1, 2, 3))}</details>"
+    if data.decisions:
+        yield "<h3>Decided by a third</h3>"
+        rows = [
+            [_text(one.clip.id), _text(_who(one.decided_by)), duration(one.before_s) or "0 s",
+             _text(", ".join(f"{_who(name)} {after_s:.2f} s" for name, after_s in one.after_s.items()))]
+            for one in data.decisions
+        ]  # fmt: skip
+        yield _table(["Clip", "By", "They differed for", "Each from what was decided"], rows, left=(0, 1, 3))
     by_pair: dict[tuple[str, str], list[PairAgreement]] = {}
     for pair in comparison.pairs:
         if pair.case is None:

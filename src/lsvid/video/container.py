@@ -141,6 +141,6 @@ def _count(container: "InputContainer", numbers: list[int]) -> dict[int, int]:
             counts[packet.stream.index] += packet.size > 0
             if min(counts.values()) > 1 or max(counts.values()) > _LOOKED_AT:
                 break
-    except av.FFmpegError:
+    except (av.FFmpegError, IndexError):
         pass  # reading the film itself meets it again
     return counts

@@ -275,7 +275,7 @@ class Decoder:
                 packet = packet or next(self._packets)
             except StopIteration:
                 return None
-            except self._av.FFmpegError:
+            except (self._av.FFmpegError, IndexError):  # IndexError: as in packets
                 continue
             if packet.size == 0:
                 return None

@@ -114,7 +114,7 @@ def probe_all(
         from lsvid.workers.processes import Processes, cores  # noqa: PLC0415 - multiprocessing comes with it
 
         asked = [os.fspath(paths[position]) for position in unknown]
-        asked = [path if storage.is_s3(path) else str(Path(path).absolute()) for path in asked]
+        asked = [storage.absolute(path) for path in asked]
         # Of clips in S3 more at a time than there are cores: half of the time they wait.
         workers = workers or Processes(2 * cores() if storage.is_s3(asked[0]) else None)
         for number, found in workers.run_each(_probe_reported, asked, reads=str):

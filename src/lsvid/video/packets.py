@@ -172,6 +172,8 @@ def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) 
             if not isinstance(error, BlockingIOError):  # some demuxers say 'try again' at the end
                 found.trouble = error.strerror
             failed_at, going_on = n_read, failed_at != n_read  # twice in one place is the end
+        except IndexError:  # PyAV does not find a stream again whose number has changed: a damaged transport stream
+            found.trouble, going_on = "its streams change while it is read", False
 
 
 class _Check:

@@ -30,6 +30,8 @@ THREADS = 8
 Measured: on 2 cores as fast as 3 threads, its own choice there, and as small; 12 threads make 19% more bytes of it.
 """
 
+_SILENCE_HZ = 8000
+
 
 @dataclass(frozen=True)
 class ProxySettings:
@@ -102,7 +104,7 @@ def make_proxies(
     `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
     earlier run made; ServerError; and DataError where the disk is full.
     """
-    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
+    inside = [clip.path for clip in clips if storage.lies_in(clip.path, folder)]
     if inside:
         raise SettingsError(
             f"{inside[0]} lies in {folder}, where proxies are to be written",
@@ -149,15 +151,6 @@ def proxy_paths(folder: str, clips: Sequence[ClipFile]) -> list[str]:
     """Where each clip's proxy lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
     output = folder_at(folder)
     return [output.where(name) for name in proxy_names(clips)]
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
-    if storage.is_s3(path) != storage.is_s3(folder):
-        return False
-    if storage.is_s3(path):
-        return storage.folder_uri(path).startswith(storage.folder_uri(folder))
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
 
 
 def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
@@ -279,14 +272,21 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     denominator = original.index.time_base.denominator
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
-    sound = ["-map", "0:a:0?", "-c:a", "aac", "-b:a", "64k", "-ac", "1"] if job.settings.audio else []
-    if sound and original.index.zero:  # it moves with the pictures
-        sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
+    if job.settings.audio and original.has_audio:
+        nothing: list[str] = []
+        sound = ["-map", "0:a:0", "-c:a", "aac", "-b:a", "64k", "-ac", "1"]
+        if original.index.zero:  # it moves with the pictures
+            sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
+    else:  # nobody's voice; without a track Firefox does not show the waveform (153, measured)
+        nothing = ["-f", "lavfi", "-i", f"anullsrc=r={_SILENCE_HZ}:cl=mono"]
+        length = int((original.index.end_s - original.index.zero * original.index.time_base) * _SILENCE_HZ)
+        # As long as the pictures, and no sample longer: the strip would be, too.
+        sound = ["-map", "1:a", "-c:a", "aac", "-b:a", "16k", "-af", f"atrim=end_sample={length}"]
     # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
     size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
-        "-map", f"0:{original.stream}",
+        *nothing, "-map", f"0:{original.stream}",
         "-vf", ",".join([*_timing(original), size]),
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.settings.crf), "-profile:v", "main",
         "-threads:v", str(THREADS), "-pix_fmt", "yuv420p", *_keys(job.settings), *passthrough,
@@ -296,11 +296,13 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
     ]  # fmt: skip
     total, n_frames = float(original.index.length_s), original.index.n_frames
     with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, text=True)
+        process = subprocess.Popen(
+            ending_with_us(command), stdout=subprocess.PIPE, stderr=errors, encoding="utf-8", errors="replace"
+        )
         try:
             for line in process.stdout or ():
                 name, _, value = line.partition("=")
-                if name == "frame":
+                if name == "frame" and value.strip().isdigit():
                     report(min(int(value) / n_frames, 1.0) * total)
             code = process.wait()
         finally:
@@ -368,8 +370,12 @@ def find_ffmpeg() -> Ffmpeg:
             "install it (apt install ffmpeg, brew install ffmpeg), or: pip install 'lsvid[ffmpeg]'",
         )
     try:
-        said = subprocess.run([path, "-version"], check=True, capture_output=True, text=True).stdout
-        encoders = subprocess.run([path, "-v", "error", "-encoders"], check=True, capture_output=True, text=True).stdout
+        said = subprocess.run(
+            [path, "-version"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
+        encoders = subprocess.run(
+            [path, "-v", "error", "-encoders"], check=True, capture_output=True, encoding="utf-8", errors="replace"
+        ).stdout
     except (OSError, subprocess.CalledProcessError) as error:
         raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
     if " libx264 " not in encoders:
@@ -387,7 +393,7 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
         "of": original.fingerprint,
         "height": str(settings.height),
         "crf": str(settings.crf),
-        "audio": str(int(settings.audio)),
+        "audio": "1" if settings.audio else "empty",
         **({} if settings.key_fps is None else {"key_fps": str(settings.key_fps)}),
     }
 

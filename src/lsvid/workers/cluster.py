@@ -388,7 +388,7 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
     result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
         result = type(result)(f"on {host}: {result.message}", result.hint)
-    unseen = None if source is None or storage.is_s3(source) or Path(source).exists() else source
+    unseen = None if source is None or storage.is_in_sight(source) else source
     return _Done(result, reported, unseen, host)
 
 
