@@ -91,13 +91,12 @@ def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work[LocatedSpan], LocatedSpan
 
 def _three(span: LocatedSpan) -> tuple[int, int, int]:
     """The first, the middle and the last frame."""
-    first, last = span.start_frame or 0, (span.stop_frame or 1) - 1
+    first, last = span.start_frame, span.stop_frame - 1
     return first, (first + last) // 2, last
 
 
 def _row(clip: AnnotatedClip, work: Work[LocatedSpan], span: LocatedSpan, folder: Path, colour: str) -> str:
-    assert clip.info is not None  # noqa: S101 - the caller's business
-    index, label = clip.info.index, join_path(span.label)
+    index, label = clip.index, join_path(span.label)
     cells = []
     for name, frame in zip(("first", "middle", "last"), _three(span), strict=True):
         file = folder / picture_name(frame, index.n_frames, "jpg")

@@ -152,7 +152,8 @@ def _remember(path: str, info: VideoInfo) -> None:
 def _read(container: "InputContainer", media: "str | storage.S3File", path: str, size: int) -> VideoInfo:
     number, n_films = film_of(container, media, path)
     stream = only(container, number)
-    assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
+    if stream.time_base is None:
+        raise ClipError(f"{path} has no clock: FFmpeg tells no time base of its pictures", "convert it with ffmpeg")
     time_base = as_fraction(stream.time_base)
     packets = read_packets(container, stream, media, path)
     times = packets.pts
