@@ -19,7 +19,7 @@ from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storag
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views
 from lsvid.labeling.changes import reads_rate, timeline_of
-from lsvid.progress import Progress
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.proxies import check_made_from, check_proxy, proxy_paths
