@@ -248,7 +248,7 @@ def measure_server(studio: Any, work: Path) -> None:
 
 
 def many_clips(folder: Path, n_clips: int = SERVER_CLIPS, n_frames: int = FRAMES) -> list[dict[str, Any]]:
-    """The data of `n_clips` clips of `n_frames` frames, 50 a case (one video under many names), with their indexes cached."""
+    """The data of clips of `n_frames` frames, 50 a case (one video under many names), with their indexes cached."""
     from lsvid.video import index as video
 
     folder.mkdir(parents=True)
