@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_labels
+from lsvid.annotations.slips import warn_of_slips, warn_of_vanished_sub_labels
 from lsvid.annotations.spans import Record, Span
 from lsvid.annotations.stages import (
     AnnotatedClip,
@@ -205,6 +206,8 @@ def read_located(
         options = replace(sources.options, finder=finder)
         records = (record for path in sources.exports for record in read_export(path, options, findings))
         gathered, changed = gather(records, findings), dict[str, str]()
+        annotators = request.selection.annotators if request.selection is not None else None
+        warn_of_vanished_sub_labels(gathered, findings, annotators)
         if request.selection is not None:
             gathered = select(gathered, request.selection, findings)
         if sources.matcher is not None:
@@ -219,6 +222,7 @@ def read_located(
                 findings.warn(*warning)
         located = locate(found, findings, cut_overrun=options.cut_overrun)
         raise_faults(findings, sources.what, skip_bad=request.skip_bad)
+        warn_of_slips(located.clips, findings)
         project_url = sources.names[0] if request.project else None
         return Read(located, sources.tree, sources.hashed(), changed, sources.roots, project_url)
 

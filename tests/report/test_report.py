@@ -21,12 +21,13 @@ from factories import VideoFactory
 from label_studio_server import LabelStudio
 from lsvid.annotations.stages import AnnotatedClip, Stage, label_order
 from lsvid.cli import cli
+from lsvid.clock import clock
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
 from lsvid.labels.files import parse_labels_text
 from lsvid.report import write_report
-from lsvid.report.data import ReportOptions, clock, duration, ink, label_colours, report_data
+from lsvid.report.data import ReportOptions, duration, ink, label_colours, report_data
 from lsvid.report.figures import _timeline
 from lsvid.report.page import page
 

@@ -9,6 +9,7 @@ from lsvid.cli.connection import connected
 from lsvid.cli.groups import command
 from lsvid.cli.options import server_options
 from lsvid.cli.output import Output, output_options
+from lsvid.clock import clock
 
 if TYPE_CHECKING:
     from lsvid.label_studio.status import CaseStatus
@@ -65,18 +66,13 @@ def _rows(one: "CaseStatus") -> list[tuple[str, ...]]:
     numbers = [
         str(one.complete), str(sum(share.skipped for share in shares.values())),
         str(sum(share.drafts for share in shares.values())), str(one.clips - one.complete),
-        _clock(sum(share.video_s for share in shares.values())), _clock(sum(share.work_s for share in shares.values())),
+        clock(sum(share.video_s for share in shares.values())), clock(sum(share.work_s for share in shares.values())),
     ]  # fmt: skip
     rows: list[tuple[str, ...]] = [(one.case or "(none)", "", *numbers)]
     for who, share in sorted(shares.items()):
         counts = (share.done, share.skipped, share.drafts, share.left)
-        rows.append(("", who, *map(str, counts), _clock(share.video_s), _clock(share.work_s)))
+        rows.append(("", who, *map(str, counts), clock(share.video_s), clock(share.work_s)))
     return rows
-
-
-def _clock(seconds: float) -> str:
-    whole = round(seconds)
-    return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

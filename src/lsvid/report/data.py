@@ -159,15 +159,6 @@ def ink(colour: str) -> str:
     return "#000" if luminance > 0.25 else "#fff"
 
 
-def clock(seconds: float, digits: int = 0) -> str:
-    """Seconds as h:mm:ss, with `digits` decimals."""
-    unit = 10**digits
-    ticks = round(seconds * unit)
-    whole, part = divmod(ticks, unit)
-    text = f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
-    return f"{text}.{part:0{digits}}" if digits else text
-
-
 def duration(seconds: float | None) -> str:
     """Seconds for a person: 4.32 s, 2 min 05 s, 1 h 02 min; nothing for None."""
     if seconds is None:

@@ -14,11 +14,12 @@ from lsvid.analysis.cells import MEASURES
 from lsvid.analysis.evaluated import Evaluation, published_lines, tolerance
 from lsvid.analysis.relaxed import judge
 from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs
+from lsvid.clock import clock
 from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
-from lsvid.report.data import clock, label_colours
+from lsvid.report.data import label_colours
 
 NUMBERS, PAGE = "evaluation.json", "evaluation.html"
 """evaluation.json is the manifest: it lists the files beside it."""

@@ -12,10 +12,11 @@ import numpy as np
 
 from lsvid.analysis.timings import LabelPath, Occurrence
 from lsvid.annotations.stages import AnnotatedClip, Case
+from lsvid.clock import clock
 from lsvid.files.names import fold, path_part
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
-from lsvid.report.data import DURATION_TICKS, ReportData, clock, durations_of, transitions_of
+from lsvid.report.data import DURATION_TICKS, ReportData, durations_of, transitions_of
 
 _ROW_INCHES = 0.2
 _MAX_NUMBERS = 40  # a matrix of more labels has colours only

@@ -14,8 +14,9 @@ from lsvid import __version__
 from lsvid.analysis.comparison import Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath, Occurrence, Part, case_time_s
 from lsvid.annotations.stages import AnnotatedClip, Case
+from lsvid.clock import clock
 from lsvid.labels.tree import join_path
-from lsvid.report.data import DURATION_TICKS, ReportData, clock, duration, durations_of, ink, transitions_of
+from lsvid.report.data import DURATION_TICKS, ReportData, duration, durations_of, ink, transitions_of
 
 GENERATOR = f"lsvid {__version__} report"
 
