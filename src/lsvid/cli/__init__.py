@@ -1,7 +1,7 @@
 """The command line. A command is one file here: it parses, calls one library function, and reports.
 
-To add a command: write `cli/<name>.py` with a click command in it, and add its line to COMMANDS. Commands are imported
-when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
+To add a command: write `cli/<name>.py` with a click command in it, and add its line to COMMANDS. A command is imported
+when it runs, so `lsvid --help` does not wait for OpenCV or the Label Studio SDK.
 """
 
 import gc
@@ -34,13 +34,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "lsvid.cli.make_proxies:make_proxies",
         "Make small copies of clips for annotators: the same frames, fast to seek.",
     ),
-    "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
+    "export-frames": (
+        "lsvid.cli.export_frames:export_frames",
+        "Turn annotations into one row of labels for each frame.",
+    ),
     "export-features": (
         "lsvid.cli.export_features:export_features",
-        "Let your own function make features, as long as the labels.",
+        "Make features by your own function, as long as the labels.",
     ),
-    "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
-    "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
+    "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one on each line."),
+    "status": ("lsvid.cli.status:status", "Show the progress of a project, by case and annotator."),
     "contact-sheet": (
         "lsvid.cli.contact_sheet:contact_sheet",
         "Show the first, middle and last picture of every span on one page.",
@@ -48,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
     "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
     "evaluate": ("lsvid.cli.evaluate:evaluate", "Compare predictions with the truth: the numbers of a paper's table."),
-    "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
+    "check": ("lsvid.cli.check:check", "Check that server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
 
