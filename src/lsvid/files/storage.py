@@ -176,6 +176,8 @@ def stat(path: str) -> Stat:
             found = Path(path).stat()
         except OSError as error:
             raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
+        except ValueError as error:  # a NUL
+            raise ClipError(f"{path!r} is no path: {error}", "check what names it") from error
         return Stat(found.st_size, str(found.st_mtime_ns))
     bucket, key = _object(path)
     with s3_errors(f"reading {path}", path):
