@@ -23,7 +23,7 @@ from s3_server import Bucket
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="runs are forks")
 
 _TESTS = Path(__file__).parent.parent
-_KILLS = 3
+_KILLS = 2
 """In each case: at operations that lie evenly between the first and the last."""
 _ALL_KILLS = os.environ.get("LSVID_ALL_KILLS") == "1"
 
