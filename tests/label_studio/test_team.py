@@ -84,10 +84,12 @@ def test_a_team(server_environment: LabelStudio, media_folder: Path, videos: Vid
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "case           annotator        done  skipped  drafts  left    video     work",
-        "op1                                1        1       1     4  0:00:06  0:06:35",
+        "op1                                1        1       1     4  0:00:01  0:06:35",
         "               ann@example.com     5        0       0     0  0:00:05  0:05:00",
         "               bob@example.com     1        1       1     4  0:00:01  0:01:35",
         'ü "2", & 100%                      0        0       0     4  0:00:00  0:00:00',
+        "all cases      ann@example.com     5        0       0     0  0:00:05  0:05:00",
+        "               bob@example.com     1        1       1     4  0:00:01  0:01:35",
     ]
     assert result.stderr == f"project {project.id} (A team): 1 of 9 clips have 2 annotation(s)\n"
     document = json.loads(run("status", "--project", "A team", "--json").stdout)
@@ -199,11 +201,11 @@ def test_the_columns_of_a_case(
     page.goto(f"{server_environment.url}/projects/{project}/data?tab={view['id']}")
     page.get_by_text("clip_1", exact=True).wait_for()
     editor.screenshot("case-tab")
-    heads = page.locator(".lsf-th, .dm-table-head__column, [class*=table-head] [class*=column]")
-    seen = [text.strip() for text in heads.all_inner_texts() if text.strip()]
-    assert list(dict.fromkeys(seen)) == [
-        "clip", "duration_s", "Completed", "Annotations", "Cancelled", "Annotated by", "Lead Time", "Drafts"
-    ]  # fmt: skip
+    heads = page.locator("[class*=table-head] [class*=column]").all()
+    seen = {head.inner_text().split("\n")[0]: head.bounding_box() for head in heads if head.inner_text().strip()}
+    # Two numbers stand under icons, and the tasks' data stand last, whatever is hidden (1.23.2).
+    assert list(seen) == ["Completed", "Annotated by", "Lead Time", "Drafts", "clip", "duration_s"]
+    assert all(box and box["x"] + box["width"] < 1366 for box in seen.values())
 
     # What people chose stays; what lsvid of old chose gives way.
     mine = {"explore": ["tasks:data.clip"], "labeling": []}
