@@ -70,3 +70,15 @@ def damaged(videos: VideoFactory, path: Path, frames: list[int], **parameters: A
 def succeeded(result: Result) -> Result:
     assert result.exit_code == 0, result.output
     return result
+
+
+class Steps:
+    """Takes note of the steps that a library function tells: an `lsvid.progress.Progress`."""
+
+    def __init__(self) -> None:
+        self.done: list[int] = []
+        self.totals: set[int] = set()
+
+    def __call__(self, done: int, total: int = 0, /) -> None:
+        self.done.append(done)
+        self.totals.add(total)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 import requests
 
+from builders import Steps
 from fake_server import PAGE, Answer, FakeServer, Handler, serving
 from label_studio_server import LabelStudio
 from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, SettingsError, UnclearError
@@ -554,15 +555,15 @@ def test_an_export_has_every_task_with_annotations_drafts_and_predictions_in_ful
     datas[2]["predictions"] = [{"model_version": "m", "score": 0.5, "result": [_region("predicted")]}]
     ids = label_studio.api("POST", f"/api/projects/{project}/import?return_task_ids=true", datas)["task_ids"]
     label_studio.api("POST", f"/api/tasks/{ids[3]}/drafts", {"result": [_region("drafted")], "lead_time": 1})
-    arrived: list[int] = []
+    arrived = Steps()
     server = connect(label_studio.url, label_studio.token)
-    with download_export(server, str(project), arrived.append) as export:
+    with download_export(server, str(project), arrived) as export:
         lines = [json.loads(line) for line in export.path.read_text(encoding="utf-8").splitlines()]
         assert (export.id, export.title, export.n_tasks, export.label_config) == (project, "Export", 5, CONFIG)
         assert label_studio.username in export.annotators.values()
         assert export.storages == []
     assert not export.path.exists()
-    assert arrived == [2, 2, 1]
+    assert (arrived.done, arrived.totals) == ([2, 2, 1], {5})
     assert [line["id"] for line in lines] == ids
     assert [line["data"]["clip"] for line in lines] == [f"ü {number}" for number in range(5)]
     assert [[a["result"][0]["id"] for a in line["annotations"]] for line in lines] == [[], ["annotated"], [], [], []]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import lsvid.video.index
+from builders import Steps
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.errors import ClipError
 from lsvid.video.index import VideoInfo, probe, probe_all
@@ -183,9 +184,9 @@ def test_unreadable_files_fail_by_name_and_alone(videos: VideoFactory, tmp_path:
         (tmp_path / name).write_bytes(content)
     (tmp_path / "sound.m4a").write_bytes(_sound(tmp_path / "sound.mp4"))
     paths = [good, *(tmp_path / name for name in bad), tmp_path / "gone.mp4", tmp_path / "sound.m4a"]
-    done: list[int] = []
-    results = probe_all(paths, on_done=done.append)
-    assert sum(done) == len(paths)
+    steps = Steps()
+    results = probe_all(paths, on_done=steps)
+    assert sum(steps.done) == len(paths)
     assert isinstance(results[0], VideoInfo)
     errors = [result for result in results[1:] if isinstance(result, ClipError)]
     assert len(errors) == len(paths) - 1

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lsvid.workers.cluster
-from builders import annotation, export, region, task
+from builders import Steps, annotation, export, region, task
 from clip_work import double, troubled
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.cli import cli
@@ -149,9 +149,9 @@ def test_clips_are_read_on_the_cluster_and_remembered_here(
     here = probe_all(paths)
     monkeypatch.setenv("LSVID_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
-    done: list[int] = []
-    there = probe_all([path.relative_to(tmp_path) for path in paths], done.append, cluster)
-    assert sum(done) == len(paths)
+    steps = Steps()
+    there = probe_all([path.relative_to(tmp_path) for path in paths], steps, cluster)
+    assert sum(steps.done) == len(paths)
     for ours, theirs, path in zip(here, there, paths, strict=True):
         if isinstance(ours, VideoInfo):
             assert isinstance(theirs, VideoInfo)

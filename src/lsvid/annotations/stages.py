@@ -10,7 +10,7 @@ read stay GatheredClips, and are handed on beside the others as `lost`: their ca
 
 import re
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -21,6 +21,7 @@ from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record
 from lsvid.errors import ClipError, DataError, ExportError, check_choice
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import CaseRule, clip_key, find_clips, is_file, missing_numbers, natural_key, recorded_later
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.lookup import ClipFinder
@@ -356,7 +357,7 @@ def find_files(
     finder: ClipFinder,
     rule: CaseRule | None,
     findings: Findings,
-    on_probed: Callable[[int, int], None] | None = None,
+    on_probed: Progress = unheard,
     workers: "Workers | None" = None,
 ) -> Stage[FoundClip]:
     """The clips with the file that `finder` finds for them, and its frame index.
@@ -372,8 +373,7 @@ def find_files(
             findings.fault(f"clip {sibling.id}", f"two files have this id: {taken}, {sibling.clip.media}")
     clips = sorted([*clips, *siblings], key=lambda one: _place(one.clip))
     with_file = [path for clip in clips if (path := paths[clip.id]) is not None]
-    on_done = (lambda done: on_probed(done, len(with_file))) if on_probed else None
-    infos = dict(zip(with_file, probe_all(with_file, on_done, workers), strict=True))
+    infos = dict(zip(with_file, probe_all(with_file, on_probed, workers), strict=True))
     cases: dict[str, list[FoundClip | GatheredClip]] = {}
     for clip in clips:
         path = paths[clip.id]

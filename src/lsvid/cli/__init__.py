@@ -34,13 +34,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "lsvid.cli.make_proxies:make_proxies",
         "Make small copies of clips for annotators: the same frames, fast to seek.",
     ),
-    "export-frames": ("lsvid.cli.export_frames:export_frames", "Turn annotations into one label row per frame."),
+    "export-frames": (
+        "lsvid.cli.export_frames:export_frames",
+        "Turn annotations into one row of labels for each frame.",
+    ),
     "export-features": (
         "lsvid.cli.export_features:export_features",
-        "Let your own function make features, as long as the labels.",
+        "Make features by your own function, as long as the labels.",
     ),
-    "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one a line."),
-    "status": ("lsvid.cli.status:status", "Say how far a project is, by case and annotator."),
+    "export-spans": ("lsvid.cli.export_spans:export_spans", "Turn annotations into spans, one on each line."),
+    "status": ("lsvid.cli.status:status", "Show the progress of a project, by case and annotator."),
     "contact-sheet": (
         "lsvid.cli.contact_sheet:contact_sheet",
         "Show the first, middle and last picture of every span on one page.",
@@ -48,7 +51,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "formats": ("lsvid.cli.formats:formats", "List the formats, with what each holds and loses."),
     "report": ("lsvid.cli.report:report", "Times, agreement between annotators, and pictures of both."),
     "evaluate": ("lsvid.cli.evaluate:evaluate", "Compare predictions with the truth: the numbers of a paper's table."),
-    "check": ("lsvid.cli.check:check", "See whether server, storage and clips work together."),
+    "check": ("lsvid.cli.check:check", "Check that server, storage and clips work together."),
     "config": ("lsvid.cli.config:config", "Print the labelling configuration (XML) of a label file."),
 }
 
@@ -63,8 +66,7 @@ class _LsvidGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        assert isinstance(command, click.Command)  # noqa: S101 - a fault of this table, not of a user
+        command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

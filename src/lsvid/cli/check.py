@@ -12,7 +12,7 @@ from lsvid.cli.output import Output, output_options
 
 @command("check")
 @click.argument("sources", nargs=-1, metavar="[DIR[=SERVER_DIR]|s3://...]...")
-@click.option("--project", metavar="ID|TITLE", help="Ask in this project, too; digits only are an id.")
+@click.option("--project", metavar="ID|TITLE", help="Check this project, too; digits only are an id.")
 @click.option("--presign/--no-presign", default=True, show_default=True,
               help="With s3://: whether browsers are to read clips from S3 itself.")  # fmt: skip
 @document_root_option
@@ -29,9 +29,9 @@ def check(
     url: str,
     api_key: str | None,
 ) -> None:
-    """See whether server, storage and clips work together; change nothing.
+    """Check that server, storage and clips work together. Nothing is changed.
 
-    One line a check: pass, warn or fail, and what to do. Exit code 0 where nothing failed.
+    Each check gives one line: pass, warn or fail, and what to do. The exit code is 0 if nothing failed.
 
     \b
     Examples:

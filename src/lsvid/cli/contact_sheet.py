@@ -53,7 +53,7 @@ def contact_sheet(
 ) -> None:
     """Show the first, middle and last picture of every span on one page.
 
-    To see in a minute whether labels and pictures match. The page is one HTML file that needs nothing else.
+    With it you see in a minute whether labels and pictures match. The page is one HTML file that needs nothing else.
 
     \b
     Examples:

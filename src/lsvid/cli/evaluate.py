@@ -33,7 +33,7 @@ COMPARED = "What is compared"
     "models",
     multiple=True,
     metavar="NAME",
-    help="Only predictions by this model (or person); repeatable. --annotator chooses the truth.",
+    help="Compare only predictions by this model (or person); repeatable. --annotator chooses the truth.",
 )
 @option(
     COMPARED,
@@ -41,7 +41,7 @@ COMPARED = "What is compared"
     default=1,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Level of the labels that is compared.",
+    help="Compare this level of the labels.",
 )
 @option(
     COMPARED,
@@ -49,7 +49,7 @@ COMPARED = "What is compared"
     default="1",
     show_default=True,
     metavar="S",
-    help="Pictures a second that are compared, as in export-frames; the clips' rate for all.",
+    help="Compare S pictures a second, the same as in export-frames; the clips' rate compares all.",
 )
 @option(
     COMPARED,
@@ -58,7 +58,7 @@ COMPARED = "What is compared"
     default="10",
     show_default=True,
     metavar="S",
-    help="Seconds that a boundary may be early or late, in the relaxed numbers.",
+    help="In the relaxed numbers a boundary may be S seconds early or late.",
 )
 @option(
     COMPARED,
@@ -66,13 +66,13 @@ COMPARED = "What is compared"
     default="B",
     show_default=True,
     type=click.Choice(["A", "B", "zero"]),
-    help="What a label that a case lacks is worth, in the first table; the files have all three.",
+    help="How the first table counts a label that a case lacks; the files have all three ways.",
 )
 @option(
     COMPARED,
     "--unlabelled",
     type=click.Choice(["ignore", "background"]),
-    help="What frames without a truth are. Default: ignore; background where labels overlap.",
+    help="How to count frames without a truth. Default: ignore; if labels overlap: background.",
 )
 @option(
     COMPARED,
@@ -80,7 +80,7 @@ COMPARED = "What is compared"
     "as_",
     multiple=True,
     metavar="SCRIPT",
-    help="Also the numbers of a published script, its faults included: tmrnet, tmrnet-fixed, surgformer, "
+    help="Give the numbers of a published script, too, with its faults: tmrnet, tmrnet-fixed, surgformer, "
     "tmrnet-m2cai, svrcnet-m2cai, cholec80; repeatable.",
 )
 @option(
@@ -88,7 +88,7 @@ COMPARED = "What is compared"
     "--common-only",
     "common",
     is_flag=True,
-    help="Leave out, and count, cases, clips and labels that only one side has, instead of stopping.",
+    help="Leave out and count cases, clips and labels that only one side has, instead of stopping.",
 )
 @spreadsheet_option
 @boundary_options
@@ -110,14 +110,13 @@ def evaluate(
     common: bool,
     spreadsheet_safe: bool,
 ) -> None:
-    """Compare PREDICTIONS with TRUTH: both anything that lsvid reads, of the same clips.
+    """Compare PREDICTIONS with TRUTH. Each is a file or folder that lsvid reads, of the same clips.
 
     Prints the numbers of a paper's table, unrelaxed and relaxed, and writes evaluation.html (one page that needs
     nothing else), evaluation.json (every number), labels.csv, cases.csv and confusion.csv.
 
-    \b
-    Of PREDICTIONS those count that are predictions; where the file holds none, what was accepted. With --project the
-    truth is the project's, and PREDICTIONS the only file.
+    Of PREDICTIONS, lsvid takes the predictions; if the file holds none, the accepted annotations. With
+    --project the project is the truth, and PREDICTIONS is the only file.
 
     \b
     Examples:

@@ -23,17 +23,17 @@ def feature_options(command: Function) -> Function:
         "options",
         _feature_options,
         option(FEATURES, "--fps", default="1", show_default=True, metavar="S",
-               help="Pictures a second, as --sample-fps."),
+               help="Pictures a second, as --sample-fps of export-frames."),
         option(FEATURES, "--batch", type=click.IntRange(min=1), default=32, show_default=True, metavar="N",
-               help="Pictures that the function gets at a time."),
+               help="Number of pictures that the function gets at a time."),
         option(FEATURES, "--short-side", type=click.IntRange(min=1), metavar="N",
-               help="Bring the shorter side of pictures to so many pixels."),
+               help="Resize pictures: their shorter side gets N pixels."),
         option(FEATURES, "--size", metavar="WxH", help="Stretch pictures to this size, such as 224x224."),
         option(FEATURES, "--damaged", type=click.Choice(["raise", "repeat"]), default="raise", show_default=True,
-               help="A picture that cannot be decoded: fail, or repeat the features before it."),
+               help="If a picture cannot be decoded: fail, or repeat the features before it."),
         option(WRITTEN, "--format", "file_format", type=click.Choice(["npy", "hdf5"]), default="npy",
                show_default=True,
-               help="hdf5: one file more with all cases, features.hdf5. Needs lsvid[hdf5]."),
+               help="hdf5: also write features.hdf5 with all cases. Needs lsvid[hdf5]."),
     )(command)  # fmt: skip
 
 
@@ -61,12 +61,16 @@ def _feature_options(
     "--extractor",
     required=True,
     metavar="MODULE:FUNCTION",
-    help="Your function: pictures, uint8 (B, H, W, 3), RGB, to features, float (B, D).",
+    help="Your function: it takes pictures, uint8 (B, H, W, 3), RGB, and returns features, float (B, D).",
 )
 @feature_options
-@option(WRITTEN, "--include-unannotated", is_flag=True, help="Cases, too, with clips that nobody has annotated.")
+@option(WRITTEN, "--include-unannotated", is_flag=True, help="Also take cases with clips that nobody has annotated.")
 @option(
-    FEATURES, "--jobs", type=click.IntRange(min=1), metavar="N", help="Cases at a time. Default: one for every core."
+    FEATURES,
+    "--jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of cases at a time. Default: one for each core.",
 )
 @scheduler_option
 @output_options
@@ -81,9 +85,9 @@ def export_features(
     jobs: int | None,
     scheduler: str | None,
 ) -> None:
-    """Let your own function make features of every sampled picture of a case, as long as its labels.
+    """Make features of every sampled picture of a case by your own function; they are as long as the case's labels.
 
-    Run the same command again when it was interrupted, or when cases have come: it makes only what is missing.
+    After an interruption, or when you have new cases, run the same command again: it makes only what is missing.
 
     \b
     Examples:

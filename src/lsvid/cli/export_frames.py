@@ -23,40 +23,43 @@ def write_options(command: Function) -> Function:
         "options",
         _write_options,
         option(WRITTEN, "--format", "file_format", type=click.Choice(WRITERS), default="csv", show_default=True,
-               help="'lsvid formats' tells what each holds."),
+               help="'lsvid formats' says what each format holds."),
         option(WRITTEN, "--layout", type=click.Choice(["long", "wide"]), default="long", show_default=True,
-               help="long: a row per frame and active label. wide: a row per frame, a 0/1 column a label."),
-        option(WRITTEN, "--sample-fps", metavar="S", help="Keep the first picture of every 1/S seconds of each clip."),
-        option(WRITTEN, "--split-by", type=click.Choice(["case"]), help="One file a case."),
+               help="long: a row for each frame and label. wide: a row for each frame, a 0/1 column for each label."),
+        option(WRITTEN, "--sample-fps", metavar="S",
+               help="Keep S pictures a second: the first of every 1/S seconds of each clip."),
+        option(WRITTEN, "--split-by", type=click.Choice(["case"]), help="Write one file for each case."),
         option(WRITTEN, "--level", type=click.IntRange(min=1), metavar="N",
-               help="Only this level of the labels, from 1; by default all, in folders of their own."),
+               help="Write only this level of the labels. Default: all, each in its own folder."),
         option(WRITTEN, "--unit", type=click.Choice(["clip", "case"]),
-               help="What is one video in the output: a clip, or a case with its clips stitched."),
+               help="What becomes one video in the output: a clip, or a case with its clips stitched."),
         option(WRITTEN, "--split", "shares", metavar="SHARES",
-               help="Split by case, label times spread alike: train=0.7,val=0.1,test=0.2."),
+               help="Split by case, with similar label times: train=0.7,val=0.1,test=0.2."),
         option(WRITTEN, "--folds", type=click.IntRange(min=2), metavar="K",
-               help="K splits by case for cross-validation."),
+               help="Make K splits by case for cross-validation."),
         option(WRITTEN, "--seed", type=int, default=0, show_default=True,
-               help="Of the splits: the same seed, the same splits."),
+               help="The same seed gives the same splits."),
         option(WRITTEN, "--phases", multiple=True, metavar="LABEL",
-               help="The labels below it are one a frame; may be repeated."),
+               help="Of the labels below LABEL, only one holds in a frame; repeatable."),
         option(WRITTEN, "--tools", multiple=True, metavar="LABEL",
-               help="The labels below it may hold at once; may be repeated."),
-        option(WRITTEN, "--flavour", metavar="NAME", help="Of --format surgical: whose reader is to take it."),
+               help="Of the labels below LABEL, several may hold in a frame; repeatable."),
+        option(WRITTEN, "--flavour", metavar="NAME",
+               help="For --format surgical: the model whose reader takes the files."),
         option(WRITTEN, "--base", type=click.IntRange(0, 1),
-               help="Of --flavour autolaparo: the id of the first phase."),
+               help="For --flavour autolaparo: the id of the first phase."),
         option(WRITTEN, "--background", metavar="NAME",
-               help="Label for frames that have none; by default they stay empty."),
-        option(WRITTEN, "--include-unannotated", is_flag=True, help="Bring the clips that nobody has annotated, too."),
+               help="Label for frames that have none. Default: they stay empty."),
+        option(WRITTEN, "--include-unannotated", is_flag=True, help="Write the clips that nobody has annotated, too."),
         spreadsheet_option,
         option(PICTURES, "--images", is_flag=True, help="Write the picture of every labelled frame, too."),
-        option(PICTURES, "--all-frames", is_flag=True, help="Pictures of frames without a label, too."),
+        option(PICTURES, "--all-frames", is_flag=True, help="Write pictures of frames without a label, too."),
         option(PICTURES, "--image-format", type=click.Choice(["jpg", "png", "webp"]), default="jpg",
                show_default=True),
-        option(PICTURES, "--quality", type=click.IntRange(1, 100), help="Of jpg and webp.  [default: 95, and 90]"),
+        option(PICTURES, "--quality", type=click.IntRange(1, 100),
+               help="Quality of jpg and webp.  [default: 95 for jpg, 90 for webp]"),
         option(PICTURES, "--size", metavar="N|WxH", help="Stretch pictures to N x N, or W x H."),
         option(PICTURES, "--short-side", type=click.IntRange(min=1), metavar="N",
-               help="Bring their shorter side to N."),
+               help="Resize pictures: their shorter side gets N pixels."),
     )(command)  # fmt: skip
 
 
@@ -142,14 +145,14 @@ def _write_options(
     BOUNDARIES,
     "--merge",
     type=click.Choice(["majority", "union", "intersection", "priority"]),
-    help="Make one annotator of a clip's several, at each level of the labels. priority: in the order of --annotator.",
+    help="Make one annotator of several, at each level of the labels. priority: in the order of --annotator.",
 )
 @option(
     PICTURES,
     "--jobs",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Clips to take pictures from at a time. Default: one for every core.",
+    help="Number of clips that are read at a time. Default: one for each core.",
 )
 @scheduler_option
 @output_options
@@ -169,7 +172,7 @@ def export_frames(
     Every frame of every annotated clip is there, labelled or not. Columns: case, clip, frame, case_frame, time_s,
     case_time_s, annotator, region, label, level_1 and on. Frames count from 0.
 
-    With --images, pictures lie in DIR/images as CASE/CLIP/000123.jpg, 000123 being the frame; the column image names
+    With --images, pictures lie in DIR/images as CASE/CLIP/000123.jpg, where 000123 is the frame; the column image names
     them. Run the same command again after an interruption: it writes only the pictures that are missing.
 
     \b
@@ -220,7 +223,7 @@ def _tell(output: Output, manifest: "Manifest", folder: str) -> None:
         failed = [f"  {one['clip']}: {one['error']}" for one in images["failed"]]
         raise DataError(
             "\n".join([f"no pictures of {len(failed)} clips:", *failed]),
-            "everything else is there; run the same command again when they are mended",
+            "everything else is there; run the same command again when they are repaired",
         )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @command("export-spans")
 @source_options
 @option(
-    READ, "--all", "everything", is_flag=True, help="Every annotation of whatever status, not only those that count."
+    READ, "--all", "everything", is_flag=True, help="Write every annotation of every status, not only those that count."
 )
 @option(WRITTEN, "-o", "--output", "file", metavar="FILE", help="File to write, also s3://…; default: standard output.")
 @option(
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     type=click.Choice(SPAN_WRITERS),
     default="spans",
     show_default=True,
-    help="spans: lsvid's own, lossless. prodigy: tasks for db-in or audio.manual.",
+    help="spans: lsvid's own format, lossless. prodigy: tasks for db-in or audio.manual.",
 )
 @boundary_options
 @output_options

@@ -31,21 +31,21 @@ if TYPE_CHECKING:
 @click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
               help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
 @click.option("--proxies", metavar="DIR",
-              help="Give annotators the copies in DIR (or s3://BUCKET/PREFIX), by make-proxies; exports go by "
+              help="Show annotators the copies in DIR (or s3://BUCKET/PREFIX) that make-proxies made. Exports read "
               "the clips.")  # fmt: skip
 @click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
-              help="Where the server sees a folder of this machine under another path, unless setup-project was told "
-              "so already; repeatable.")  # fmt: skip
+              help="The server sees the folder DIR as SERVER_DIR. Not needed if setup-project was told so; "
+              "repeatable.")  # fmt: skip
 @click.option("--assign", "assignment", metavar="FILE",
               help="A CSV file of who takes which case (case,person): each person gets a tab with "
               "their cases.")  # fmt: skip
 @document_root_option
 @click.option("--spans", "spans_files", multiple=True, metavar="FILE",
-              help="Bring annotations of the clips along: lsvid spans, a Prodigy or a Label Studio export, a model's "
-              "probabilities; repeatable.")  # fmt: skip
+              help="Import annotations of the clips, too: lsvid spans, a Prodigy or Label Studio export, a model's "
+              "probabilities, or another format that lsvid reads; repeatable.")  # fmt: skip
 @click.option("--as", "kind", type=click.Choice(["predictions", "annotations"]), default="predictions",
-              show_default=True, help="What becomes of --spans: what annotators start from, or their finished "
-              "work.")  # fmt: skip
+              show_default=True, help="Import --spans as predictions, from which annotators start, or as finished "
+              "annotations.")  # fmt: skip
 @flat_label_options
 @click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
 @click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
@@ -82,9 +82,9 @@ def import_clips(
 ) -> None:
     """Put video clips into a project, in ascending order.
 
-    A SOURCE is a folder, a file, a glob, s3://BUCKET/PREFIX, or a manifest (CSV or JSONL with the columns path, and if
-    you like case, clip and order). Clips are ordered by case, then by name, and annotators get them in this order. Run
-    it again when clips have come: only new ones are added.
+    A SOURCE is a folder, a file, a glob, s3://BUCKET/PREFIX, or a manifest (CSV or JSONL with the column path, and
+    optionally case, clip and order). Clips are ordered by case, then by name, and annotators get them in this order.
+    Run it again when you have new clips: only these are added.
 
     \b
     Examples:

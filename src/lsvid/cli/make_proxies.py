@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 @command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("-o", "--output", "folder", required=True, metavar="DIR",
-              help="Folder or s3://BUCKET/PREFIX to write into, as CASE/CLIP.mp4.")  # fmt: skip
+              help="Folder or s3://BUCKET/PREFIX; proxies go into CASE/CLIP.mp4 in it.")  # fmt: skip
 @click.option("--height", type=click.IntRange(min=2), metavar="N",
-              help="Height in pixels; smaller clips keep theirs. Default: 720, for training 256.")  # fmt: skip
+              help="Height in pixels; a smaller clip keeps its own. Default: 720; for training: 256.")  # fmt: skip
 @click.option(
     "--for-training",
     is_flag=True,
-    help="Copies to read pictures from while a model is trained: small, and fast to decode at any place.",
+    help="Make copies for training a model: small, and fast to decode at any place.",
 )
-@click.option("--fps", metavar="S", help="For training: the pictures a second that are to be fastest. Default: 1.")
+@click.option("--fps", metavar="S", help="With --for-training: make S pictures a second fastest to read. Default: 1.")
 @click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
               help="Quality of libx264: lower is better and bigger.")  # fmt: skip
 @click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
 @click.option("--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Clips at a time. Default: one for every 8 cores.")  # fmt: skip
+              help="Number of clips at a time. Default: one for every 8 cores.")  # fmt: skip
 @scheduler_option
 @case_options
 @s3_options
@@ -53,8 +53,8 @@ def make_proxies(
 ) -> None:
     """Make small copies of clips for annotators: the same frames at the same times, fast to play and to seek.
 
-    Every copy is checked against its clip, picture by picture, before it appears. Run the same command again when it
-    was interrupted, or when clips have come: it makes only what is missing. Needs ffmpeg.
+    Every copy is checked against its clip, picture by picture, before it appears. After an interruption,
+    or when you have new clips, run the same command again: it makes only what is missing. Needs ffmpeg.
 
     \b
     Examples:

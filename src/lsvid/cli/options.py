@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 SERVER_OPTIONS: tuple[Decorator, ...] = (
     option(SERVER, "--url", envvar="LABEL_STUDIO_URL", metavar="URL",
-           help="Label Studio's address, or LABEL_STUDIO_URL. Default: that of lsvid serve, else "
+           help="Address of Label Studio; or set LABEL_STUDIO_URL. Default: the server of lsvid serve, else "
            "http://localhost:8080."),
     option(SERVER, "--api-key", envvar="LABEL_STUDIO_API_KEY", metavar="KEY",
-           help="Access token; better set LABEL_STUDIO_API_KEY. Never printed or written."),
+           help="Access token; it is safer to set LABEL_STUDIO_API_KEY. lsvid never prints or writes it."),
 )  # fmt: skip
 
 CASE_OPTIONS: tuple[Decorator, ...] = (
-    option(READ, "--case", metavar="NAME", help="One case for all clips."),
+    option(READ, "--case", metavar="NAME", help="Put all clips into this one case."),
     option(READ, "--case-from", metavar="RULE", show_default="parent",
            help="Where a clip's case comes from: parent, grandparent (folder), or a regular expression with a group "
            "'case', searched in the path."),
@@ -67,8 +67,8 @@ def document_root_option(command: Function) -> Function:
                 SERVER,
                 "--document-root",
                 metavar="DIR",
-                help="The folder below which the server serves files, as the server sees it. Default: what the "
-                "server says, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.",
+                help="The folder below which the server serves files; its path on the server. Default: the server's "
+                "own answer, else LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT.",
             )
         ],
     )
@@ -108,13 +108,13 @@ def s3_options(command: Function) -> Function:
 
     for add in (
         option(STORAGE, "--s3-secret-env", metavar="NAME",
-                     help="The environment variable that holds the secret of that key."),
+                     help="Name of the environment variable that holds the secret of the access key."),
         option(STORAGE, "--s3-key-env", metavar="NAME",
-                     help="The environment variable that holds the access key, unless boto3 finds it by itself."),
+                     help="Name of the environment variable that holds the access key. Default: boto3 finds the key."),
         option(STORAGE, "--s3-region", metavar="REGION",
-                     help="Region of the buckets, unless boto3 finds it by itself."),
+                     help="Region of the buckets. Default: boto3 finds it."),
         option(STORAGE, "--s3-endpoint", metavar="URL",
-                     help="Address of an S3 service other than AWS, or AWS_ENDPOINT_URL_S3."),
+                     help="Address of an S3 service other than AWS; or set AWS_ENDPOINT_URL_S3."),
     ):  # fmt: skip
         configured = add(configured)
     return configured  # type: ignore[return-value]
@@ -122,15 +122,16 @@ def s3_options(command: Function) -> Function:
 
 PROBABILITY_OPTIONS: tuple[Decorator, ...] = (
     option(READ, "--probability-fps", metavar="R",
-           help="Of probabilities (CASE.npy, .npz or .csv beside classes.txt): rows a second."),
+           help="For a model's probabilities (CASE.npy, .npz or .csv beside classes.txt): its rows a second."),
     option(READ, "--median", default="0", metavar="S",
-           help="Of probabilities: filter each class by the running median over S seconds first."),
-    option(READ, "--min-duration", default="0", metavar="S", help="Of probabilities: no span is shorter."),
+           help="For probabilities: first filter each class by a running median over S seconds."),
+    option(READ, "--min-duration", default="0", metavar="S",
+           help="For probabilities: the shortest span. A shorter one goes to its neighbour."),
     option(READ, "--hysteresis", metavar="HIGH,LOW",
-           help="Of probabilities: each class by itself, from where it reaches HIGH, as long as it stays at LOW. "
-           "Default: the most probable class of each row."),
+           help="For probabilities: take each class by itself. A span begins at HIGH and lasts while the probability "
+           "is at least LOW. Default: the most probable class of each row."),
     option(READ, "--model-name", default="", metavar="NAME",
-           help="Of probabilities: what predicted them. Default: their folder's name."),
+           help="For probabilities: the model's name. Default: the folder's name."),
 )  # fmt: skip
 
 
@@ -182,7 +183,7 @@ def spreadsheet_option(command: Function) -> Function:
         WRITTEN,
         "--spreadsheet-safe",
         is_flag=True,
-        help="In CSV files, put an apostrophe before texts that begin with = + - or @, which a spreadsheet would run.",
+        help="In CSV files, put an apostrophe before a text that a spreadsheet would run: it begins with = + - or @.",
     )(command)
     return added
 
@@ -196,8 +197,8 @@ def scheduler_option(command: Function) -> Function:
                 GENERAL,
                 "--scheduler",
                 metavar="ADDRESS|FILE",
-                help="Work on clips on the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its "
-                "scheduler file. Needs lsvid[distributed].",
+                help="Use the Dask cluster with this scheduler: tcp://HOST:8786, tls://…, or its scheduler file. "
+                "Needs lsvid[distributed].",
             )
         ],
     )

@@ -12,11 +12,11 @@ from lsvid.cli.output import Output, output_options
 @click.option("--from", "first", required=True, metavar="ID|TITLE", help="The project of the first pass.")
 @click.option("--to", "second", required=True, metavar="ID|TITLE", help="The project of the second.")
 @click.option("--annotator", "annotators", multiple=True, metavar="E-MAIL",
-              help="Whose regions, where several people marked the same clips; repeatable.")  # fmt: skip
+              help="Take the regions of this person, if several marked the same clips; repeatable.")  # fmt: skip
 @click.option("--disagreements", is_flag=True,
-              help="Bring the clips on which two people differ, with both versions: a third decides.")  # fmt: skip
+              help="Bring the clips on which two people differ, with both versions; a third decides.")  # fmt: skip
 @click.option("--more-than", "more_than_s", metavar="S", show_default="0",
-              help="With --disagreements: only where they differ for more than S seconds of a clip.")  # fmt: skip
+              help="With --disagreements: only clips on which they differ for more than S seconds.")  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Say what would be brought; change nothing.")
 @server_options
 @output_options
@@ -38,8 +38,8 @@ def second_pass(
     more clips have been submitted.
 
     With --disagreements the second project has the labels of the first, and gets the clips on which two people differ.
-    Both versions stand beside the new annotation, as predictions by their annotators' names, where a clip is opened
-    from its case's tab. What is submitted there is the ground truth.
+    Open a clip from its case's tab: both versions stand beside the new annotation, as predictions under their
+    annotators' names. The annotation that is submitted there is the ground truth.
 
     \b
     Examples:

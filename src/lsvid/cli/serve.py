@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     "--port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="Its port on this machine's loopback. Default: that of the last time, or the first free one from 8080.",
+    help="Port on this machine's loopback. Default: the same as last time, or the first free one from 8080.",
 )
-@click.option("--stop", "wish", flag_value="stop", help="Stop it; what is in it stays.")
-@click.option("--status", "wish", flag_value="status", help="Say whether it is up, and where.")
+@click.option("--stop", "wish", flag_value="stop", help="Stop the server; its projects stay.")
+@click.option("--status", "wish", flag_value="status", help="Say whether the server runs, and where.")
 @output_options
 def serve(output: Output, /, folder: str | None, port: int | None, wish: str | None) -> None:
     """Run a Label Studio of your own, on this machine only, that serves the clips in FOLDER.
 
-    The first time it is installed into an environment of its own, in your data folder (1 GB), and a user is made.
-    It runs on until you stop it. The other commands find it by themselves: they need no address and no token.
+    The first start installs it into an environment of its own in your data folder (1 GB), and makes a user. The server
+    runs until you stop it. The other commands find it by themselves: they need no address and no token.
 
     \b
     Examples:

@@ -34,8 +34,9 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 )
 @click.option("--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it.")
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
-              help="What annotators draw on. frames: frame-exact, for short events. waveform: a zoomable strip, for "
-              "spans of minutes.")  # fmt: skip
+              help="What annotators draw on. frames: exact to the frame, for short events. waveform: a strip that "
+              "zooms, for spans of minutes. both: labels of --frames, or marked 'timeline: frames', on frames, the others "
+              "on the strip.")  # fmt: skip
 @click.option("--frames", "on_frames", multiple=True, metavar="LABEL",
               help="With --timeline both: a top-level label that is drawn on the frames; the others go to the strip. "
               "Repeatable.")  # fmt: skip
@@ -56,9 +57,9 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
               help="How many people are to annotate each clip.")  # fmt: skip
 @click.option("--order", type=click.Choice(["case", "uncertain"]), show_default="case; or as it is",
-              help="What annotators get first. case: whole cases, their clips in order. uncertain: the clips of whose "
-              "prediction (import-clips --spans) a model is least certain.")  # fmt: skip
-@click.option("--force", is_flag=True, help="Update even where annotations use labels that are removed.")
+              help="What annotators get first. case: whole cases, their clips in order. uncertain: first the "
+              "clips with the least certain predictions (import-clips --spans).")  # fmt: skip
+@click.option("--force", is_flag=True, help="Update even if annotations use labels that are removed.")
 @click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
 @s3_options
 @server_options

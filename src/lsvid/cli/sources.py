@@ -27,21 +27,21 @@ STATUSES = ("accepted", "rejected", "ignored", "skipped", "draft", "prediction")
 
 FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
     option(READ, "--rename", "renames", multiple=True, metavar="OLD=NEW|FILE",
-           help="Read label OLD as NEW; repeatable. FILE: CSV of two columns, old and new."),
+           help="Read label OLD as NEW; repeatable. FILE: a CSV file with two columns, old and new."),
     option(READ, "--label-separator", default=" - ", show_default=True, metavar="TEXT",
-           help="What joins a label and its sub label in flat labels ('Suturing - Knot')."),
+           help="The text between a label and its sub label in flat labels ('Suturing - Knot')."),
     option(READ, "--dataset", "datasets", multiple=True, metavar="NAME",
-           help="Of a Prodigy database (prodigy.db): the dataset to read; repeatable."),
+           help="For a Prodigy database (prodigy.db): the dataset to read; repeatable."),
     option(READ, "--tiers", multiple=True, metavar="PATTERN",
-           help="Of an ELAN file: the tiers to read ('gloss*'); repeatable. Default: all."),
+           help="For ELAN: read only these tiers ('gloss*'); repeatable. Default: all."),
     option(READ, "--tier-names", type=click.Choice(TIER_NAMES), default="auto", show_default=True,
-           help="Of an ELAN file: what the names of tiers mean. auto: of tiers side by side (two hands), "
-           "a level of their labels; level: of top tiers always; participant: the first level is the "
-           "participant; annotator: a top tier's name is who annotated; none: nothing. Of BORIS, its "
-           "subjects: a level, annotator, or none."),
+           help="For ELAN: what the name of a top tier means. level: it is the first level of the labels. auto: the "
+           "same, but only if tiers stand side by side (two hands). participant: the tier's participant is the first "
+           "level. annotator: it is the annotator. none: nothing. For BORIS: the same for its subjects; level, "
+           "annotator or none."),
     option(READ, "--point-s", callback=seconds, metavar="S",
-           help="Of BORIS, LosslessCut and VIA: a moment lasts S seconds from where it is. Default: it holds no "
-           "picture."),
+           help="For BORIS, LosslessCut and VIA: make a span of S seconds from each moment. Default: a moment labels "
+           "no frame."),
 )  # fmt: skip
 """For labels, and data, that come from elsewhere."""
 
@@ -54,23 +54,23 @@ def flat_label_options(command: Function) -> Function:
 _SOURCE_OPTIONS: tuple[Decorator, ...] = (
     option(READ, "--project", metavar="ID|TITLE", help="Read the annotations from this Label Studio project."),
     option(READ, "--clips", "roots", multiple=True, metavar="DIR",
-           help="Where the clips are: a folder, or s3://BUCKET/PREFIX; repeatable. Default: the project's storage."),
-    option(READ, "--labels", metavar="FILE", help="Label file: the order of labels, the names of ids."),
-    option(READ, "--annotator", "annotators", multiple=True, metavar="A", help="Only this annotator; repeatable."),
+           help="Folder of the clips, or s3://BUCKET/PREFIX; repeatable. Default: the project's storage."),
+    option(READ, "--labels", metavar="FILE",
+           help="Label file. It gives the order of the labels, and the names of their ids."),
+    option(READ, "--annotator", "annotators", multiple=True, metavar="A", help="Read only this annotator; repeatable."),
     option(READ, "--annotators", "annotator_map", metavar="MAP",
-           help="CSV of two columns: annotator as exported, name to write."),
+           help="CSV file with two columns: the annotator in the export, and the name to write."),
     option(READ, "--annotations", default="latest", show_default=True,
            type=click.Choice(["latest", "first", "ground-truth", "all"]),
-           help="Which of several annotations of a clip by one annotator."),
+           help="Which annotation counts, if one annotator has several of a clip."),
     option(READ, "--all-versions", is_flag=True, help="The same as --annotations all."),
     option(READ, "--status", "statuses", type=click.Choice(STATUSES), multiple=True, default=["accepted"],
-           show_default=True, help="Annotations of this status; repeatable."),
+           show_default=True, help="Read annotations of this status; repeatable."),
     option(READ, "--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping."),
     option(READ, "--cut-overrun", is_flag=True,
-           help="Cut a span that overruns its clip by more than a second to the clip's end, and count it, instead of "
-           "stopping."),
+           help="Cut a span that ends more than a second after its clip, and count it, instead of stopping."),
     option(READ, "--ls-fps", metavar="R",
-           help="Frame rate that Label Studio's editor used, for tasks that do not carry it."),
+           help="Frame rate of Label Studio's editor, for tasks that do not say it."),
     *FLAT_LABEL_OPTIONS,
     probability_options,
     *CASE_OPTIONS,
@@ -176,16 +176,16 @@ def boundary_options(command: Function) -> Function:
         "boundaries",
         make,
         option(BOUNDARIES, "--snap", "snap_s", callback=seconds, metavar="S",
-               help="Where a span ends and another begins within S seconds, move both to the middle."),
+               help="If a span ends within S seconds of another's start, move both boundaries to the middle."),
         option(BOUNDARIES, "--overlap", type=click.Choice(["keep", "error", "priority"]), default="keep",
-               show_default=True, help="Spans of different labels that overlap: keep both, stop and list them, or let "
+               show_default=True, help="If spans of different labels overlap: keep both, stop and list them, or let "
                "one win. A label and its sub labels do not conflict."),
         option(BOUNDARIES, "--priority", type=click.Choice(["label-order", "longest"]), default="label-order",
-               show_default=True, help="Which wins with --overlap priority: the first in the label file, or the "
-               "longest."),
+               show_default=True, help="Which span wins with --overlap priority: the first in the label file, or "
+               "the longest."),
         option(BOUNDARIES, "--join-gap", "join_gap_s", callback=seconds, metavar="S",
-               help="Make spans of one label at most S seconds apart one, also across the end of a clip, where they "
-               "get one region id. 0: those that touch."),
+               help="Join spans of one label that are at most S seconds apart (0: that touch). Parts in two clips get "
+               "one region id."),
     )(command)  # fmt: skip
 
 

@@ -22,7 +22,7 @@ _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", 
 @server_options
 @output_options
 def status(output: Output, /, project: str, url: str, api_key: str | None) -> None:
-    """Say how far a project is: by case and annotator, the clips done, skipped, begun and left.
+    """Show the progress of a project: for each case and annotator, the clips done, skipped, begun and left.
 
     A line without an annotator is the whole case: clips that have all their annotations, and that lack some. The last
     lines are each person's, over all cases; where cases are assigned, "left" is what is left of those.

@@ -6,7 +6,7 @@ task's `meta`, by the annotation's `unique_id`; `readers.label_studio` reads it 
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import show_predictions
 from lsvid.labeling.config import tree_from_config
 from lsvid.labeling.results import Controls
+from lsvid.progress import Progress, unheard
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions, iter_documents
 from lsvid.readers.label_studio import META_KEY
@@ -88,7 +89,7 @@ def import_spans(
     clips: Sequence[ClipFile],
     spans: SpanImport,
     findings: Findings,
-    on_done: Callable[[int, int], None] | None = None,
+    on_done: Progress = unheard,
 ) -> Counter[str]:
     """Give the tasks of `clips` in the project `wanted` the annotations that are in `spans`.
 
@@ -122,8 +123,7 @@ def import_spans(
     for task, work, results in plan:
         add = _add_prediction if spans.kind == "predictions" else _add_annotation
         counts["added" if add(server, task, work, results, users, dry_run=spans.dry_run) else "unchanged"] += 1
-        if on_done:
-            on_done(1, len(plan))
+        on_done(1, len(plan))
     models = list(dict.fromkeys(work.annotator for _, work, _ in plan))
     if spans.kind == "predictions" and models and not spans.dry_run:
         show_predictions(server, project.id, models[0])

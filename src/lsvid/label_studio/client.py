@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from http.cookiejar import DefaultCookiePolicy
+from itertools import count
 from typing import Any, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
@@ -74,12 +75,10 @@ class Server:
         import httpx
         from label_studio_sdk import LabelStudio
 
-        server = weakref.ref(self)
+        server = weakref.proxy(self)  # the SDK's client does not outlive it
 
         def sign(request: httpx.Request) -> httpx.Request:
-            owner = server()
-            assert owner is not None  # noqa: S101 - the SDK's client does not outlive its server
-            request.headers["Authorization"] = owner.authorization()
+            request.headers["Authorization"] = server.authorization()
             return request
 
         # The SDK's own renewal of the token asks once, and takes a busy proxy's page for a token: not given the key.
@@ -151,8 +150,7 @@ class Server:
     ) -> requests.Response:
         """The answer to GET `path`, whatever its status; without `follow` a redirect is an answer too."""
         with self.errors(doing):
-            response = None
-            for attempt in range(1, _READ_ATTEMPTS + 1):
+            for attempt in count(1):
                 try:
                     response = self.session.get(
                         f"{self.url}/{path.lstrip('/')}",
@@ -171,8 +169,7 @@ class Server:
                         raise _sent_away(self.url, response.url)
                     if response.status_code != 401 or attempt == _READ_ATTEMPTS or not self.renew():
                         return response
-            assert response is not None  # noqa: S101 - the last attempt returns or raises
-            return response
+        raise UnclearError(f"no answer came while {doing}")  # not reached: the last attempt returns or raises
 
     def get_json(self, path: str, doing: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
         """The JSON answer to GET `path` as a `shape`. Raises ServerError where it is an error, or something else."""

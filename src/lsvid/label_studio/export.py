@@ -1,7 +1,7 @@
 """A project's annotations, downloaded into a temporary file: one task a line, memory flat on both sides."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from lsvid.label_studio import project as projects
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.s3 import s3_storages
 from lsvid.label_studio.tasks import task_ids
+from lsvid.progress import Progress, unheard
 
 _TASKS_PER_REQUEST = 300
 """Keeps the address below the 8 KB that proxies take, and the answer quick enough for any gateway."""
@@ -39,9 +40,7 @@ class ProjectExport:
 
 
 @contextmanager
-def download_export(
-    server: Server, wanted: str, on_task: Callable[[int], None] | None = None
-) -> Iterator[ProjectExport]:
+def download_export(server: Server, wanted: str, on_task: Progress = unheard) -> Iterator[ProjectExport]:
     """The project `wanted` (id or title) in a temporary file, which is gone afterwards.
 
     `on_task` is called with the number of tasks that have arrived since its last call.
@@ -64,8 +63,7 @@ def download_export(
                 )
                 for task in tasks:
                     file.write(msgspec.json.format(_with_predictions(task, predictions), indent=-1) + b"\n")
-                if on_task:
-                    on_task(len(wanted_ids))
+                on_task(len(wanted_ids), len(ids))
         yield ProjectExport(
             id=project.id,
             url=server.url,

@@ -19,19 +19,20 @@ from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storag
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views, update_person_views
 from lsvid.labeling.changes import reads_rate, timeline_of
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.proxies import check_made_from, check_proxy, proxy_paths
 from lsvid.video.timebase import format_rate
 from lsvid.workers.processes import Workers
 
-Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+Bars = Callable[[str, int], AbstractContextManager[Progress]]
 """Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""
 
 
-def no_progress(_label: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
+def no_progress(_label: str, _total: int) -> AbstractContextManager[Progress]:
     """Shows nothing."""
-    return nullcontext(lambda _: None)
+    return nullcontext(unheard)
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def import_clips(
     clips: Sequence[ClipFile],
     options: ImportOptions,
     findings: Findings,
-    progress: Progress = no_progress,
+    progress: Bars = no_progress,
 ) -> ImportReport:
     """Make a task of each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
 
@@ -143,7 +144,7 @@ def import_clips(
 def _probed(
     clips: Sequence[ClipFile],
     items: dict[str, ImportItem],
-    progress: Progress,
+    progress: Bars,
     workers: Workers | None,
     findings: Findings,
 ) -> dict[str, VideoInfo]:

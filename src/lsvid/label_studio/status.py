@@ -1,7 +1,7 @@
 """How far a project is: by case and annotator, what is done, skipped, begun and left."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import Project, find_project
 from lsvid.label_studio.views import assigned_cases
+from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
 
 NO_CASE = ""
@@ -90,7 +91,7 @@ class _Task(msgspec.Struct):
     drafts: list[_Work | int] = []
 
 
-def project_status(server: Server, wanted: str, on_task: Callable[[int], None] | None = None) -> ProjectStatus:
+def project_status(server: Server, wanted: str, on_task: Progress = unheard) -> ProjectStatus:
     """How far the project `wanted` (id or title) is; memory does not grow with it.
 
     Raises NotFoundError, ServerError, and SettingsError where several projects have the title.

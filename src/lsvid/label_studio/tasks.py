@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from lsvid.errors import AuthError, NotFoundError, UnclearError
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.failures import same_page_again
+from lsvid.progress import Progress, unheard
 
 _PAGE_SIZE = 1000
 _BATCH_SIZE = 500
@@ -99,7 +100,7 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
 
 
 def import_tasks(
-    server: Server, project_id: int, datas: Sequence[dict[str, Any]], on_done: Callable[[int], None] | None = None
+    server: Server, project_id: int, datas: Sequence[dict[str, Any]], on_done: Progress = unheard
 ) -> list[int]:
     """Make a task of each of `datas`, in their order, and return the tasks' ids in the same order.
 
@@ -111,8 +112,7 @@ def import_tasks(
     for start in range(0, len(datas), _BATCH_SIZE):
         arrived = _import_batch(server, project_id, datas[start : start + _BATCH_SIZE])
         ids += arrived
-        if on_done:
-            on_done(len(arrived))
+        on_done(len(arrived), len(datas))
     return ids
 
 

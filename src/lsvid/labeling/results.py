@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from lsvid.annotations.spans import LsFrames, Seconds, Span
+from lsvid.annotations.spans import LocatedSpan, LsFrames, Seconds
 from lsvid.errors import SettingsError
 from lsvid.labels.tree import LabelTree, join_path
 from lsvid.video.timebase import SECONDS_TOLERANCE, FrameIndex, parse_rate, range_of_frames, seconds_of_frames
@@ -52,14 +52,14 @@ class Controls:
             )
 
     def results(
-        self, spans: Iterable[Span], index: FrameIndex, rate: Fraction
-    ) -> tuple[list[dict[str, Any]], list[tuple[Span, str]]]:
+        self, spans: Iterable[LocatedSpan], index: FrameIndex, rate: Fraction
+    ) -> tuple[list[dict[str, Any]], list[tuple[LocatedSpan, str]]]:
         """(the results that read back as `spans`, which are located; the spans that cannot be drawn, and why).
 
         rate: that of the task's editor.
         """
         results: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-        faults: list[tuple[Span, str]] = []
+        faults: list[tuple[LocatedSpan, str]] = []
         ids: set[str] = set()
         for span in spans:
             values = [label.export_value for label in self._labels(span.label)]
@@ -111,10 +111,8 @@ def _result(region_id: str, kind: str, control: _Control, value: dict[str, Any])
     }
 
 
-def _place(control: _Control, span: Span, index: FrameIndex, rate: Fraction) -> dict[str, Any] | None:
+def _place(control: _Control, span: LocatedSpan, index: FrameIndex, rate: Fraction) -> dict[str, Any] | None:
     """Where `span` lies, as the control's regions say it; its own values where they say it the same way."""
-    assert span.start_frame is not None  # noqa: S101 - located, which is the caller's business
-    assert span.stop_frame is not None  # noqa: S101 - the same
     if control.kind == "Labels":
         if isinstance(span.basis, Seconds) and span.basis.tolerance == float(SECONDS_TOLERANCE):
             return {"start": span.basis.start, "end": span.basis.end}

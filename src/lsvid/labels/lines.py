@@ -101,9 +101,9 @@ class _LineDepth:
         self.indent = ""  # of the first indented line: one level
 
     def __call__(self, line: str, node: Node) -> int:
-        match = re.match(r"(\s*)(-*)\s*(.*)", line)
-        assert match is not None  # noqa: S101 - it matches everything
-        blanks, dashes, node.name = match.groups()
+        begun = line.lstrip()
+        rest = begun.lstrip("-")
+        blanks, dashes, node.name = line[: len(line) - len(begun)], begun[: len(begun) - len(rest)], rest.lstrip()
         blanks = blanks.replace("\u00a0", " ")  # what web pages and word processors make of a blank
         if node.name.startswith(_LONG_DASHES):
             self.faults.add(node, f"begins with a typographic dash ({node.name[0]}); a level is two plain ones ('--')")

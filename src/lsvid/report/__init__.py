@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lsvid import __version__
-from lsvid.analysis.comparison import Disagreement, PairAgreement
+from lsvid.analysis.comparison import Comparison, Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.stages import AnnotatedClip, Source, Stage, nothing_counts
 from lsvid.files.outputs import as_json, whole_folder, write_text
@@ -61,7 +61,7 @@ def write_report(
             table(staging / "agreement.csv", [_agreement_row(pair) for pair in data.comparison.pairs])
             rows = [_disagreement_row(data, one) for one in data.comparison.disagreements]
             table(staging / "disagreements.csv", rows, _DISAGREEMENT_COLUMNS)
-            _write_json(staging / "agreement.json", _agreement_document(data))
+            _write_json(staging / "agreement.json", _agreement_document(data, data.comparison))
             files += ["agreement.csv", "agreement.json", "disagreements.csv"]
         files.append(TIMINGS)
         _write_json(staging / TIMINGS, _timings_document(data, files))
@@ -112,9 +112,7 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _agreement_document(data: ReportData) -> dict[str, Any]:
-    comparison = data.comparison
-    assert comparison is not None  # noqa: S101 - the caller's business
+def _agreement_document(data: ReportData, comparison: Comparison) -> dict[str, Any]:
     decided = [
         {"case": one.clip.case, "clip": one.clip.name, "decided_by": one.decided_by, "before_s": one.before_s,
          "after_s": one.after_s}

@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from lsvid.files.unfinished import unfinished_folder
 from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
 from lsvid.labels.tree import join_path
+from lsvid.progress import Progress, unheard
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.workers.processes import Processes
 
@@ -34,7 +35,7 @@ def write_contact_sheet(
     project_url: str | None = None,
     short_side: int = 180,
     jobs: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Progress = unheard,
 ) -> int:
     """Write one HTML page, whole in itself, with a row for each span of `clips`; returns the number of rows.
 
@@ -53,8 +54,7 @@ def write_contact_sheet(
     total, done = sum(map(len, frames)), [0] * len(shown)
 
     def report(position: int, count: float) -> None:
-        if on_progress:
-            on_progress(max(int(count) - done[position], 0), total)
+        on_progress(max(int(count) - done[position], 0), total)
         done[position] = int(count)
 
     colours = {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(dict.fromkeys(label[0] for label in labels))}
@@ -107,7 +107,7 @@ def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work[LocatedSpan], LocatedSpan
 
 def _three(span: LocatedSpan) -> tuple[int, int, int]:
     """The first, the middle and the last frame."""
-    first, last = span.start_frame or 0, (span.stop_frame or 1) - 1
+    first, last = span.start_frame, span.stop_frame - 1
     return first, (first + last) // 2, last
 
 

@@ -4,7 +4,7 @@ import hashlib
 import os
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -18,6 +18,7 @@ import numpy as np
 
 from lsvid.errors import ClipError, LsvidError
 from lsvid.files import storage
+from lsvid.progress import Progress, unheard
 from lsvid.video.container import film_of, metadata, only, open_container, unreadable
 from lsvid.video.packets import Packets, read_packets
 from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, as_fraction, pack_pts, unpack_pts
@@ -96,19 +97,20 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
 
 
 def probe_all(
-    paths: Sequence[str | Path], on_done: Callable[[int], None] | None = None, workers: "Workers | None" = None
+    paths: Sequence[str | Path], on_done: Progress = unheard, workers: "Workers | None" = None
 ) -> list[VideoInfo | ClipError]:
     """`probe` of each path, in their order; a ClipError stands in the place of a file that is unreadable.
 
     What is not remembered here is read by `workers` (None: processes of this machine), and then remembered here.
-    `on_done` is called with 1 after each, in the caller's thread. Raises ServerError and SettingsError.
+    `on_done` is called with 1, and their number, after each, in the caller's thread. Raises ServerError and
+    SettingsError.
     """
     results: list[VideoInfo | ClipError | None] = []
     with ThreadPoolExecutor(_S3_JOBS) as pool:  # threads, since they wait: for the disk, or for S3
         for result in pool.map(_remembered, paths):
             results.append(result)
-            if on_done and result is not None:
-                on_done(1)
+            if result is not None:
+                on_done(1, len(paths))
     unknown = [position for position, result in enumerate(results) if result is None]
     if unknown:
         from lsvid.workers.processes import Processes, cores  # noqa: PLC0415 - multiprocessing comes with it
@@ -123,8 +125,7 @@ def probe_all(
             results[unknown[number]] = found
             if isinstance(found, VideoInfo) and workers.elsewhere:
                 _remember(asked[number], found)
-            if on_done:
-                on_done(1)
+            on_done(1, len(paths))
     return [result for result in results if result is not None]
 
 
@@ -152,7 +153,8 @@ def _remember(path: str, info: VideoInfo) -> None:
 def _read(container: "InputContainer", media: "str | storage.S3File", path: str, size: int) -> VideoInfo:
     number, n_films = film_of(container, media, path)
     stream = only(container, number)
-    assert stream.time_base is not None  # noqa: S101 - FFmpeg gives every stream of a container one
+    if stream.time_base is None:
+        raise ClipError(f"{path} has no clock: FFmpeg tells no time base of its pictures", "convert it with ffmpeg")
     time_base = as_fraction(stream.time_base)
     packets = read_packets(container, stream, media, path)
     times = packets.pts

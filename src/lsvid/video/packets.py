@@ -354,8 +354,7 @@ def _as_decoded(found: _Found, check: _Check, media: str | S3File, path: str, st
     pts = _ascending(whole.shown)
     if pts is None:
         raise _out_of_order(path, stream.codec_context.codec.name, untold=None in whole.shown)
-    first = check.shown[0]
-    assert first is not None  # noqa: S101 - what has been checked is in order
+    first = next((time for time in check.shown if time is not None), int(pts[0]))
     pts = pts[pts >= first]
     sizes = dict(zip(reversed(found.pts), reversed(found.sizes), strict=True))  # of two, the first's
     return replace(

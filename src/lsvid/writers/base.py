@@ -23,6 +23,7 @@ from lsvid.files.spreadsheets import tell_formulas, write_csv
 from lsvid.findings import Findings, some
 from lsvid.labels.naming import level_names, level_paths, one_line_each, safe_ids, tell_changed
 from lsvid.labels.tree import join_path
+from lsvid.progress import Progress, unheard
 from lsvid.video.timebase import FrameIndex, sample_frames
 from lsvid.writers import format_of
 from lsvid.writers.formats import FormatOptions
@@ -192,7 +193,7 @@ class Export:
     options: FormatOptions = field(default_factory=FormatOptions)
     folds: Sequence[Fold] = ()
     incomplete: frozenset[str] = frozenset()
-    on_clip: Callable[[int], None] = lambda _done: None
+    on_clip: Progress = unheard
     pictures: "Callable[[FrameTables], ExportedImages] | None" = None
     made_pictures: "ExportedImages | None" = None
     workers: "Workers | None" = None

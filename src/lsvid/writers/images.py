@@ -92,9 +92,8 @@ class ExportedImages:
 
     def with_column(self, clip: AnnotatedClip, table: pl.DataFrame) -> pl.DataFrame:
         """`table` with the column `image`: the picture's path from the export's folder; null where there is none."""
-        assert clip.info is not None  # noqa: S101 - the caller's business
         position = self._positions[clip.id]
-        n_frames, picture_format = clip.info.index.n_frames, self._request.options.format
+        n_frames, picture_format = clip.index.n_frames, self._request.options.format
         there = set(self._frames[position].tolist()) - set(self._missing[clip.id])
         frames, row = np.unique(table["frame"].to_numpy(), return_inverse=True)
         start = f"{IMAGES}/{self._places[clip.id]}/"
