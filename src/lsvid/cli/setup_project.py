@@ -35,8 +35,8 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @click.option("--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it.")
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
               help="What annotators draw on. frames: exact to the frame, for short events. waveform: a strip that "
-              "zooms, for spans of minutes. both: labels of --frames, or marked 'timeline: frames', on frames, the others "
-              "on the strip.")  # fmt: skip
+              "zooms, for spans of minutes. both: labels of --frames, or marked 'timeline: frames', on frames, the "
+              "others on the strip.")  # fmt: skip
 @click.option("--frames", "on_frames", multiple=True, metavar="LABEL",
               help="With --timeline both: a top-level label that is drawn on the frames; the others go to the strip. "
               "Repeatable.")  # fmt: skip
