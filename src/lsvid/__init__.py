@@ -8,8 +8,8 @@
     dataset["op1/clip_1"].pictures([0, 25, 50])             (frame, RGB picture) of each
     dataset.tidy(snap_s=0.2).merge("majority").write("frames/", format="parquet")
 
-What stands in `__all__` is public, and nothing else is. Each name is imported when it is first asked for, so that
-`import lsvid` takes no longer than a small package does.
+Only the names in `__all__` are public. Each name is imported when it is first used, so `import lsvid` is as quick as
+the import of a small package.
 """
 
 from importlib import import_module

@@ -1,6 +1,6 @@
-"""What a person holds after reading: a `Dataset` of clips, and what can be made of it.
+"""`Dataset`, which `lsvid.read` returns, with its clips, and everything that can be made from it.
 
-Nothing here changes an object: every step gives a new one. What was noticed on the way stands in `Dataset.findings`.
+No step changes an object: it returns a new one. `Dataset.findings` holds what was noticed on the way.
 """
 
 import html
@@ -51,12 +51,12 @@ PathLike = str | os.PathLike[str]
 
 
 class LsvidWarning(UserWarning):
-    """What was noticed while reading: one summary; all of it stands in `Dataset.findings`."""
+    """A summary of what was noticed while reading. `Dataset.findings` holds all of it."""
 
 
 @dataclass(frozen=True)
 class FrameLabels:
-    """For each frame of a clip, which labels hold.
+    """The labels that hold on each frame of a clip.
 
     paths: the label of each column, as a path. values: uint8, shape (n_frames, n_labels), 1 where the label holds.
     """
@@ -75,7 +75,7 @@ class FrameLabels:
 
 @dataclass(frozen=True)
 class Clip:
-    """One video file of a case, with its frame index and what people marked in it.
+    """One video file of a case, with its frame index and its annotations.
 
     >>> clip = lsvid.open_clip("op1/clip_1.mp4")
     >>> clip.n_frames, str(clip.rate)
@@ -85,7 +85,7 @@ class Clip:
     annotated: AnnotatedClip = field(repr=False)
     label_paths: tuple[LabelPath, ...] = field(default=(), repr=False)
     copy: Copy | None = field(default=None, repr=False)
-    """The copy that its pictures are read from, where there is one."""
+    """The copy from which its pictures are read; None: the file itself."""
 
     def __repr__(self) -> str:
         marked = "".join(f", {work.annotator}: {len(work.spans)} spans" for work in self.annotated.works)
@@ -93,12 +93,12 @@ class Clip:
 
     @property
     def id(self) -> str:
-        """`case/name`, which tells the clip from all others."""
+        """`case/name`, which is different for each clip."""
         return self.annotated.id
 
     @property
     def case(self) -> str:
-        """The recording that it belongs to."""
+        """The name of its case: the recording to which it belongs."""
         return self.annotated.case
 
     @property
@@ -118,7 +118,7 @@ class Clip:
 
     @property
     def n_frames(self) -> int:
-        """How many pictures it has."""
+        """The number of its pictures."""
         return self.index.n_frames
 
     @property
@@ -133,12 +133,12 @@ class Clip:
 
     @property
     def case_frame(self) -> int:
-        """How many frames of its case come before it."""
+        """The number of frames of its case that come before it."""
         return self.annotated.case_frame
 
     @property
     def annotators(self) -> tuple[str, ...]:
-        """Who annotated it."""
+        """The names of the people who annotated it."""
         return tuple(work.annotator for work in self.annotated.works)
 
     def spans(self, annotator: str | None = None) -> tuple[LocatedSpan, ...]:
@@ -149,9 +149,9 @@ class Clip:
     def labels(self, annotator: str | None = None, level: int | None = None) -> FrameLabels:
         """The labels of each frame: `values` is uint8, shape (n_frames, n_labels), 1 where a label holds.
 
-        annotator: whose; None: of the only one. level: labels are cut to their first `level` names, and shorter ones
-        do not count; None: each label is a column of its own. Raises DataError where there is no such annotator, or
-        several and none is named.
+        annotator: whose labels; None: those of the only annotator. level: cut each label to its first `level` names,
+        and leave out shorter ones; None: each label is a column of its own. Raises DataError if there is no such
+        annotator, or if there are several and none is named.
 
         >>> labels = lsvid.read("export.json", clips="clips")["op1/clip_1"].labels()
         >>> labels.names, labels.values.shape
@@ -176,11 +176,11 @@ class Clip:
         size: tuple[int, int] | None = None,
         missing: Literal["raise", "skip"] = "raise",
     ) -> Iterator[tuple[int, Picture]]:
-        """(frame, picture) of each of `frames` (None: of all), in the order asked for.
+        """(frame, picture) for each of `frames` (None: all frames), in the given order.
 
-        A picture is RGB, uint8, shape (height, width, 3), upright. short_side: the length to bring its shorter side to.
-        size: (width, height) to stretch it to. Any order is fast. Nothing is made up: a picture that cannot be decoded
-        whole raises ClipError, or with missing="skip" is left out.
+        A picture is RGB, uint8, shape (height, width, 3), upright. short_side: the new length of its shorter side, in
+        pixels. size: stretch it to (width, height). Any order is fast. No picture is made up: if one cannot be decoded
+        whole, ClipError is raised, or with missing="skip" it is left out.
 
         >>> for frame, picture in lsvid.open_clip("op1/clip_1.mp4").pictures([40, 7], short_side=120):
         ...     print(frame, picture.shape, picture.dtype)
@@ -210,7 +210,7 @@ class Clip:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Clips with every span on its frames, by case, in order: what `lsvid.read` gives.
+    """Clips with their spans, by case, in order. `lsvid.read` returns it.
 
     >>> dataset = lsvid.read("export.json", clips="clips")
     >>> dataset
@@ -231,7 +231,7 @@ class Dataset:
     roots: tuple[str, ...] = field(default=(), repr=False)
     project_url: str | None = None
     copies: Mapping[str, Copy] = field(default_factory=dict, repr=False)
-    """By the clip's id, the copy that its pictures are read from; see `read(proxies=…)`."""
+    """For a clip's id, the copy from which its pictures are read; see `read(proxies=…)`."""
 
     # --- What is there
 
@@ -248,7 +248,7 @@ class Dataset:
 
     @property
     def annotators(self) -> tuple[str, ...]:
-        """Everybody whose work is in it."""
+        """The names of all annotators."""
         return tuple(dict.fromkeys(name for case in self.cases for name in case.annotators))
 
     @property
@@ -287,13 +287,13 @@ class Dataset:
         return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
 
     def records(self) -> Iterator[Record]:
-        """Everything as records of the span schema, also of clips without a readable file."""
+        """Everything as records of the span schema, also for clips without a readable file."""
         return records_of(self.located)
 
     # --- As tables
 
     def spans(self) -> pl.DataFrame:
-        """One row for each span: where it is, whose it is, what it says.
+        """A table with one row for each span: its place, its annotator, its label.
 
         Columns: case, clip, annotator, status, region, label, start_frame, stop_frame (half-open, of the clip),
         start_s, end_s (PTS), score.
@@ -325,7 +325,7 @@ class Dataset:
         layout: Literal["long", "wide"] = "long",
         background: str | None = None,
     ) -> pl.DataFrame:
-        """The frame table: for every frame of every annotated clip, what was being done.
+        """The frame table: the labels of every frame of every annotated clip.
 
         layout="long": a row for each frame and label that holds, and one without a label for a frame that has none.
         layout="wide": a row for each frame and annotator, a 0/1 column (uint8) for each label. sample_fps: keep the
@@ -341,7 +341,7 @@ class Dataset:
         return FrameTables(clips, options).table(clips)
 
     def timings(self, level: int | None = None) -> pl.DataFrame:
-        """How long each label took: a row for each case, annotator, level and label. level: this one only.
+        """How long each label took: a row for each case, annotator, level and label. level: only this level.
 
         >>> timings = lsvid.read("export.json", clips="clips").timings()
         >>> timings["label", "count", "total_s"].rows()
@@ -361,7 +361,7 @@ class Dataset:
     def agreement(self, level: int | None = None) -> pl.DataFrame:
         """How far annotators agree: a row for each level, case (null: all cases) and pair of annotators.
 
-        Empty where no two worked on the same clip. level: this one only.
+        It is empty if no two people worked on the same clip. level: only this level.
         """
         from lsvid.analysis.comparison import compare  # noqa: PLC0415 - the same
 
@@ -431,12 +431,12 @@ class Dataset:
         priority: Literal["label-order", "longest"] = "label-order",
         join_gap_s: float | str | Fraction | None = None,
     ) -> "Dataset":
-        """Boundaries as people mean them.
+        """The data set with boundaries tidied.
 
-        snap_s: where a span ends and another begins within so many seconds, both move to the middle. overlap: spans of
-        different labels that overlap stay, are an error, or one wins ("priority": the first in label order, or the
-        longest). join_gap_s: spans of one label at most so many seconds apart become one, also across the ends of
-        clips.
+        snap_s: if a span ends and another begins within this many seconds, both boundaries move to the middle. overlap:
+        spans of different labels that overlap are kept, are an error, or one wins ("priority": the first in label
+        order, or the longest). join_gap_s: spans of one label that are at most this many seconds apart become one, also
+        across the ends of clips.
         """
         return tidied(self, BoundaryOptions(_seconds(snap_s), overlap, priority, _seconds(join_gap_s)))
 
@@ -445,9 +445,9 @@ class Dataset:
         how: Literal["majority", "union", "intersection", "priority"],
         order: Sequence[str] = (),
     ) -> "Dataset":
-        """The annotators of each clip made one, named `how`, at each level of the labels.
+        """The data set with one annotator, named `how`, in place of each clip's several, at each level of the labels.
 
-        order: with "priority" the annotators, the one whose word counts first before the others.
+        order: with "priority", the annotators; the first one counts most.
         """
         return tidied(self, BoundaryOptions(), MergeOptions(how, tuple(order)))
 
@@ -469,9 +469,9 @@ class Dataset:
     ) -> Manifest:
         """Write the labels into `folder`, here or in S3, in a format of `lsvid formats`; returns the manifest.
 
-        format_options: what else the format is asked for. images: the picture of every labelled frame, too. The
-        folder's files appear whole or not at all. Raises DataError where nothing is left to write; SettingsError where
-        the folder holds somebody else's files, or an option means nothing to the format.
+        format_options: further options of the format. images: write the picture of every labelled frame, too. The
+        folder's files appear whole or not at all. Raises DataError if nothing is left to write; SettingsError if the
+        folder holds files that lsvid did not write, or the format does not take an option.
 
         >>> manifest = lsvid.read("export.json", clips="clips").write("frames", format="parquet")
         >>> [file["name"] for file in manifest["files"]], manifest["counts"]["rows"]
@@ -494,7 +494,7 @@ class Dataset:
         return written.manifest
 
     def report(self, folder: PathLike, *, project_url: str | None = None) -> dict[str, Any]:
-        """Write the report into `folder`: times, agreement, figures, one HTML page; returns what was written."""
+        """Write the report into `folder`: times, agreement, figures, one HTML page. Returns what was written."""
         findings = self.findings.copy()
         written = write_dataset_report(self, folder, findings, project_url=project_url)
         _warn(findings, self.findings)
@@ -538,12 +538,12 @@ class Dataset:
         include_unannotated: bool = False,
         threads: int | None = None,
     ) -> "Windows":
-        """Windows of pictures and labels over whole cases, made when they are asked for: a sequence of dicts.
+        """Windows of pictures and labels over whole cases: a sequence of dicts. Each is made when you ask for it.
 
         pictures: uint8 (frames, height, width, 3), RGB. labels: uint8 (frames, classes), or with labels="single" int64
-        (frames,), -100 where nobody looked. frame, clip: int64 (frames,). case: str. annotator: whose labels; None: of
-        the only one of each clip. The other options are those of `lsvid.training.windows.WindowOptions`, which says
-        what they mean. Raises SettingsError and DataError.
+        (frames,), -100 for frames that nobody looked at. frame, clip: int64 (frames,). case: str. annotator: whose
+        labels; None: those of each clip's only annotator. `lsvid.training.windows.WindowOptions` describes the other
+        options. Raises SettingsError and DataError.
 
         >>> windows = lsvid.read("export.json", clips="clips").windows(frames=4, fps=5, short_side=120)
         >>> windows
@@ -573,12 +573,14 @@ class Dataset:
         include_unannotated: bool = False,
         progress: Progress = unheard,
     ) -> dict[str, npt.NDArray[np.float32]]:
-        """What `extractor` makes of every sampled picture of each whole case: float32 (D, T), T as of the frame table.
+        """The features that `extractor` makes of every sampled picture, for each whole case: float32 (D, T), T as in
+        the frame table.
 
-        extractor: a function, or "module:function": pictures, uint8 (B, height, width, 3), RGB, to float (B, D). batch:
-        B, at most. missing: a picture that cannot be decoded raises ClipError, or has the features of the one before
-        it. include_unannotated: cases, too, with clips that nobody annotated. Raises DataError where it gives anything
-        else. `write_features` writes them into files, and goes on where it stopped.
+        extractor: a function, or "module:function". It takes pictures, uint8 (B, height, width, 3), RGB, and returns
+        float (B, D). batch: the largest B. missing: a picture that cannot be decoded raises ClipError, or gets the
+        features of the one before it. include_unannotated: also take cases with clips that nobody annotated. Raises
+        DataError if the function returns anything else. `write_features` writes the features into files, and continues
+        after an interruption.
 
         >>> def brightness(pictures):
         ...     return pictures.mean(axis=(1, 2))
@@ -603,8 +605,8 @@ class Dataset:
     ) -> "list[CaseFeatures | LsvidError]":
         """Write `folder`/features/CASE.npy for each whole case; see `lsvid.training.features.write_features`.
 
-        Returns what became of each case, an error in the place of one that failed. Cases that an earlier run made of
-        the same clips with the same options are kept.
+        Returns one result for each case; for a case that failed, its error. Cases that an earlier run made from the
+        same clips with the same options are kept.
         """
         from lsvid.training.features import FeatureOptions, write_features  # noqa: PLC0415 - where it is asked for
 
@@ -641,13 +643,13 @@ def read(
 ) -> Dataset:
     """The clips and spans of exports: Label Studio's, Prodigy's, and all that `lsvid formats` lists for reading.
 
-    clips: folders (or `s3://` prefixes) to look for the clips in; None: where the exports say they are. labels: a label
-    file or tree. annotations: which of several by one annotator of a clip. statuses: which count. annotator_names: the
-    name as exported -> the name wanted. rename: old label -> new. case, case_from: how a clip's case is told. ls_fps:
-    the rate that Label Studio's editor used, for tasks that do not carry it. skip_bad: leave bad data out and count it,
-    instead of raising. proxies: a folder of copies, as make_proxies makes them, to read pictures from; labels are still
-    those of the clips. progress: clips read. options: further fields of `lsvid.readers.documents.ReadOptions`.
-    Raises ExportError with all faults at once.
+    clips: folders (or `s3://` prefixes) in which the clips are; None: the places that the exports give. labels: a label
+    file or tree. annotations: which annotation counts, if one annotator has several of a clip. statuses: the statuses
+    that count. annotator_names: exported name -> new name. rename: old label -> new label. case, case_from: how to find
+    the case of a clip. ls_fps: the rate of Label Studio's editor, for tasks that do not say it. skip_bad: leave bad
+    data out and count it, instead of raising. proxies: a folder of copies (see make_proxies) from which pictures are
+    read; labels are still those of the clips. progress: is called as clips are read. options: further fields of
+    `lsvid.readers.documents.ReadOptions`. Raises ExportError with all faults at once.
 
     >>> lsvid.read("export.json", clips="clips")
     <Dataset: 2 clips of 1 case, 110 frames, 3 spans by 1 annotator>
@@ -693,7 +695,7 @@ def read_project(
 ) -> Dataset:
     """The clips and spans of a Label Studio project, by its id or title. The options are those of `lsvid.read`.
 
-    url, api_key: the server; None: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. clips: None: the project's storages.
+    url, api_key: the server; None: LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY. clips: None means the project's storages.
     Raises ServerError, AuthError, NotFoundError; ExportError with all faults at once.
     """
     dataset = read_dataset(
@@ -716,7 +718,7 @@ def read_project(
 
 
 def open_clip(path: PathLike, case: str | None = None) -> Clip:
-    """A clip by itself: its frame index and its pictures. Raises ClipError, ServerError.
+    """One clip without annotations: its frame index and its pictures. Raises ClipError, ServerError.
 
     >>> lsvid.open_clip("op1/clip_1.mp4")
     <Clip op1/clip_1: 50 frames>
@@ -739,7 +741,7 @@ def read_dataset(
 ) -> Dataset:
     """The data set that `request` names; `lsvid.read` in the form that the command line uses. See `read_located`.
 
-    findings: where to put what is noticed, for those who want it also where this fails.
+    findings: collects what is noticed; it is filled also if reading fails.
     """
     findings = Findings() if findings is None else findings
     found = read_located(

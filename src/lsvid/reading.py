@@ -1,6 +1,7 @@
-"""Exports and projects -> located clips: which sources are read, where their clips are, which annotations count.
+"""Turns exports and projects into located clips: which sources are read, where their clips are, which annotations
+count.
 
-A `ReadRequest` says all of it, and `read_located` does it. The command line and `lsvid.read` both come through here.
+A `ReadRequest` says all of this, and `read_located` does it. The command line and `lsvid.read` both use them.
 """
 
 import hashlib
@@ -48,13 +49,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Connection:
-    """A Label Studio server. url, api_key: None for what the environment says, or else `lsvid serve`."""
+    """A Label Studio server. url, api_key: None: those of the environment, or else those of `lsvid serve`."""
 
     url: str | None = None
     api_key: str | None = None
 
     def open(self, findings: Findings, *, changes: bool = False) -> "Server":
-        """The server, logged in; a release too old for a part of lsvid is warned of. Raises as `client.connect`."""
+        """The server, logged in. Warns if its release is too old for a part of lsvid. Raises the errors of
+        `client.connect`.
+        """
         from lsvid.label_studio import releases  # noqa: PLC0415 - requests is slow to import
         from lsvid.label_studio.client import connect  # noqa: PLC0415 - the same
         from lsvid.label_studio.serve import server_address  # noqa: PLC0415 - the same
@@ -69,12 +72,13 @@ class Connection:
 class ReadRequest:
     """What is read, and how.
 
-    exports: files to read; or else project: the id or title of a project of the server at `connection`.
-    roots: folders and files to look for clips in; none: where the exports, or the project's storages, say they are.
-    labels: a label file or tree: the order of labels, and the names of ids. options: how exports are read.
-    selection: which annotations count; None: all of them. renames: old label -> new. separator: what joins a label and
-    its sub label in flat labels. skip_bad: leave bad data out and count it, instead of stopping. annotator_order: whose
-    word counts first, where annotators are merged by priority. files: further files that the request was made from.
+    Give either exports or project. exports: files to read. project: the id or title of a project on the server at
+    `connection`. roots: folders and files that hold the clips; empty: the places that the exports, or the project's
+    storages, give. labels: a label file or tree; it gives the order of labels, and the names of ids. options: how
+    exports are read. selection: which annotations count; None: all of them. renames: old label -> new label. separator:
+    the text between a label and its sub label in flat labels. skip_bad: leave bad data out and count it, instead of
+    stopping. annotator_order: for merging by priority, the annotators; the first one counts most. files: further files
+    from which the request was made.
     """
 
     exports: tuple[str, ...] = ()
@@ -92,7 +96,7 @@ class ReadRequest:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The files that are read, which no output may take the place of. (Where clips lie, outputs may lie, too.)"""
+        """The files that are read. No output may replace them. (Outputs may lie in the folders of the clips.)"""
         labels = () if isinstance(self.labels, LabelTree) or self.labels is None else (str(self.labels),)
         return tuple(name for name in (*self.exports, *labels, *self.files) if not is_stream(name))
 
@@ -105,10 +109,10 @@ class ReadRequest:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a ReadRequest names, opened: files on this machine, how they are read, and where their clips are.
+    """The opened sources of a ReadRequest: files on this machine, how they are read, and where their clips are.
 
-    names: what people call the exports. tree: the label tree; labels are matched with `matcher`, which knows the tree
-    of a label file only (a project's own tree holds every label of the project already).
+    names: the exports' names for messages. matcher: matches labels with the tree of a label file. (A project needs
+    none: its own tree already holds every label.)
     """
 
     exports: tuple[str, ...]
@@ -119,7 +123,7 @@ class Sources:
 
     @property
     def tree(self) -> LabelTree | None:
-        """The label tree, where it is known."""
+        """The label tree, or None if it is not known."""
         return self.options.tree
 
     @property
@@ -128,7 +132,7 @@ class Sources:
         return ", ".join(self.names)
 
     def hashed(self) -> tuple[Source, ...]:
-        """The exports with their hashes; a pipe, which can be read only once, has none."""
+        """The exports with their hashes. A pipe has none, because it can be read only once."""
         return tuple(
             Source(name, None if is_stream(path) else _sha256_of(Path(path)))
             for name, path in zip(self.names, self.exports, strict=True)
@@ -153,10 +157,10 @@ class Read:
 
 @contextmanager
 def opened(request: ReadRequest, findings: Findings, progress: Progress = unheard) -> Iterator[Sources]:
-    """The sources of `request`; a project is downloaded into a temporary file, which is gone afterwards.
+    """The sources of `request`; a project is downloaded into a temporary file, which is removed afterwards.
 
-    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError where the clips of a
-    project are not on this machine.
+    progress: tasks downloaded. Raises LabelFileError, SettingsError, ServerError; DataError if the clips of a project
+    are not on this machine.
     """
     labels = request.labels
     tree = labels if isinstance(labels, LabelTree) or labels is None else read_labels(str(labels))
@@ -196,11 +200,11 @@ def read_located(
     on_downloaded: Progress = unheard,
     on_found: Progress = unheard,
 ) -> Read:
-    """The clips of all sources with the annotations that count, found, and with every span on its frames.
+    """The clips of all sources, with the annotations that count and every span on its frames.
 
-    lenient: clips that cannot be found are warned about instead, and stay among the lost ones. workers: who reads the
-    clips; None: this machine. on_downloaded: tasks; on_found: clips.
-    Raises ExportError with all faults at once, unless the request leaves them out.
+    lenient: a clip that cannot be found gives a warning instead of an error, and stays among the lost ones. workers:
+    the processes that read the clips; None: those of this machine. on_downloaded: is called as tasks are downloaded;
+    on_found: as clips are read. Raises ExportError with all faults at once, unless the request leaves them out.
     """
     with opened(request, findings, on_downloaded) as sources:
         finder = ClipFinder(sources.roots)
@@ -229,7 +233,9 @@ def read_located(
 
 
 def read_map(path: str, columns: str) -> dict[str, str]:
-    """First column -> second, of a CSV file of two. `columns` says what they are. Raises SettingsError."""
+    """The map from the first column to the second, of a CSV file with two columns. columns: what they are, for
+    messages. Raises SettingsError.
+    """
     return dict(read_pairs(path, columns))
 
 
@@ -259,7 +265,7 @@ def read_pairs(path: str, columns: str) -> list[tuple[str, str]]:
 
 
 def rate_of(value: float | str | Fraction, what: str) -> Fraction:
-    """`value` as frames a second. Raises SettingsError, which says `what` it is."""
+    """`value` as frames a second. what: its name in messages. Raises SettingsError."""
     try:
         return parse_rate(value)
     except ValueError as error:
@@ -282,7 +288,9 @@ def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
 
 
 def _sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex; of a folder, of its files' names and hashes, so that any change shows."""
+    """The SHA-256 of a file, in hex. For a folder: the SHA-256 of its files' names and hashes, so any change is
+    seen.
+    """
     if not path.is_dir():
         return sha256(path)
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""What is measured on annotations: task timings, agreement, comparison.
+"""Measures of annotations: task timings, agreement, comparison.
 
-Here live measures. Nothing here writes a page or draws a figure.
+This package computes numbers. It writes no page and draws no figure.
 """

@@ -1,7 +1,7 @@
 """The command line. A command is one file here: it parses, calls one library function, and reports.
 
-To add a command: write `cli/<name>.py` with a click command in it, and add its line to COMMANDS. Commands are imported
-when they run, so that `lsvid --help` does not pay for OpenCV or the Label Studio SDK.
+To add a command: write `cli/<name>.py` with a click command in it, and add its line to COMMANDS. A command is imported
+when it runs, so `lsvid --help` does not wait for OpenCV or the Label Studio SDK.
 """
 
 import gc

@@ -1,1 +1,3 @@
-"""Label Studio's side of lsvid: the only package that imports its SDK, and that late (it takes two seconds)."""
+"""Everything that talks to a Label Studio server. Only this package imports its SDK, and only when it is needed (it
+takes two seconds).
+"""

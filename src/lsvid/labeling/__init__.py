@@ -1,5 +1,4 @@
-"""All that knows Label Studio's XML and its result JSON, without a server.
+"""Label Studio's XML and its result JSON, without a server.
 
-Here live the labelling configuration, its changes, and the regions that annotations are made of. Nothing here opens a
-connection.
+This package holds the labelling configuration, its changes, and the regions of annotations. It opens no connection.
 """

@@ -1,11 +1,10 @@
-"""Readers: an annotation export becomes spans. One file a format.
+"""Readers turn an annotation export into spans. Each format has one file.
 
 To add a format of JSON documents: write `readers/<name>.py` with `recognises(keys)` and `read(documents, options,
-findings)`, add its line to READERS, and its tests to `tests/test_reader_<name>.py`. For any other kind of file, or for
+findings)`, add its line to READERS, and its tests to `tests/readers/test_<name>.py`. For any other kind of file, or for
 a folder: `recognises(path, head)` and `read(path, options, findings)`, and a line in FILE_READERS, which are asked
-first. A reader turns what it finds into records (lsvid.annotations.spans), reports what is wrong or unused to
-`findings`, and never
-touches a video: frames are computed later, from each span's own values.
+first. A reader turns what it finds into records (lsvid.annotations.spans) and reports what is wrong or unused to
+`findings`. It never opens a video: frames are computed later, from each span's own values.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Finding clips, telling their cases, and putting them in order. (What an export names is found by video.lookup.)"""
+"""Finds clips and their cases, and puts them in order. (video.lookup finds the clips that an export names.)"""
 
 import difflib
 import glob
@@ -23,7 +23,7 @@ from lsvid.files.names import readable
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .3g2 .flv .vob .asf .dv".split()  # noqa: SIM905
 )
-"""What is taken for a video in a folder; a file that is named itself is taken whatever its suffix."""
+"""The suffixes of videos in a folder. A file that is named directly may have any suffix."""
 
 
 # --- Paths as texts ---------------------------------------------------------------------------------------------------
@@ -33,14 +33,14 @@ _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 def path_parts(path: str) -> list[str]:
-    """The folders and the name in the path of a file, or in an `s3://` URI."""
+    """The folders and the file name in a path, or in an `s3://` URI."""
     if _WINDOWS_PATH.match(path):
         path = path.replace("\\", "/")
     return [part for part in path.split("/") if part not in ("", ".")]
 
 
 def file_name(path: str) -> str:
-    """The name in the path of a file, of this machine or another, or in an `s3://` URI; empty where there is none."""
+    """The file name in a path of this or another machine, or in an `s3://` URI; empty if there is none."""
     return path_parts(path)[-1] if path_parts(path) else ""
 
 
@@ -51,7 +51,7 @@ def split_suffix(name: str) -> tuple[str, str]:
 
 
 def is_file(path: str) -> bool:
-    """Whether `path` names a file of this machine; whatever else it says, it is no error."""
+    """Whether `path` names a file on this machine. It never raises an error."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):  # too long, a loop of links, no permission; a NUL
@@ -59,7 +59,7 @@ def is_file(path: str) -> bool:
 
 
 def is_folder(path: str) -> bool:
-    """Whether `path` names a folder of this machine; whatever else it says, it is no error."""
+    """Whether `path` names a folder on this machine. It never raises an error."""
     try:
         return Path(path).is_dir()
     except (OSError, ValueError):
@@ -67,7 +67,7 @@ def is_folder(path: str) -> bool:
 
 
 def resolved(path: Path) -> str:
-    """The whole path of a file, links followed. Raises ClipError where it is no path at all."""
+    """The absolute path of a file, with links followed. Raises ClipError if it cannot be a path."""
     try:
         return str(path.resolve())
     except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
@@ -83,7 +83,7 @@ def brief(path: str) -> str:
 
 @dataclass(frozen=True)
 class ClipFile:
-    """A video file, the case it belongs to, and its place there (from 1; None until it is put in order)."""
+    """A video file, its case, and its place in the case (from 1; None before it is put in order)."""
 
     case: str
     name: str
@@ -92,13 +92,15 @@ class ClipFile:
 
     @property
     def id(self) -> str:
-        """`case/name`, which tells a clip from all others."""
+        """`case/name`, which is different for each clip."""
         return f"{self.case}/{self.name}"
 
 
 @dataclass(frozen=True)
 class CaseRule:
-    """How a clip's case is told from its path: `name` for all, else `pattern`, else the folder `parents` levels up."""
+    """How to find a clip's case: `name` for all clips, else `pattern` in the path, else the folder `parents` levels
+    up.
+    """
 
     name: str | None = None
     pattern: re.Pattern[str] | None = None
@@ -122,7 +124,7 @@ class CaseRule:
         return cls(pattern=pattern)
 
     def case_of(self, path: str) -> str:
-        """The case of the clip at `path` (a path or a URI). Raises ClipError where the rule finds none."""
+        """The case of the clip at `path` (a path or a URI). Raises ClipError if the rule finds none."""
         if self.name is not None:
             return self.name
         posix = path.replace("\\", "/")
@@ -153,9 +155,9 @@ def _checked_case(case: str, source: str) -> str:
 def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
     """The clips in `sources`, by case, then clip, in natural order.
 
-    A source is a folder, file or glob, a prefix or object in S3 (`s3://…`), or a CSV or JSONL manifest of files.
-    A manifest's own order goes before the names'. Each clip's `order` counts from 1 in its case.
-    Raises DataError where a source holds no video, or two different files would be the same clip; and ServerError.
+    A source is a folder, file or glob, a prefix or object in S3 (`s3://…`), or a CSV or JSONL manifest of files. If a
+    manifest gives an order, it decides before the names. Each clip's `order` counts from 1 in its case. Raises
+    ClipError if a source holds no video; DataError if two different files would be the same clip; ServerError.
     """
     found: dict[str, ClipFile] = {}
     for source in sources:
@@ -177,7 +179,7 @@ def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
 
 
 def number_clips(clips: Iterable[ClipFile]) -> list[ClipFile]:
-    """The same clips with `order` counting from 1 in each case, in the order given."""
+    """The same clips in the same order; `order` counts from 1 in each case."""
     counts: defaultdict[str, int] = defaultdict(int)
     numbered = []
     for clip in clips:
@@ -187,20 +189,22 @@ def number_clips(clips: Iterable[ClipFile]) -> list[ClipFile]:
 
 
 def natural_key(text: str) -> tuple[object, ...]:
-    """A sort key that puts clip_2 before clip_10, whatever the machine's locale; ties by the text itself."""
+    """A sort key that puts clip_2 before clip_10, in every locale. The text itself decides ties."""
     return (_natural(text), text)
 
 
 def clip_key(name: str) -> tuple[object, ...]:
-    """A sort key of the names of a case's clips, in the order in which they were recorded: the natural one, but for
-    GoPro's, which put the chapter before the number of the recording: GH010155, GH020155, GH010156 are in order.
+    """A sort key for the names of a case's clips. The order is natural, except for a GoPro's files: their names put the
+    chapter before the number of the recording, so GH010155, GH020155, GH010156 are in order.
     """
     chapter = _gopro_chapter(name)
     return natural_key(name if chapter is None else f"G{chapter.recording} {chapter.number:02} {name}")
 
 
 class _Chapter(NamedTuple):
-    """What a GoPro names a file after: GH020155 is chapter 2 of recording 0155; GOPR0155 what GP010155 goes on from."""
+    """The parts of a GoPro's file name: GH020155 is chapter 2 of recording 0155. GP010155 is the chapter after
+    GOPR0155.
+    """
 
     kind: str
     recording: str
@@ -217,7 +221,7 @@ def _gopro_chapter(name: str) -> _Chapter | None:
 
 
 def recorded_time(text: str | None) -> datetime | None:
-    """The time that a container gives as that of its recording (ISO 8601; UTC where it names no zone), or None."""
+    """The time of recording that a container gives (ISO 8601; UTC if it names no zone), or None."""
     try:
         when = datetime.fromisoformat(text or "")
     except ValueError:
@@ -226,7 +230,9 @@ def recorded_time(text: str | None) -> datetime | None:
 
 
 def recorded_later(clips: Iterable[tuple[str, str | None]]) -> tuple[str, str] | None:
-    """The first two of `clips` (name, time of recording), in order, of which one was recorded after the next."""
+    """The first two neighbours in `clips` (name, time of recording) whose times contradict their order; None if there
+    are none.
+    """
     timed = [(name, when) for name, text in clips if (when := recorded_time(text)) is not None]
     return next(((a, b) for (a, first), (b, second) in pairwise(timed) if second < first), None)
 
@@ -267,7 +273,7 @@ def _videos_under(folder: Path) -> Iterator[Path]:
 
 
 def _videos_in_s3(uri: str) -> Iterator[str]:
-    """The object of this name; else the videos below the prefix."""
+    """The object with this name; if there is none, the videos below the prefix."""
     if not uri.endswith("/") and PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES and storage.exists(uri):
         yield uri
         return
@@ -295,9 +301,9 @@ _OTHER_COLUMNS = ("case", "clip", "order")
 
 
 def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
-    """Clips listed in a CSV or JSONL file; relative paths count from the file's own folder.
+    """The clips in a CSV or JSONL file. Relative paths start at the file's own folder.
 
-    Upper and lower case of the columns are one, and columns that mean nothing here do no harm.
+    Upper and lower case of column names are the same. Other columns are ignored.
     """
     faults = []
     clips = []
@@ -332,7 +338,9 @@ _MANIFEST_HINT = "a manifest has the columns path, and if you like case, clip an
 
 
 def _manifest_rows(file: Path) -> Iterator[tuple[int, object]]:
-    """(line number, the row by column in lower case, or what is wrong with it) of each row. Raises DataError."""
+    """For each row: its line number, and the row as a dict by column in lower case, or what is wrong with it. Raises
+    DataError.
+    """
     try:
         text = texts.read_text(file).text
         if file.suffix.lower() == ".csv":
@@ -364,7 +372,7 @@ def _manifest_table(file: Path, text: str) -> Iterator[tuple[int, object]]:
 
 
 def _by_column(file: Path, row: dict[str, object]) -> dict[str, object]:
-    """The cells that mean something. Raises DataError where a column is a slip of the pen for one of those."""
+    """The cells of known columns. Raises DataError if a column's name looks like a misspelled known one."""
     found: dict[str, object] = {}
     for name, value in row.items():
         column = name.strip().lower()

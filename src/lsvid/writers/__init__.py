@@ -1,11 +1,11 @@
-"""Writers: the labelled clips of an export become files of a format; spans become other tools' annotations.
+"""Writers turn the labelled clips of an export into files of a format, and spans into other tools' annotations.
 
 To add a format: write `writers/<name>.py` with `FORMAT`, which says what it is, and `write(export)`, which writes into
-`export.folder` and returns the names of the files it wrote; add its name to WRITERS; and prove it by its own reader in
-`tests/writers/test_<name>.py`. What writers share (levels, stitching a case, one label a frame, names) is in
+`export.folder` and returns the names of the files it wrote; add its name to WRITERS; and test it with the format's own
+reader in `tests/writers/test_<name>.py`. What writers share (levels, stitching a case, one label a frame, names) is in
 `writers/base.py`.
 
-Importing this package is cheap: a writer is imported when it is used, or asked what it is.
+Importing this package is quick: a writer is imported only when it is used, or when its facts are needed.
 """
 
 import importlib
