@@ -20,7 +20,7 @@ from lsvid.annotations.stages import (
     nothing_counts,
     raise_faults,
 )
-from lsvid.errors import DataError, SettingsError, check_choice
+from lsvid.errors import DataError, SettingsError, check_choice, check_kind
 from lsvid.files.folders import folder_at
 from lsvid.files.outputs import as_json, sha256, whole_file, whole_folder, write_text
 from lsvid.findings import Findings
@@ -68,6 +68,13 @@ class WriteOptions:
         """Raise SettingsError where a value is none of those there are, or means nothing to the format."""
         check_choice("format", self.format, WRITERS)
         check_choice("layout", self.layout, LAYOUTS)
+        if self.images is not None:
+            from lsvid.writers.images import ImageRequest  # noqa: PLC0415 - multiprocessing comes with it
+
+            check_kind("images", self.images, ImageRequest, "True, False or an ImageRequest")
+        if self.background is not None:
+            check_kind("background", self.background, str, "a label's name")
+        check_kind("format_options", self.of_format, FormatOptions, "a FormatOptions")
         _check_options(self)
 
 
