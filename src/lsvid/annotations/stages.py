@@ -8,6 +8,8 @@ A FoundClip has its frame index, and an AnnotatedClip has every span on its fram
 read stays a GatheredClip. It is passed on beside the others as `lost`, and its case is incomplete.
 """
 
+import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
-from lsvid.errors import ClipError, ExportError, check_choice
+from lsvid.errors import ClipError, DataError, ExportError, check_choice
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
 from lsvid.progress import Progress, unheard
@@ -604,6 +606,37 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
         "; ".join([*hints, "--skip-bad leaves them out and counts them"]),
         [f"{place}: {reason}" for place, reason in findings.faults],
     )
+
+
+def nothing_counts(
+    what: str, clips: Collection[object], sources: Sequence[Source], findings: Findings
+) -> DataError:  # fmt: skip
+    """The error that says `what`, of `clips` without an annotation that counts, and the command that shows all."""
+    chosen = [why for why in findings.left_out_counts() if why.startswith("annotations")]
+    submitted = [why for why in chosen if why not in (f"annotations that are {kind}s" for kind in _NOT_SUBMITTED)]
+    count = f"0 of {len(clips)} clips " + ("have an annotation that counts" if submitted else "submitted")
+    return DataError(
+        f"{what}: {count}", f"see all annotations: lsvid export-spans --all {_as_arguments(sources)}".rstrip()
+        + "; then choose with --status, --annotator, --annotations",
+    )  # fmt: skip
+
+
+_NOT_SUBMITTED = (Status.DRAFT, Status.PREDICTION)
+
+
+def _as_arguments(sources: Sequence[Source]) -> str:
+    """`sources` as a command takes them: a project by its id, files by their names."""
+    words = []
+    for source in sources:
+        project = re.fullmatch(r"https?://.*/projects/(\d+)", source.name)
+        words.append(f"--project {project[1]}" if project else shlex.quote(source.name))
+    return " ".join(words)
+
+
+def task_url(project_url: str | None, clip: Clip) -> str | None:
+    """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
+    known = project_url is not None and clip.task_id is not None
+    return f"{str(project_url).rstrip('/')}/data?task={clip.task_id}" if known else None
 
 
 def label_order(clips: Iterable[AnnotatedClip | GatheredClip], tree: LabelTree | None) -> list[tuple[str, ...]]:
