@@ -5,6 +5,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,7 @@ import lsvid
 from builders import annotation, export, region, task
 from factories import VideoFactory, read_burnt_number
 from lsvid import dataset as door
-from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 
 
 @pytest.fixture
@@ -105,8 +106,50 @@ def test_wrong_option_values_name_the_right_ones(here: Path) -> None:
         dataset.merge("most")  # type: ignore[arg-type]
     with pytest.raises(SettingsError, match="long, wide"):
         dataset.frames(layout="lang")  # type: ignore[arg-type]
-    with pytest.raises(SettingsError, match="not a number of seconds"):
-        dataset.tidy(snap_s="a bit")
+    for seconds in ("a bit", "1e400"):
+        with pytest.raises(SettingsError, match="not a number of seconds"):
+            dataset.tidy(snap_s=seconds)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"images": "gif"}, "True, False or an ImageRequest"),
+        ({"background": 3}, "a label's name"),
+        ({"format_options": {"folds": 3}}, "a FormatOptions"),
+    ],
+    ids=str,
+)
+def test_wrong_kinds_of_values_are_told_before_anything_is_written(
+    here: Path, options: dict[str, object], message: str
+) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    with pytest.raises(SettingsError, match=message):
+        dataset.write("out", **options)  # type: ignore[arg-type]
+    assert not Path("out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"tier_names": "x"}, {"point_s": "x"}, {"point_s": -1}, {"probabilities": 3}, {"case": 3}, {"clips": "a\0b"}],
+    ids=str,
+)
+def test_wrong_options_of_reading_are_told_whatever_is_read(here: Path, options: dict[str, object]) -> None:
+    with pytest.raises(LsvidError):
+        lsvid.read("export.json", **{"clips": "clips", **options})  # type: ignore[arg-type]
+
+
+def test_a_level_counts_from_one(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    for level in cast("list[int]", [0, "a"]):
+        for ask in (dataset.timings, dataset.agreement, lambda at: dataset.clips[0].labels(level=at)):
+            with pytest.raises(SettingsError, match="count from 1"):
+                ask(level)
+
+
+def test_a_path_that_cannot_be_one_is_a_clip_that_cannot_be_read() -> None:
+    with pytest.raises(ClipError, match="is no path"):
+        lsvid.open_clip("a\0b")
 
 
 def test_what_was_noticed_is_one_warning_and_stands_in_the_findings(here: Path, videos: VideoFactory) -> None:

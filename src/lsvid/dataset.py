@@ -23,17 +23,17 @@ from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Record, Status
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
-from lsvid.errors import DataError, SettingsError, check_choice
+from lsvid.errors import DataError, SettingsError, check_choice, check_kind
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import ReadOptions
 from lsvid.reading import Connection, ReadRequest, rate_of, read_located, records_of
-from lsvid.video.clips import CaseRule
+from lsvid.video.clips import CaseRule, stem
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
 from lsvid.video.proxies import Copy, copies_in
-from lsvid.video.timebase import FrameIndex
+from lsvid.video.timebase import FrameIndex, exact_seconds
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
 from lsvid.writers.formats import FormatOptions
 
@@ -365,6 +365,7 @@ class Dataset:
         """
         from lsvid.analysis.comparison import compare  # noqa: PLC0415 - the same
 
+        _check_level(level)
         comparison = compare(self.cases, self.labels)
         pairs = [pair for pair in comparison.pairs if level in (None, pair.level)] if comparison else []
         rows = []
@@ -375,11 +376,14 @@ class Dataset:
         return pl.DataFrame(rows, infer_schema_length=None)
 
     def _levels(self, level: int | None) -> Sequence[int]:
+        _check_level(level)
         depth = max((len(path) for path in self.labels), default=1)
         return range(1, depth + 1) if level is None else [level]
 
     def _table(self, sample_fps: float | str | Fraction | None, layout: str, background: str | None) -> TableOptions:
         check_choice("layout", layout, LAYOUTS)
+        if background is not None:
+            check_kind("background", background, str, "a label's name")
         return TableOptions(list(self.labels), layout == "wide", _rate(sample_fps), background)
 
     # --- Steps: each gives a new data set
@@ -485,7 +489,7 @@ class Dataset:
             sample_fps=_rate(sample_fps),
             background=background,
             include_unannotated=include_unannotated,
-            images=ImageRequest() if images is True else images or None,
+            images=ImageRequest() if images is True else None if images is False else images,
             of_format=format_options or FormatOptions(),
         )
         findings = self.findings.copy()
@@ -501,15 +505,15 @@ class Dataset:
         return written
 
     def contact_sheet(
-        self, path: PathLike, *, short_side: int = 120, jobs: int | None = None, progress: Progress = unheard
+        self, path: PathLike, *, short_side: int = 180, jobs: int | None = None, progress: Progress = unheard
     ) -> int:
         """Write one HTML page with the first, middle and last picture of every span; returns the number of spans."""
         from lsvid.report.contact_sheet import write_contact_sheet  # noqa: PLC0415 - where it is asked for
 
         findings = self.findings.copy()
         n_spans = write_contact_sheet(
-            self.located.clips, os.fspath(path), self.labels, findings, inputs=self.inputs, short_side=short_side,
-            jobs=jobs, on_progress=progress,
+            self.located.clips, os.fspath(path), self.labels, findings, inputs=self.inputs, sources=self.sources,
+            project_url=self.project_url, short_side=short_side, jobs=jobs, on_progress=progress,
         )  # fmt: skip
         _warn(findings, self.findings)
         return n_spans
@@ -725,7 +729,7 @@ def open_clip(path: PathLike, case: str | None = None) -> Clip:
     """
     file = os.fspath(path)
     info = probe(file)
-    name = Path(file).stem
+    name = stem(file)
     found = case or CaseRule().case_of(str(Path(file).resolve()) if "://" not in file else file)
     return Clip(AnnotatedClip(ClipRecord(case=found, clip=name, media=file), (), file, info))
 
@@ -871,15 +875,18 @@ def _seconds(value: float | str | Fraction | None) -> Fraction | None:
     if value is None:
         return None
     try:
-        seconds = Fraction(str(value))
-    except (ValueError, ZeroDivisionError):
-        seconds = Fraction(-1)
-    if seconds < 0:
-        raise SettingsError(f"{value!r} is not a number of seconds")
-    return seconds
+        return exact_seconds(value)
+    except ValueError as error:
+        raise SettingsError(str(error)) from error
+
+
+def _check_level(level: int | None) -> None:
+    if level is not None and (not isinstance(level, int) or level < 1):
+        raise SettingsError(f"level {level!r} is not a level of the labels: they count from 1")
 
 
 def _at_level(paths: Sequence[LabelPath], level: int | None) -> tuple[LabelPath, ...]:
+    _check_level(level)
     if level is None:
         return tuple(paths)
     return tuple(dict.fromkeys(path[:level] for path in paths if len(path) >= level))

@@ -81,6 +81,12 @@ def check_choice(option: str, value: object, choices: Collection[str]) -> None:
         raise SettingsError(f"{option} {value!r} is not known", f"choose from {', '.join(choices)}")
 
 
+def check_kind(option: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
+    """Raise SettingsError, which says what is `wanted`, where `value` is of none of `kinds`; a bool is no number."""
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise SettingsError(f"{option} {value!r} is not {wanted}")
+
+
 class ServerError(LsvidError):
     """Label Studio or storage is unreachable, or refused."""
 

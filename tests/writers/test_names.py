@@ -130,3 +130,31 @@ def test_a_clip_whose_name_is_not_utf8(clips: Path, tmp_path: Path, videos: Vide
     assert spans.exit_code == 0, spans.output
     assert r"caf\\xe9" in spans.stdout
     assert run("report", exported, "--clips", clips, "-o", tmp_path / "report").exit_code == 0
+
+
+def test_cases_annotated_in_folders_that_are_not_utf8(clips: Path, tmp_path: Path, videos: VideoFactory) -> None:
+    """A case that only the clip's folder names; the output's folder is no UTF-8 either."""
+    videos.make(clips / os.fsdecode(b"caf\xe9") / "only.mp4", n_frames=7)
+    exported = tmp_path / "segments.csv"
+    exported.write_text("clip,label,start_s,end_s\nonly,A,0.04,0.2\n")
+    for name in WRITERS:
+        more = [word for option, value in _options(name).items() for word in (f"--{option}", value)]
+        out = tmp_path / os.fsdecode(b"\xff" + name.encode())
+        result = run("export-frames", exported, "--clips", clips, "-o", out, "--format", name, *more)
+        assert result.exit_code == 0, (name, result.output)
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        assert [one["case"] for one in manifest["clips"]] == [r"caf\xe9"], name
+    spans = tmp_path / "spans.jsonl"
+    assert run("export-spans", exported, "--clips", clips, "-o", spans).exit_code == 0
+    again = run("export-frames", spans, "--clips", clips, "-o", tmp_path / "again")
+    assert again.exit_code == 0, again.output
+
+
+@pytest.mark.parametrize("option", ["--background", "--rename"])
+def test_words_of_the_command_that_are_not_utf8(clips: Path, tmp_path: Path, option: str) -> None:
+    exported = export_file(tmp_path, task(1, "clip_1", annotation(1, 5, region(2, 4, "A"))))
+    value = ("A=" if option == "--rename" else "") + os.fsdecode(b"\xff")
+    result = run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out", option, value)
+    assert result.exit_code == 2
+    assert "not UTF-8" in result.stderr
+    assert not (tmp_path / "out").exists()

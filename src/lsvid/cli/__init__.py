@@ -82,6 +82,7 @@ class _LsvidGroup(click.Group):
         **extra: Any,
     ) -> Any:
         output = Output()
+        args = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
             output.finish()
@@ -103,7 +104,7 @@ class _LsvidGroup(click.Group):
         except (OSError, MemoryError, RuntimeError) as error:
             output.error(*(_refused(error) or _own_fault(error)), 1)
         except Exception as error:  # noqa: BLE001 - the last line: whoever works with lsvid need not read a traceback
-            output.error(*_own_fault(error), 1)
+            output.error(*_unforeseen(error, args))
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
@@ -138,6 +139,20 @@ def _own_fault(error: Exception) -> tuple[str, str]:
         f"{type(error).__name__}: {text}: {OWN_FAULT}",
         "please report it, with what the same command shows after: export LSVID_DEBUG=1",
     )
+
+
+def _unforeseen(error: Exception, args: Sequence[str] | None) -> tuple[str, str, int]:
+    """Message, hint and exit code: of words of the command that are no UTF-8, where one cannot be written; of a fault
+    of ours.
+    """
+    from lsvid.files.names import readable
+
+    words = sys.argv[1:] if args is None else args
+    odd = [shown for word in words if (shown := readable(word)) != word]
+    if odd and isinstance(error, UnicodeEncodeError):
+        hint = "the name of a folder or a file may be so; a label, a name or a pattern may not"
+        return f"not UTF-8: {', '.join(odd)}", hint, 2
+    return *_own_fault(error), 1
 
 
 OWN_FAULT = "this is a fault of lsvid, not yours"

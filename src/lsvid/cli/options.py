@@ -76,17 +76,14 @@ def document_root_option(command: Function) -> Function:
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
     """A click callback: seconds, exactly; at least 0."""
-    from lsvid.video.timebase import exact
+    from lsvid.video.timebase import exact_seconds
 
     if value is None:
         return None
     try:
-        found = exact(value)
-    except ValueError:
-        found = Fraction(-1)
-    if found < 0:
-        raise click.BadParameter(f"{value!r} is not a number of seconds", ctx, param)
-    return found
+        return exact_seconds(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from error
 
 
 def s3_options(command: Function) -> Function:

@@ -10,7 +10,7 @@ import click
 from lsvid.cli.groups import BOUNDARIES, READ, Decorator, Function, group, option, with_all
 from lsvid.cli.options import CASE_OPTIONS, SERVER_OPTIONS, case_rule, probability_options, s3_options, seconds
 from lsvid.errors import SettingsError
-from lsvid.readers.elan import TIER_NAMES
+from lsvid.readers.documents import TIER_NAMES
 
 if TYPE_CHECKING:
     from lsvid.annotations.boundaries import BoundaryOptions

@@ -9,20 +9,27 @@ import tempfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, TypeVar
 
 import msgspec
 
 from lsvid.annotations.probabilities import ProbabilityOptions
-from lsvid.errors import ClipError, ExportError, SettingsError
+from lsvid.errors import ClipError, ExportError, SettingsError, check_choice, check_kind
 from lsvid.files import texts
 from lsvid.files.inputs import open_input, read_at_most
 from lsvid.labels.tree import LabelTree
 from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
+from lsvid.video.timebase import exact_seconds
 
 T = TypeVar("T")
+
+TIER_NAMES = ("auto", "level", "participant", "annotator", "none")
+"""What the names of ELAN's tiers may mean. auto: a level of the labels, where tiers are side by side. level: that, and
+of root tiers always. participant: the first level is the tier's PARTICIPANT, and the name another where one has several
+tiers. annotator: a root tier's name is who annotated. none: nothing."""
 
 
 class Document(NamedTuple):
@@ -43,7 +50,7 @@ class ReadOptions:
     annotators: annotator as the export names them -> name to write.
     datasets: of a Prodigy database, the datasets to read.
     tiers: of ELAN files, the tiers to read (patterns such as 'gloss*'); none: all.
-    tier_names: of ELAN files, what the names of tiers mean, of BORIS's, its subjects: one of readers.elan.TIER_NAMES.
+    tier_names: of ELAN files, what the names of tiers mean, of BORIS's, its subjects: one of TIER_NAMES.
     point_s: of formats that know moments, the seconds that a moment lasts; None: it holds no picture.
     decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
     cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
@@ -69,6 +76,13 @@ class ReadOptions:
 
     def __post_init__(self) -> None:
         """Take a dict for the options of probabilities. Raise SettingsError where it names none of them."""
+        check_choice("tier_names", self.tier_names, TIER_NAMES)
+        if self.point_s is not None:
+            check_kind("point_s", self.point_s, (int, float, Fraction), "a number of seconds")
+            try:
+                exact_seconds(self.point_s)
+            except ValueError as error:
+                raise SettingsError(f"point_s: {error}") from error
         given: object = self.probabilities
         if isinstance(given, Mapping):
             try:
@@ -76,6 +90,9 @@ class ReadOptions:
             except TypeError as error:
                 names = ", ".join(field.name for field in fields(ProbabilityOptions))
                 raise SettingsError(f"probabilities: {error}", f"choose from {names}") from error
+        check_kind(
+            "probabilities", self.probabilities, ProbabilityOptions, "a ProbabilityOptions or a dict of its fields"
+        )
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""

@@ -31,7 +31,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span, Status
-from lsvid.errors import ClipError, ExportError, SettingsError
+from lsvid.errors import ClipError, ExportError
 from lsvid.files.texts import read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
@@ -40,10 +40,6 @@ from lsvid.video.clips import VIDEO_SUFFIXES
 
 SOURCE = "elan"
 
-TIER_NAMES = ("auto", "level", "participant", "annotator", "none")
-"""What the names of tiers may mean. auto: a level of the labels, where tiers are side by side. level: that, and of root
-tiers always. participant: the first level is the tier's PARTICIPANT, and the name another where one has several tiers.
-annotator: a root tier's name is who annotated. none: nothing."""
 
 _MAX_DEPTH = 64  # tiers below tiers; ELAN's own corpora have up to five
 _NOT_ASKED_FOR = "annotations on ELAN tiers that were not asked for"
@@ -89,8 +85,6 @@ def recognises(path: Path, head: bytes) -> bool:
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
     """The records of one file: a clip, an annotation for each annotator, and the spans."""
-    if options.tier_names not in TIER_NAMES:
-        raise SettingsError(f"tier names {options.tier_names!r}: choose from {', '.join(TIER_NAMES)}")
     root = _parse(path)
     media, origin_ms = _media(root, path, findings)
     known = {e.get("NAME"): e.text or "" for e in root.iterfind("HEADER/PROPERTY")}

@@ -15,6 +15,7 @@ from typing import Any
 
 from lsvid.annotations.spans import Annotation, Clip, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
+from lsvid.files.names import readable
 from lsvid.files.texts import TextError, decode, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath, level_names, level_paths, without_blanks
@@ -86,6 +87,7 @@ def records_of(
     findings: Findings,
 ) -> Iterator[Record]:  # fmt: skip
     """The records of one video, from the class name of each of its frames on each level."""
+    video = readable(video)
     lengths = {len(names) for names in rows}
     if len(lengths) != 1:
         findings.fault(str(place), f"its levels count different frames: {', '.join(map(str, sorted(lengths)))}")

@@ -31,6 +31,7 @@ from lsvid.annotations.probabilities import (
 )
 from lsvid.annotations.spans import Annotation, Clip, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
+from lsvid.files.names import readable
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath
 from lsvid.labels.tree import split_path
@@ -72,12 +73,12 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
     classes = _classes(folder / CLASSES) if (folder / CLASSES).is_file() else None
     cases = _cases(path, options)
-    model = options.probabilities.model or folder.resolve().name
+    model = readable(options.probabilities.model or folder.resolve().name)
     for file in files:
         table = _checked(file, classes, options, findings)
         if table is None:
             continue
-        clips = cases.get(file.stem)
+        clips = cases.get(readable(file.stem))
         if clips is None:
             findings.fault(str(file), f"no clips of a case {file.stem}; there are: {', '.join(cases) or 'none'}")
             continue

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 import natsort
 
-from lsvid.errors import ClipError, DataError, SettingsError
+from lsvid.errors import ClipError, DataError, SettingsError, check_kind
 from lsvid.files import storage, texts
 from lsvid.files.names import readable
 
@@ -48,6 +48,11 @@ def split_suffix(name: str) -> tuple[str, str]:
     """A file's name without its ending, and the ending ('.mp4'), which may be empty."""
     stem, dot, suffix = name.rpartition(".")
     return (stem, dot + suffix) if suffix and stem.strip(".") else (name, "")
+
+
+def stem(path: str) -> str:
+    """The name in the path of a file without its ending, as text that can be encoded (`names.readable`)."""
+    return readable(split_suffix(file_name(path) or path)[0])
 
 
 def is_file(path: str) -> bool:
@@ -124,7 +129,13 @@ class CaseRule:
         return cls(pattern=pattern)
 
     def case_of(self, path: str) -> str:
-        """The case of the clip at `path` (a path or a URI). Raises ClipError if the rule finds none."""
+        """The case of the clip at `path` (a path or a URI), as text that can be encoded (`names.readable`).
+
+        Raises ClipError if the rule finds none.
+        """
+        return readable(self._case_of(path))
+
+    def _case_of(self, path: str) -> str:
         if self.name is not None:
             return self.name
         posix = path.replace("\\", "/")
@@ -143,6 +154,7 @@ _CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9
 
 
 def _checked_case(case: str, source: str) -> str:
+    check_kind(source, case, str, "a name")
     if not case.strip() or "/" in case or case in (".", ".."):
         raise SettingsError(f"{source} gives {case!r}, which cannot name a case", "a case is one name without '/'")
     return case
@@ -286,7 +298,7 @@ def _videos_in_s3(uri: str) -> Iterator[str]:
 
 def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
     path = file if isinstance(file, str) else resolved(file)  # a URI stands as it is
-    return ClipFile(readable(rule.case_of(path)), readable(split_suffix(path_parts(path)[-1])[0]), path)
+    return ClipFile(rule.case_of(path), stem(path), path)
 
 
 class _ManifestRow(msgspec.Struct):
@@ -328,7 +340,7 @@ def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
                 faults.append(f"{place}: there is no {brief(video)}")
                 continue
         case = entry.case or rule.case_of(video)
-        clips.append(ClipFile(case, entry.clip or split_suffix(path_parts(video)[-1])[0], video, entry.order))
+        clips.append(ClipFile(case, entry.clip or stem(video), video, entry.order))
     if faults:
         raise DataError("\n".join([f"{file} has faults:", *(f"  {fault}" for fault in faults)]), _MANIFEST_HINT)
     yield from clips

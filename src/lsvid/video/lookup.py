@@ -18,8 +18,8 @@ from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from lsvid.errors import ClipError
 from lsvid.files import storage
-from lsvid.files.names import fold
-from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, videos_of_root
+from lsvid.files.names import fold, readable
+from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, stem, videos_of_root
 
 AUDIO_SUFFIXES = frozenset(".wav .mp3 .m4a .aac .flac .ogg .oga .opus .aif .aiff .wma".split())  # noqa: SIM905
 """What people cut from a video to mark its sound: it counts as the video of the same name beside it."""
@@ -59,7 +59,7 @@ def is_upload(path: str) -> bool:
 
 def clip_name(path: str) -> str:
     """The clip's name in a path: its file's, without the ending, and without what an upload puts before it."""
-    name = split_suffix(path_parts(path)[-1] if path_parts(path) else path)[0]
+    name = stem(path)
     return _UPLOAD_PREFIX.sub("", name) if is_upload(path) else name
 
 
@@ -116,7 +116,11 @@ def _wanted(media: str) -> list[tuple[str, ...]]:
 
 
 def _same(name: str) -> str:
-    return name
+    return readable(name)  # as records hold it
+
+
+def _loose(name: str) -> str:
+    return fold(readable(name))
 
 
 def _as_uploaded(name: str) -> str:
@@ -268,7 +272,7 @@ class ClipFinder:
 
     @cached_property
     def _loose(self) -> _Ends:
-        return _Ends(self._paths, fold)
+        return _Ends(self._paths, _loose)
 
     @cached_property
     def _uploaded(self) -> _Ends:
@@ -280,7 +284,7 @@ class ClipFinder:
 
     @cached_property
     def _loose_stems(self) -> _Ends:
-        return _Ends(self._paths, fold, _without_suffix)
+        return _Ends(self._paths, _loose, _without_suffix)
 
     def _nearest(self, wanted: Sequence[tuple[str, ...]]) -> str:
         """The names nearest to those wanted, for an error's text."""
@@ -298,7 +302,7 @@ def _first(groups: list[list[str]]) -> list[str]:
 
 def _is_named(path: str, media: str) -> bool:
     """Whether `media` gives the file's very name, the ending of which may be left out."""
-    name = path_parts(path)[-1]
+    name = readable(path_parts(path)[-1])
     given = (_spellings(media)[0].rpartition("/")[2], media_path(media).rpartition("/")[2])
     return name in given or split_suffix(name)[0] in given
 

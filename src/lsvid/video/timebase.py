@@ -345,6 +345,7 @@ def sample_frames(index: FrameIndex, fps: Fraction, phase: Fraction = Fraction(0
     return np.asarray(kept, dtype=np.int64)
 
 
+_MOST_SECONDS = 10**9
 _LOWEST_RATE, _HIGHEST_RATE = Fraction(1, 1_000_000), Fraction(1_000_000)
 _LONG_EXPONENT = re.compile(r"e[+-]?0*[1-9]\d{3}", re.IGNORECASE)
 
@@ -376,6 +377,17 @@ def parse_rate(value: object) -> Fraction:
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         raise ValueError(f"{str(value)[:40]!r} is not a rate in frames a second")
     return rate
+
+
+def exact_seconds(value: object) -> Fraction:
+    """The exact seconds that `value` (2, '0.5', '1/3') writes. Raises ValueError where it is none, or not 0 to 10^9."""
+    try:
+        found = exact(value)
+    except ValueError:
+        found = Fraction(-1)
+    if not 0 <= found <= _MOST_SECONDS:
+        raise ValueError(f"{str(value)[:40]!r} is not a number of seconds")
+    return found
 
 
 def format_rate(rate: Fraction) -> str:

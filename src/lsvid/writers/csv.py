@@ -21,7 +21,7 @@ def write(export: Export) -> list[str]:
     """Write the frame table; returns the files' names."""
     export.tell_formulas()
     safe = _safe if export.options.spreadsheet_safe else lambda frame: frame
-    return write_tables(export, ".csv", lambda frame, path: safe(frame).sink_csv(path))
+    return write_tables(export, ".csv", lambda frame, file: safe(frame).sink_csv(file))
 
 
 def _safe(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -65,7 +65,8 @@ def write(export: Export) -> list[str]:
                 rows.append(row | {"labels": labels[row["frame"]]})
                 files.append(f"{folder}{row['file_name']}")
         name = f"{folder}metadata.parquet"
-        pl.DataFrame(rows, schema=_SCHEMA).write_parquet(export.path(name))
+        with export.path(name).open("wb") as file:  # polars takes no path whose bytes are no UTF-8
+            pl.DataFrame(rows, schema=_SCHEMA).write_parquet(file)
         files.append(name)
         export.counts["rows"] += len(rows)
     return files

@@ -9,4 +9,4 @@ FORMAT = Format("frames.jsonl", holds=TABLE_HOLDS, loses="nothing", annotators=T
 
 def write(export: Export) -> list[str]:
     """Write the frame table; returns the files' names."""
-    return write_tables(export, ".jsonl", lambda frame, path: frame.sink_ndjson(path))
+    return write_tables(export, ".jsonl", lambda frame, file: frame.sink_ndjson(file))

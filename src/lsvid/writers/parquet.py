@@ -10,5 +10,5 @@ FORMAT = Format("frames.parquet", holds=TABLE_HOLDS, loses="nothing", annotators
 def write(export: Export) -> list[str]:
     """Write the frame table; returns the files' names."""
     return write_tables(
-        export, ".parquet", lambda frame, path: frame.sink_parquet(path, compression="zstd", compression_level=1)
+        export, ".parquet", lambda frame, file: frame.sink_parquet(file, compression="zstd", compression_level=1)
     )

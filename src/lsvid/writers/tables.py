@@ -1,7 +1,7 @@
 """The frame table as files: what csv, jsonl and parquet share."""
 
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from typing import BinaryIO
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -11,7 +11,7 @@ from lsvid.annotations.stages import AnnotatedClip
 from lsvid.writers.base import Export
 
 
-def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, Path], object]) -> list[str]:
+def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, BinaryIO], object]) -> list[str]:
     """Write the frame table of the export, in one file or one a case; returns the files' names.
 
     The rows of the frame that `write_one` gets are made as they are read, those of some clips at a time, in order.
@@ -37,7 +37,9 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
             return tables(clips)
 
         try:
-            write_one(register_io_source(source, schema=schema), export.folder / name)
+            # opened here: polars takes no path whose bytes are no UTF-8
+            with (export.folder / name).open("wb") as file:
+                write_one(register_io_source(source, schema=schema), file)
         except pl.exceptions.ComputeError as error:
             _, is_io, why = str(error).rpartition("IO error: ")
             if not is_io:
