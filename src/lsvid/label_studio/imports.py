@@ -18,7 +18,7 @@ from lsvid.label_studio.project import Project, StorageFolder, document_root, fi
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views, update_person_views
-from lsvid.labeling.changes import reads_rate, timeline_of
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
 from lsvid.video.index import VideoInfo, probe_all
@@ -99,7 +99,7 @@ def import_clips(
     Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
     """
     project = find_project(server, wanted)
-    server.require_timeline(timeline_of(project.label_config))
+    server.require_timeline(LabelingConfig.parse(project.label_config).timeline)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
     infos = _probed(clips, items, progress, options.workers, findings)
     played = _played([clip for clip in clips if clip.id in infos], infos, options, items)
@@ -232,8 +232,9 @@ def _imported(tasks: Sequence[Task], findings: Findings) -> list[Imported]:
 
 
 def _warn(project: Project, clips: Sequence[ProbedClip], findings: Findings) -> None:
-    timeline = timeline_of(project.label_config)
-    if not reads_rate(project.label_config):
+    config = LabelingConfig.parse(project.label_config)
+    timeline = config.timeline
+    if not config.reads_rate:
         findings.warn(
             f"project {project.id} does not take the frame rate from its tasks: frame numbers will be wrong",
             'give its Video tag frameRate="$fps", as lsvid setup-project does',
