@@ -6,6 +6,7 @@ scripts/bench proxies    a proxy of a big clip, beside ffmpeg by itself; memory
 scripts/bench windows [S] windows for training at random, beside torchcodec, decord2 and a folder of JPEGs
 scripts/bench start      `lsvid --help` beside `python -c 'import click'`
 scripts/bench server     10,000 clips into a real Label Studio, beside one POST a task through its SDK; memory; exports
+scripts/bench growth     how commands grow from 2,000 to 8,000 clips, and with 100,000 spans in a clip
 scripts/bench index      the time that the frame index of a 10-minute clip takes, and the bytes that it takes in S3
 """
 
@@ -36,7 +37,8 @@ COLUMNS = ["case", "clip", "frame", "case_frame", "time_s", "case_time_s", "anno
 def main() -> None:
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a person's machine: modules are compiled once
     commands: dict[str, Callable[..., None]] = {
-        "frames": frames, "start": start, "index": index, "server": server, "plain-loop": plain_loop_script,
+        "frames": frames, "start": start, "index": index, "server": server, "growth": growth,
+        "plain-loop": plain_loop_script,
         **bench_pictures.COMMANDS, **bench_windows.COMMANDS,
     }  # fmt: skip
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
@@ -245,18 +247,18 @@ def measure_server(studio: Any, work: Path) -> None:
               f"{megabytes} MB (wanted: under 600)")  # fmt: skip
 
 
-def many_clips(folder: Path) -> list[dict[str, Any]]:
-    """The data of SERVER_CLIPS clips, 50 a case (one video under many names), with their indexes cached."""
+def many_clips(folder: Path, n_clips: int = SERVER_CLIPS, n_frames: int = FRAMES) -> list[dict[str, Any]]:
+    """The data of clips of `n_frames` frames, 50 a case (one video under many names), with their indexes cached."""
     from lsvid.video import index as video
 
     folder.mkdir(parents=True)
     source = folder.parent / "source.mp4"
-    run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={FRAMES / RATE}",
+    run([ffmpeg(), "-v", "error", "-f", "lavfi", "-i", f"color=gray:size=32x32:rate={RATE}:duration={n_frames / RATE}",
          "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", str(source)])  # fmt: skip
     info = video.probe(source)
     data = []
-    for number in range(SERVER_CLIPS):
-        case, clip = f"case{number // 50 + 1:03}", f"clip_{number % 50 + 1:02}"
+    for number in range(n_clips):
+        case, clip = f"case{number // 50 + 1:03}", f"clip_{number % 50 + 1}"
         path = folder / case / f"{clip}.mp4"
         path.parent.mkdir(exist_ok=True)
         path.hardlink_to(source)
@@ -264,10 +266,79 @@ def many_clips(folder: Path) -> list[dict[str, Any]]:
         video._to_cache(video._cache_file(str(path)), f"{stat.st_size}-{stat.st_mtime_ns}", info)  # noqa: SLF001 - reading 10,000 clips is not what is measured
         data.append({
             "video": f"/data/local-files/?d=clips/{case}/{clip}.mp4", "fps": str(RATE), "fps_exact": str(RATE),
-            "frames": FRAMES, "duration_s": FRAMES / RATE, "case": case, "clip": clip, "id": f"{case}/{clip}",
+            "frames": n_frames, "duration_s": n_frames / RATE, "case": case, "clip": clip, "id": f"{case}/{clip}",
             "order": number % 50 + 1, "fingerprint": info.fingerprint, "path": str(path),
         })  # fmt: skip
     return data
+
+
+# --- growth -----------------------------------------------------------------------------------------------------------
+
+
+def growth() -> None:
+    """How the time of a command grows with clips of two seconds, their indexes cached, and with the spans of a clip."""
+    commands = {
+        "export-spans": ["export-spans", "-o", "OUT/spans.jsonl"],
+        "export-frames": ["export-frames", "-o", "OUT/frames"],
+        "report": ["report", "-o", "OUT/report"],
+    }
+    aims_s = {"export-frames": 12, "report": 20}
+    seconds: dict[str, list[float]] = {name: [] for name in (*commands, "import-clips, the clips found and ordered")}
+    for n_clips in (2_000, 8_000):
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
+            data = many_clips(work / "clips", n_clips, n_frames=50)
+            export = work / "export.json"
+            regions = [
+                {"value": {"ranges": [{"start": 1, "end": 20}], "timelinelabels": [LABELS[0]]}, "id": "r1",
+                 "from_name": "task", "to_name": "video", "type": "timelinelabels"}
+            ]  # fmt: skip
+            export.write_text(json.dumps([
+                {"id": k, "data": one, "annotations": [{"id": k, "completed_by": 1, "result": regions}]}
+                for k, one in enumerate(data, start=1)
+            ]))  # fmt: skip
+            for name, words in commands.items():
+                told = [word.replace("OUT", str(work)) for word in words]
+                seconds[name].append(once([LSVID, *told, str(export), "--clips", str(work / "clips"), "-q"]))
+            seconds["import-clips, the clips found and ordered"].append(_time_of_finding(work / "clips"))
+    for name, (few, many) in seconds.items():
+        aim = f", wanted: under {aims_s[name]} s" if name in aims_s else ""
+        print(f"  {name:42}  2,000 clips {few:6.1f} s   8,000 clips {many:6.1f} s   "
+              f"{many / few:4.1f} times (wanted: 4.4{aim})")  # fmt: skip
+    for n_spans in (25_000, 100_000):
+        print(f"  export-spans, {n_spans:7,} spans in one clip: {_time_of_spans(n_spans):6.1f} s")
+
+
+def _time_of_finding(folder: Path) -> float:
+    from lsvid.video.clips import CaseRule, find_clips
+    from lsvid.video.index import probe_all
+
+    return best(lambda: probe_all([clip.path for clip in find_clips([str(folder)], CaseRule())]), 1)
+
+
+def _time_of_spans(n_spans: int) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
+        (data,) = many_clips(work / "clips", 1, n_frames=n_spans * 2)
+        regions = [
+            {"value": {"ranges": [{"start": 2 * k + 1, "end": 2 * k + 2}], "timelinelabels": [LABELS[k % len(LABELS)]]},
+             "id": f"r{k}", "from_name": "task", "to_name": "video", "type": "timelinelabels"}
+            for k in range(n_spans)
+        ]  # fmt: skip
+        export = work / "export.json"
+        annotations = [{"id": 1, "completed_by": 1, "result": regions}]
+        export.write_text(json.dumps([{"id": 1, "data": data, "annotations": annotations}]))
+        words = ["export-spans", str(export), "--clips", str(work / "clips"), "--overlap", "priority", "-q"]
+        return once([LSVID, *words, "-o", str(work / "spans.jsonl")])
+
+
+def once(command: list[str]) -> float:
+    """Seconds that a command takes."""
+    begin = time.perf_counter()
+    run(command)
+    return time.perf_counter() - begin
 
 
 # --- start ------------------------------------------------------------------------------------------------------------

@@ -506,15 +506,15 @@ class Dataset:
         return written
 
     def contact_sheet(
-        self, path: PathLike, *, short_side: int = 120, jobs: int | None = None, progress: Progress = unheard
+        self, path: PathLike, *, short_side: int = 180, jobs: int | None = None, progress: Progress = unheard
     ) -> int:
         """Write one HTML page with the first, middle and last picture of every span; returns the number of spans."""
         from lsvid.report.contact_sheet import write_contact_sheet  # noqa: PLC0415 - where it is asked for
 
         findings = self.findings.copy()
         n_spans = write_contact_sheet(
-            self.located.clips, os.fspath(path), self.labels, findings, inputs=self.inputs, short_side=short_side,
-            jobs=jobs, on_progress=progress,
+            self.located.clips, os.fspath(path), self.labels, findings, inputs=self.inputs, sources=self.sources,
+            project_url=self.project_url, short_side=short_side, jobs=jobs, on_progress=progress,
         )  # fmt: skip
         _warn(findings, self.findings)
         return n_spans

@@ -38,6 +38,7 @@ from lsvid.progress import Progress, unheard
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
 from lsvid.readers.prodigy_database import is_database
+from lsvid.video.clips import natural_key
 from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import parse_rate
 
@@ -235,6 +236,24 @@ def read_map(path: str, columns: str) -> dict[str, str]:
     """The map from the first column to the second, of a CSV file with two columns. columns: what they are, for
     messages. Raises SettingsError.
     """
+    return dict(read_pairs(path, columns))
+
+
+def read_assignment(path: str) -> dict[str, list[str]]:
+    """The cases of each person, of a CSV file with the columns case and person. Raises SettingsError."""
+    cases: dict[str, set[str]] = {}
+    for case, person in (map(str.strip, pair) for pair in read_pairs(path, "case,person")):
+        if not case or not person:
+            raise SettingsError(
+                f"{path}: a case without a person, or a person without a case", "each line: case,person"
+            )
+        if (case.lower(), person.lower()) != ("case", "person"):
+            cases.setdefault(person, set()).add(case)
+    return {person: sorted(theirs, key=natural_key) for person, theirs in cases.items()}
+
+
+def read_pairs(path: str, columns: str) -> list[tuple[str, str]]:
+    """The rows of a CSV file of two columns; `columns` says what they are. Raises SettingsError."""
     try:
         rows = list(csv_rows(read_text(Path(path)).text))
     except TextError as error:
@@ -242,7 +261,7 @@ def read_map(path: str, columns: str) -> dict[str, str]:
     for number, cells in rows:
         if len(cells) != 2:
             raise SettingsError(f"{path}:{number}: not two columns", f"each line: {columns}")
-    return {old: new for _, (old, new) in rows}
+    return [(first, second) for _, (first, second) in rows]
 
 
 def rate_of(value: float | str | Fraction, what: str) -> Fraction:

@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 from annotators import Annotator
 from bad_proxy import bad_proxy
 from bad_proxy import status as answer
+from editor import Editor
 from factories import VideoFactory
 from label_studio_server import LabelStudio
 from lsvid.cli import cli
@@ -83,10 +84,12 @@ def test_a_team(server_environment: LabelStudio, media_folder: Path, videos: Vid
     assert result.exit_code == 0
     assert result.stdout.splitlines() == [
         "case           annotator        done  skipped  drafts  left    video     work",
-        "op1                                1        1       1     4  0:00:06  0:06:35",
+        "op1                                1        1       1     4  0:00:01  0:06:35",
         "               ann@example.com     5        0       0     0  0:00:05  0:05:00",
         "               bob@example.com     1        1       1     4  0:00:01  0:01:35",
         'ü "2", & 100%                      0        0       0     4  0:00:00  0:00:00',
+        "all cases      ann@example.com     5        0       0     0  0:00:05  0:05:00",
+        "               bob@example.com     1        1       1     4  0:00:01  0:01:35",
     ]
     assert result.stderr == f"project {project.id} (A team): 1 of 9 clips have 2 annotation(s)\n"
     document = json.loads(run("status", "--project", "A team", "--json").stdout)
@@ -136,6 +139,89 @@ def test_what_annotations_per_clip_means_to_the_server(label_studio: LabelStudio
         view["id"], "Mine", ["tasks:data.order"]
     )  # fmt: skip
     assert again["data"]["filters"] == view["data"]["filters"]
+
+
+@pytest.mark.server
+def test_who_does_what(
+    server_environment: LabelStudio, media_folder: Path, videos: VideoFactory, labels: Path, tmp_path: Path
+) -> None:
+    server = server_environment
+    for case, number in (("op1", 1), ("op1", 2), ("op2", 1), ("op10", 1)):
+        videos.make(media_folder / case / f"clip_{number}.mp4", n_frames=25)
+    assert run("setup-project", labels, "--title", "Who", "--storage", media_folder).exit_code == 0
+    people = tmp_path / "people.csv"
+    people.write_text(
+        "case,person\nop10,ann@who.example.com\nop1,ann@who.example.com\nop2,bob@who.example.com\nop3,bob@who.example.com\n"
+    )
+    imported = run("import-clips", media_folder, "--project", "Who", "--assign", people)
+    assert imported.exit_code == 0, imported.output
+    assert "assigned cases of which the project has no clip: op3" in imported.stderr
+    project = find_project(connect(server.url, server.token), "Who").id
+    views = views_of(server, project)
+    assert list(views) == ["Case op1", "Case op2", "Case op10", "ann@who.example.com", "bob@who.example.com"]
+    ids = tasks_of(server, project)
+    ann = Annotator(server, "ann@who.example.com")
+    served = []
+    for _ in range(3):
+        served.append(ann.next_in(project, views["ann@who.example.com"]))
+        ann.submit(ids[served[-1]])
+    assert served == ["op1/clip_1", "op1/clip_2", "op10/clip_1"]
+    assert ann.next_in(project, views["ann@who.example.com"]) == 404
+
+    status = json.loads(run("status", "--project", "Who", "--json").stdout)
+    shares = {one["annotator"]: (one["assigned"], one["done"], one["left"], one["video_s"]) for one in status["people"]}
+    assert shares == {
+        "ann@who.example.com": (["op1", "op10"], 3, 0, 3.0), "bob@who.example.com": (["op2", "op3"], 0, 1, 0.0)
+    }  # fmt: skip
+    assert run("status", "--project", "Who").stdout.splitlines()[-2:] == [
+        "all cases  ann@who.example.com     3        0       0     0  0:00:03  0:03:00",
+        "           bob@who.example.com     0        0       0     1  0:00:00  0:00:00",
+    ]
+
+    # Somebody else takes a case: the tab there is changes, and keeps its name and place.
+    people.write_text("op10,bob@who.example.com\nop1,ann@who.example.com\nop2,bob@who.example.com\n")
+    assert run("import-clips", media_folder, "--project", "Who", "--assign", people).exit_code == 0
+    again = views_of(server, project)
+    assert [view["id"] for view in again.values()] == [view["id"] for view in views.values()]
+    values = [one["value"] for one in again["bob@who.example.com"]["data"]["filters"]["items"]]
+    assert values == ["op2", "op10"]
+
+
+@pytest.mark.browser
+def test_the_columns_of_a_case(
+    server_environment: LabelStudio, media_folder: Path, videos: VideoFactory, labels: Path, editor: Editor
+) -> None:
+    videos.make(media_folder / "op1" / "clip_1.mp4", n_frames=25)
+    assert run("setup-project", labels, "--title", "Columns", "--storage", media_folder).exit_code == 0
+    assert run("import-clips", media_folder, "--project", "Columns").exit_code == 0
+    server = connect(server_environment.url, server_environment.token)
+    project = find_project(server, "Columns").id
+    (view,) = views_of(server_environment, project).values()
+    page = editor.page
+    page.goto(f"{server_environment.url}/projects/{project}/data?tab={view['id']}")
+    page.get_by_text("clip_1", exact=True).wait_for()
+    editor.screenshot("case-tab")
+    names = ["Completed", "Annotated by", "Lead Time", "Drafts", "clip", "duration_s"]
+    found = [
+        one
+        for one in page.locator("[class*=table-head]").first.inner_text().split("\n")
+        if one in names or len(one) > 3
+    ]
+    # Two numbers stand under icons, and the tasks' data stand last, whatever is hidden (1.23.2).
+    assert found == names
+    box = page.get_by_text("clip_1", exact=True).bounding_box()
+    assert box
+    assert box["x"] + box["width"] < 1366
+
+    # What people chose stays; what lsvid of old chose gives way.
+    mine = {"explore": ["tasks:data.clip"], "labeling": []}
+    of_old = {"explore": ["tasks:data.fingerprint", "tasks:data.path", "tasks:data.id"], "labeling": []}
+    for hidden, changed in ((mine, []), (of_old, ["op1"])):
+        data = {**view["data"], "hiddenColumns": hidden}
+        server_environment.api("PATCH", f"/api/dm/views/{view['id']}/", {"project": project, "data": data})
+        assert update_case_views(server, project, ["op1"]) == changed
+        (after,) = views_of(server_environment, project).values()
+        assert after["data"]["hiddenColumns"] == (view["data"]["hiddenColumns"] if changed else mine)
 
 
 @pytest.mark.server

@@ -205,6 +205,16 @@ def test_both_timelines() -> None:
     assert [tag["toName"] for tag in tags(xml, "Filter")] == ["task", "task_audio"]
 
 
+def test_both_timelines_of_a_text_file() -> None:
+    tree = parse_labels_text("Cut\n--Sharp\nClip\nSew\n", "labels.txt")
+    root = parsed(labeling_config(tree.on_frames(["Clip"]), "both"))
+    assert [tag.get("value") for tag in root.findall(".//TimelineLabels/Label")] == ["Clip"]
+    assert [tag.get("value") for tag in root.findall(".//Labels/Label")] == ["Cut", "Sew"]
+    with pytest.raises(SettingsError, match="'Sharp' is not known") as caught:
+        tree.on_frames(["Sharp"])
+    assert caught.value.hint == "choose from Cut, Clip, Sew"
+
+
 @pytest.mark.parametrize(("mark", "which"), [(None, "no label is"), ("frames", "all labels are")])
 def test_both_timelines_need_labels_for_each(mark: str | None, which: str) -> None:
     text = f'[{{"name": "A", "timeline": "{mark}"}}]' if mark else '["A"]'

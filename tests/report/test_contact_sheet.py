@@ -10,7 +10,7 @@ import pytest
 
 from builders import annotation, damaged, export, region, run, task
 from factories import VideoFactory, read_burnt_number
-from lsvid.report.contact_sheet import _clock
+from lsvid.clock import clock
 
 
 def _numbers(page: str) -> list[int]:
@@ -33,8 +33,10 @@ def test_each_span_has_its_first_middle_and_last_picture(clips: Path, tmp_path: 
     assert _numbers(page) == [4, 7, 11, 12, 30, 49, 6, 6, 6]
     assert page.count("<section") == 3
     assert "<b>A &lt;b&gt;</b>" in page
-    assert "frames 4 to 11<br>0:00.160, 0.32 s" in page
-    assert "last: 49 &middot; 0:01.960" in page
+    assert "frames 4 to 11<br>starts 0:00:00.160<br>lasts 0.32 s<br>" in page
+    assert "last: frame 49 at 0:00:01.960" in page
+    assert f"<h1>Contact sheet of {exported}</h1>" in page
+    assert "prefers-color-scheme: dark" in page
     assert not re.search(r"(?:src|href)=\"(?!data:)", page), "it needs nothing else"
 
 
@@ -53,13 +55,19 @@ def test_a_picture_that_cannot_be_decoded_is_said_to_be_missing(videos: VideoFac
 def test_no_span_is_an_error(clips: Path, tmp_path: Path) -> None:
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5)))
     result = run("contact-sheet", exported, "--clips", clips, "-o", tmp_path / "sheet.html")
-    assert (result.exit_code, "there is no span to show" in result.stderr) == (1, True)
+    assert (result.exit_code, "there is no span to show: in the clips that are" in result.stderr) == (1, True)
     assert not (tmp_path / "sheet.html").exists()
 
 
 @pytest.mark.parametrize(
     ("time_s", "text"),
-    [(0, "0:00.000"), (59.9996, "1:00.000"), (599.96, "9:59.960"), (3661.5, "1:01:01.500"), (-0.04, "-0:00.040")],
+    [
+        (0, "0:00:00.000"),
+        (59.9996, "0:01:00.000"),
+        (599.96, "0:09:59.960"),
+        (3661.5, "1:01:01.500"),
+        (-0.04, "-0:00:00.040"),
+    ],
 )
 def test_times_read_as_a_clock(time_s: float, text: str) -> None:
-    assert _clock(time_s) == text
+    assert clock(time_s, 3) == text

@@ -108,6 +108,25 @@ def test_the_tables_hold_the_numbers(report: Path) -> None:
     ]
 
 
+def test_a_clip_that_one_of_two_annotated_is_grey_in_the_others_rows(tmp_path: Path, no_figures: None) -> None:
+    write(
+        tmp_path / "out", annotated_case([(250, {"anna": [(CUT, 0, 100)], "ben": [(CUT, 0, 90)]}), (250, {"anna": []})])
+    )
+    html = (tmp_path / "out/report.html").read_text()
+    grey = re.findall(r'<rect class=unseen x="([^"]+)" width="([^"]+)" [^>]*data-t="([^"]+)"', html)
+    assert {(x, width) for x, width, _ in grey} == {("50.0000%", "50.0000%")}
+    assert all("not annotated by ben" in tip for _, _, tip in grey)
+    assert len(grey) == 3  # his row of each level, and his part of the label's
+
+
+def test_bars_are_high_enough_for_their_text(tmp_path: Path, no_figures: None) -> None:
+    write(tmp_path / "out", annotated_case([(250, {"anna": [(CUT, 0, 200), (KNOT, 50, 250)]})]))
+    html = (tmp_path / "out/report.html").read_text()
+    heights = [float(height) for height in re.findall(r'height=([\d.]+) fill="[^"]+" stroke="[^"]+" /><text', html)]
+    assert len(heights) == 3  # two of level 1 share its height
+    assert min(heights) >= 14  # the text is 11 px
+
+
 def test_disagreements_name_clip_time_and_task(report: Path) -> None:
     first = rows(report / "disagreements.csv")[0]
     assert (first["clip"], first["start_frame"], first["stop_frame"]) == ("001", "100", "110")
@@ -229,7 +248,7 @@ def test_a_report_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_nothing_to_report(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no clip has an annotation that counts"):
+    with pytest.raises(DataError, match="0 of 1 clips submitted"):
         write(tmp_path / "out", annotated_case([(250, {})]))
     assert not (tmp_path / "out").exists()
 
@@ -304,8 +323,8 @@ def test_the_command(export: Path, tmp_path: Path) -> None:
 def test_the_command_says_what_is_wrong(export: Path, tmp_path: Path) -> None:
     nobody = run("report", export, "--clips", tmp_path / "clips", "--annotator", "zoe", "-o", tmp_path / "out")
     assert nobody.exit_code == 1
-    assert "error: there is nothing to report: no clip has an annotation that counts" in nobody.stderr
-    assert "hint: see which do: lsvid export-spans --all" in nobody.stderr
+    assert "error: there is nothing to report: 0 of 2 clips have an annotation that counts" in nobody.stderr
+    assert "hint: see all annotations: lsvid export-spans --all " in nobody.stderr
     shutil.rmtree(tmp_path / "clips")
     lost = run("report", export, "--clips", tmp_path, "-o", tmp_path / "out")
     assert lost.exit_code == 1

@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,7 +17,9 @@ import pytest
 from builders import annotation, export, region, rows, run, task
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.annotations.spans import Span, from_json_line
+from lsvid.annotations.stages import Source, nothing_counts
 from lsvid.files.outputs import sha256
+from lsvid.findings import Findings
 
 
 def test_every_frame_is_there_in_order_with_its_label(clips: Path, tmp_path: Path) -> None:
@@ -229,7 +233,26 @@ def test_one_id_for_two_videos_is_an_error(clips: Path, tmp_path: Path) -> None:
 def test_nothing_to_export_is_an_error(clips: Path, tmp_path: Path) -> None:
     result = run("export-frames", export(tmp_path, task(1, "clip_1")), "--clips", clips, "-o", tmp_path / "out")
     assert result.exit_code == 1
-    assert "error: there is nothing to export: no clip has an annotation that counts" in result.stderr
+    assert "error: there is nothing to export: 0 of 3 clips submitted" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["export-frames", "report", "contact-sheet"])
+def test_the_command_that_a_hint_names_works_as_typed(clips: Path, tmp_path: Path, command: str) -> None:
+    exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, was_cancelled=True)), name="an export.json")
+    result = run(command, exported, "--clips", clips, "-o", tmp_path / "out.html")
+    assert result.exit_code == 1
+    assert "0 of 3 clips have an annotation that counts" in result.stderr
+    named = re.search(r"hint: .*: lsvid (export-spans --all [^;]+);", result.stderr)
+    assert named, result.stderr
+    shown = run(*shlex.split(named[1]), "--clips", clips)
+    assert shown.exit_code == 0, shown.stderr
+    assert '"status":"skipped"' in shown.stdout
+
+
+def test_a_hint_names_a_project_by_its_id() -> None:
+    sources = [Source("http://localhost:8080/projects/12", None)]
+    error = nothing_counts("there is nothing to export", [1, 2], sources, Findings())
+    assert "lsvid export-spans --all --project 12;" in error.hint
 
 
 def test_files_that_are_not_lsvids_are_not_overwritten(clips: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
-"""Boundaries as people mean them: spans drawn by hand gap or overlap by a fraction of a second. Never by default.
+"""Tidies boundaries. Spans that people draw have gaps or overlaps of a fraction of a second. Nothing is changed by
+default.
 
-All of it works on spans that have been located, within the spans of one annotator; a span that changes gets frames for
-its basis. Pure.
+Each function takes located spans and changes the spans of one annotator at a time. A changed span has frames as its
+basis. Pure.
 """
 
 from bisect import bisect_left
@@ -29,11 +30,11 @@ PRIORITIES = ("label-order", "longest")
 
 @dataclass(frozen=True)
 class BoundaryOptions:
-    """What to do; None: not done.
+    """What to change; None: nothing.
 
-    snap_s: make an end and a start at most this far apart one. overlap: what becomes of spans of different labels that
-    overlap, one of OVERLAPS; priority: which of them wins, one of PRIORITIES. join_gap_s: spans of one label at most
-    this far apart in case time are one, also across the end of a clip.
+    snap_s: an end and a start that are at most this far apart become one. overlap: what to do with spans of different
+    labels that overlap, one of OVERLAPS. priority: which of them wins, one of PRIORITIES. join_gap_s: spans of one
+    label that are at most this far apart in case time become one, also across the end of a clip.
     """
 
     snap_s: Fraction | None = None
@@ -42,13 +43,13 @@ class BoundaryOptions:
     join_gap_s: Fraction | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where a value is none of those there are."""
+        """Raise SettingsError if a value is not one of the allowed ones."""
         check_choice("overlap", self.overlap, OVERLAPS)
         check_choice("priority", self.priority, PRIORITIES)
 
     @property
     def asked_for(self) -> bool:
-        """Whether anything is to be done."""
+        """Whether anything is to be changed."""
         return self.snap_s is not None or self.overlap != "keep" or self.join_gap_s is not None
 
 
@@ -84,10 +85,9 @@ class BoundaryReport:
 def tidy(
     clips: Sequence[AnnotatedClip], options: BoundaryOptions, labels: Sequence[LabelPath], findings: Findings
 ) -> tuple[list[AnnotatedClip], BoundaryReport]:
-    """(the clips, snapped and without overlaps as far as `options` ask for it; what was done). `join` comes after
-    merging.
+    """(the clips, snapped and without overlaps if `options` ask for it; what was done). Call `join` after merging.
 
-    clips: located, by case, in order. labels: every label path, the most important first. Overlaps are faults where
+    clips: located, by case, in order. labels: every label path, the most important first. Overlaps are faults if
     `options` say so.
     """
     report = BoundaryReport()
@@ -113,8 +113,8 @@ def tidy(
 
 
 def snap(spans: Sequence[LocatedSpan], index: FrameIndex, within_s: Fraction) -> tuple[list[LocatedSpan], list[float]]:
-    """(the spans, where one ends and another starts at most `within_s` seconds from it both moved to the middle; how
-    far each boundary moved, in seconds).
+    """(the spans; how far each boundary moved, in seconds). If a span starts at most `within_s` seconds from the end of
+    another, both boundaries move to the middle.
 
     The nearest pairs go first, each boundary moves once, and no span loses its last picture. The middle is the first
     picture at or after it.
@@ -164,7 +164,7 @@ def _near_pairs(
 
 
 def _neighbours(before: Sequence[LocatedSpan], after: Sequence[LocatedSpan], middle: int) -> bool:
-    """Whether the spans follow upon one another (none lies within another), and all keep a picture."""
+    """Whether the spans follow one another (none lies within another), and each keeps a picture."""
     return (
         all(a.start_frame < b.start_frame and a.stop_frame < b.stop_frame for a in before for b in after)
         and all(span.start_frame < middle for span in before)
@@ -173,14 +173,14 @@ def _neighbours(before: Sequence[LocatedSpan], after: Sequence[LocatedSpan], mid
 
 
 def _moved(span: LocatedSpan, index: FrameIndex, start: int, stop: int) -> LocatedSpan:
-    """`span` on these frames, which are its basis from now on; the span itself where they are its own already."""
+    """`span` on these frames, which become its basis; the same span if it has these frames already."""
     if (start, stop) == (span.start_frame, span.stop_frame):
         return span
     return msgspec.structs.replace(span, basis=Frames(start, stop)).located(index)
 
 
 def _distances(span: LocatedSpan, index: FrameIndex, start: int, stop: int) -> list[float]:
-    """How far the boundaries of `span` move, in seconds, where they do, when it gets these frames."""
+    """How far each boundary of `span` moves, in seconds, if it gets these frames. Boundaries that stay are left out."""
     return [
         abs(float(index.time_s(new) - index.time_s(old)))
         for old, new in ((span.start_frame, start), (span.stop_frame, stop))
@@ -192,8 +192,8 @@ def _distances(span: LocatedSpan, index: FrameIndex, start: int, stop: int) -> l
 
 
 def conflicts(a: LocatedSpan, b: LocatedSpan) -> bool:
-    """Whether two spans say different things of the same pictures: labels of which neither lies below the other, and
-    that were not given to one region together.
+    """Whether two spans contradict each other on the same pictures: neither label lies below the other, and they were
+    not given to one region together.
     """
     n = min(len(a.label), len(b.label))
     return (
@@ -207,9 +207,9 @@ def conflicts(a: LocatedSpan, b: LocatedSpan) -> bool:
 def resolve(
     spans: Sequence[LocatedSpan], index: FrameIndex, importance: Callable[[LocatedSpan], tuple[int, ...]]
 ) -> tuple[list[LocatedSpan], int, int]:
-    """(spans of which no two conflict, how many conflicts there were, how many spans have vanished).
+    """(spans without conflicts, the number of conflicts, the number of spans that vanished).
 
-    The span whose `importance` sorts first keeps its pictures; the other keeps what is left, in pieces if need be.
+    The span whose `importance` sorts first keeps its pictures; the other keeps the rest, in pieces if necessary.
     """
     opposed = _opposed(spans)
     kept: dict[int, list[LocatedSpan]] = {}  # what is left of each span, by its place
@@ -231,7 +231,9 @@ def resolve(
 
 
 def _opposed(spans: Sequence[LocatedSpan]) -> list[list[int]]:
-    """For each span the places of those it conflicts with, found by time: as long as there are overlaps."""
+    """For each span, the positions of the spans that conflict with it. They are found by time, so the cost grows with
+    the overlaps.
+    """
     opposed: list[list[int]] = [[] for _ in spans]
     active: list[int] = []
     for place in sorted(range(len(spans)), key=lambda k: spans[k].start_frame):
@@ -245,7 +247,7 @@ def _opposed(spans: Sequence[LocatedSpan]) -> list[list[int]]:
 
 
 def _without(span: LocatedSpan, stronger: Iterable[LocatedSpan]) -> list[tuple[int, int]]:
-    """What is left of `span`, as frames `[start, stop)`, without those of `stronger`."""
+    """The frames `[start, stop)` of `span` that are left without those of `stronger`."""
     pieces = []
     start = span.start_frame
     for one in sorted(stronger, key=_by_frames):
@@ -282,10 +284,11 @@ def _report_overlaps(clip: AnnotatedClip, annotator: str, spans: Sequence[Locate
 
 
 def join(clips: Iterable[AnnotatedClip], gap_s: Fraction) -> tuple[list[AnnotatedClip], int]:
-    """(the clips, spans of one label and annotator at most `gap_s` seconds apart made one; how many joins were made).
+    """(the clips; the number of joins). Spans of one label and annotator that are at most `gap_s` seconds apart are
+    joined.
 
     Within a clip they become one span. Across the end of a clip each clip keeps its own part, which reaches the end,
-    and both have the same region id, `<first clip>:<its region>`. Only clips that follow upon one another are joined.
+    and both have the same region id, `<first clip>:<its region>`. Only spans in neighbouring clips are joined.
     """
     joined: list[AnnotatedClip] = []
     n_joins = 0

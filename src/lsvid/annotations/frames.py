@@ -1,4 +1,4 @@
-"""Spans and a frame index become the frame table: for every frame of every clip, what was being done."""
+"""Makes the frame table from spans and a frame index: for every frame of every clip, its labels."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +24,7 @@ LabelPath = tuple[str, ...]
 
 @dataclass(frozen=True)
 class TableOptions:
-    """What the frame table looks like.
+    """The form of the frame table.
 
     labels: every label path, in the order in which they are to stand.
     wide: one row per (frame, annotator) and a 0/1 column per label, instead of one row per (frame, active label).
@@ -40,7 +40,9 @@ class TableOptions:
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of one annotation: their frames, and the positions of their spans; `len(work.spans)` for none."""
+    """The rows of one annotation: their frames, and the positions of their spans; `len(work.spans)` stands for no
+    span.
+    """
 
     clip: AnnotatedClip
     work: Work[LocatedSpan]
@@ -49,10 +51,10 @@ class _Rows:
 
 
 class FrameTables:
-    """The frame table of `clips`, a few clips at a time, so that memory does not grow with their number.
+    """The frame table of `clips`. It is made for a few clips at a time, so that memory does not grow with their number.
 
     schema: its columns and their types, in order. Texts are categories (dictionary-encoded in Parquet), all known here.
-    Raises SettingsError where a label's name cannot be a column, or the background's name is a label.
+    Raises SettingsError if a label's name cannot be a column, or the background's name is a label.
     """
 
     def __init__(self, clips: Sequence[AnnotatedClip], options: TableOptions) -> None:
@@ -93,10 +95,10 @@ class FrameTables:
         self._labels = {name: pl.Series(column, dtype=self.schema[name]) for name, column in texts.items()}
 
     def table(self, clips: Sequence[AnnotatedClip]) -> pl.DataFrame:
-        """The rows of `clips`, in their order, and of each sorted by annotator, frame and label order.
+        """The rows of `clips`, in their order; within a clip they are sorted by annotator, frame and label order.
 
-        Long: one row per (frame, active label), and one with no label (null) for a frame that has none. A clip without
-        annotations is there once, without an annotator.
+        Long: one row per (frame, active label), and one with no label (null) for a frame that has none. Each frame of a
+        clip without annotations has one row, without an annotator.
         """
         rows = [self._rows(clip, work) for clip in clips for work in clip.works or (Work[LocatedSpan].nobody(),)]
         # A column of all of them at once: a call of polars costs more than the rows of a clip.
@@ -122,7 +124,7 @@ class FrameTables:
         return _Rows(clip, work, frames, spans)
 
     def _ranks(self, row: _Rows) -> npt.NDArray[np.uint32]:
-        """The rank of each span's label, and of nothing: that of the background, or one more."""
+        """The rank of each span's label, then the rank for no label: that of the background, or one more."""
         has_background = self.options.background is not None and row.clip.works  # nobody has looked: not background
         nothing = len(self._rank) + (not has_background)
         return np.array([*(self._rank[span.label] for span in row.work.spans), nothing], dtype=np.uint32)
@@ -156,7 +158,7 @@ class FrameTables:
 
 
 def _times(rows: Sequence[_Rows]) -> dict[str, pl.Series]:
-    """The columns that say where each of `rows` lies in its clip and in its case."""
+    """The columns that give the place of each of `rows` in its clip and in its case."""
     n = sum(len(row.frames) for row in rows)
     # One block: memory new to the process costs more than filling it, unless it comes in huge pages (from 4 MB on).
     block = np.empty(24 * n, dtype=np.uint8)
@@ -186,7 +188,7 @@ def _active(spans: Sequence[LocatedSpan], n_frames: int, rank: Mapping[LabelPath
     """(frame, position in `spans`) of every row, by frame, then label rank; position `len(spans)` where nothing is
     active.
 
-    A label that two spans give one frame stands there once, with the span that began first.
+    If two spans give a frame the same label, it has one row, with the span that began first.
     """
     starts = np.array([span.start_frame for span in spans], dtype=np.int32)
     stops = np.array([span.stop_frame for span in spans], dtype=np.int32)
@@ -218,7 +220,7 @@ def _active(spans: Sequence[LocatedSpan], n_frames: int, rank: Mapping[LabelPath
 
 
 def _case_times_s(clip: AnnotatedClip) -> npt.NDArray[np.float64]:
-    """The case time of every picture in seconds: each the double nearest to the exact fraction."""
+    """The case time of every picture in seconds: the double that is nearest to the exact fraction."""
     index, offset = clip.index, clip.case_time_s
     denominator = math.lcm(offset.denominator, index.time_base.denominator)
     step = index.time_base.numerator * (denominator // index.time_base.denominator)

@@ -1,8 +1,8 @@
-"""Labels as an export has them -> paths in the label tree. Pure.
+"""Finds the path in the label tree for each label of an export. Pure.
 
-Prodigy knows flat labels only, so a tree's labels come back from it as one text: 'Suturing - Knot', or just 'Knot'. A
-text means the label whose path it writes (joined by the separator, or as lsvid itself joins paths), or else the one
-label that has this name. What is meant by none or by several is never guessed.
+Prodigy knows only flat labels, so a tree's labels come back from it as one text: 'Suturing - Knot', or just 'Knot'. A
+text means the label with this path (joined by the separator, or as lsvid itself joins paths), or else the only label
+with this name. If it fits no label, or several, nothing is guessed.
 """
 
 import difflib
@@ -26,7 +26,7 @@ ClipT = TypeVar("ClipT", GatheredClip, AnnotatedClip)
 class LabelMatcher:
     """Finds the paths of labels in `tree`, after renaming; without a tree it only renames.
 
-    renames: old label -> new, each a text as described above; an old label that has sub labels takes them along.
+    renames: old label -> new label, each a text as described above. The sub labels of an old label move with it.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class LabelMatcher:
         self._separator = separator
         self._renames = {_squeezed(old): new for old, new in (renames or {}).items()}
         self.unused = set(self._renames)
-        """Renames whose old label has not been met yet."""
+        """Renames whose old label has not occurred yet."""
         self._by_text: defaultdict[str, dict[LabelPath, None]] = defaultdict(dict)
         self._by_name: defaultdict[str, dict[LabelPath, None]] = defaultdict(dict)
         for path, label in tree.walk() if tree else ():
@@ -48,7 +48,7 @@ class LabelMatcher:
                 self._by_name[_squeezed(name)][path] = None
 
     def candidates(self, label: LabelPath) -> list[LabelPath]:
-        """The paths that `label` may mean: one where it is clear. Without a tree: the label itself, renamed."""
+        """The paths that `label` may mean: exactly one if it is clear. Without a tree: the label itself, renamed."""
         renamed = self._renamed(label)
         if not self._has_tree or renamed in self._known:
             return [renamed]
@@ -58,7 +58,7 @@ class LabelMatcher:
         return list(self._by_name.get(_squeezed(renamed[0]), ())) if len(renamed) == 1 else []
 
     def nearest(self, label: LabelPath) -> str | None:
-        """The label of the tree whose path or name looks most like `label`, as a text; None where none is like it."""
+        """The label of the tree whose path or name is most similar to `label`, as a text; None if none is similar."""
         spellings: dict[str, str] = {}
         for path in self._paths:
             spellings.setdefault(_plain(path[-1]), join_path(path))
@@ -75,7 +75,7 @@ class LabelMatcher:
         return label
 
     def _as_path(self, text: str) -> LabelPath:
-        """The path that the new name of a label means; a text that the tree does not know is a path of its own."""
+        """The path that the new name of a label means. A text that is not in the tree is a path by itself."""
         known = self._by_text.get(_squeezed(text)) or self._by_name.get(_squeezed(text)) or {}
         return next(iter(known)) if len(known) == 1 else tuple(map(_squeezed, split_path(text)))
 
@@ -89,7 +89,7 @@ def match_labels(
 ) -> tuple[list[ClipT], dict[str, str]]:
     """(the clips, every span with the path that its label means; old -> new of the labels that changed, as texts).
 
-    Spans whose label means no label of the tree, or several, are taken out; each such label is a fault.
+    If a span's label means no label of the tree, or several, the span is removed, and the label is a fault.
     """
     found: dict[LabelPath, list[LabelPath]] = {}
     counts: Counter[LabelPath] = Counter()

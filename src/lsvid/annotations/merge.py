@@ -1,7 +1,7 @@
-"""Several annotators of a clip become one, for training: frame by frame, and level by level of the label tree. Pure.
+"""Makes one annotator of a clip's several, for training: for each frame, and each level of the label tree. Pure.
 
-Annotators vote for each label on each frame; who marked a sub label has marked the labels above it, too. So two who
-agree on "Suturing" but not on what kind agree on "Suturing", and that is what the frame gets.
+Annotators vote for each label on each frame. A vote for a sub label is also a vote for the labels above it. So if two
+people agree on "Suturing" but not on its kind, the frame gets "Suturing".
 """
 
 from collections import Counter
@@ -27,17 +27,17 @@ Labels = frozenset[LabelPath]
 
 @dataclass(frozen=True)
 class MergeOptions:
-    """how: one of MERGES. order: for priority, the annotators, the one whose word counts first before the others."""
+    """how: one of MERGES. order: for priority, the annotators; the first one counts most."""
 
     how: str
     order: Sequence[str] = ()
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where `how` is none of MERGES."""
+        """Raise SettingsError if `how` is not one of MERGES."""
         check_choice("merge", self.how, MERGES)
 
     def check(self) -> None:
-        """Raise SettingsError where priority has no order."""
+        """Raise SettingsError if priority has no order."""
         if self.how == "priority" and not self.order:
             raise SettingsError(
                 "--merge priority does not know whose word counts first",
@@ -47,7 +47,7 @@ class MergeOptions:
 
 @dataclass(frozen=True)
 class _Votes:
-    """What each annotator marked, on segments of frames on which nothing changes.
+    """The labels of each annotator, on segments of frames on which nothing changes.
 
     lengths: frames of each segment. marked: by annotator, the labels on each segment, those above them included.
     """
@@ -56,7 +56,7 @@ class _Votes:
     marked: Mapping[str, Sequence[Labels]]
 
     def at_level(self, annotator: str, level: int) -> list[Labels]:
-        """What `annotator` marked on each segment, at one level (from 1)."""
+        """The labels of `annotator` on each segment, at one level (from 1)."""
         return [frozenset(path for path in labels if len(path) == level) for labels in self.marked[annotator]]
 
 
@@ -65,10 +65,10 @@ def merge(
 ) -> tuple[list[AnnotatedClip], dict[str, Any]]:
     """(the clips, each with one annotation by an annotator named `options.how` in place of its own; a report).
 
-    Its spans are runs of frames of one label; where a frame has a label and one below it, it has the lower one.
-    majority: more than half of the clip's annotators. priority: at each level, what the first annotator marked who
-    marked anything. Ties (exactly half) are no majority; they are in the report, with the agreement of annotators
-    before merging, and warned about. Raises SettingsError, as `MergeOptions.check`.
+    Its spans are runs of frames with one label. If a frame has a label and one below it, it gets the lower one.
+    majority: more than half of the clip's annotators. priority: at each level, the labels of the first annotator in the
+    order who marked anything. Ties (exactly half) are no majority: a warning counts them, and the report holds them,
+    with the agreement of annotators before merging. Raises SettingsError, as `MergeOptions.check`.
     """
     options.check()
     reports, merged = [], []

@@ -1,4 +1,4 @@
-"""Probabilities of classes, row by row, become stretches of one class with a score each. Pure numpy."""
+"""Turns the probabilities of classes in each row into stretches of one class with a score. Pure numpy."""
 
 import heapq
 import math
@@ -16,17 +16,17 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 
 _SLACK = 1e-6
-"""By so much a probability may lie outside 0 to 1: the rounding of 32 bits."""
+"""How far a probability may lie outside 0 to 1, because of rounding to 32 bits."""
 
 
 @dataclass(frozen=True)
 class ProbabilityOptions:
-    """fps: rows a second; None: what the file itself says. model: whose they are; '': the folder's name.
+    """fps: rows a second; None: the value in the file. model: the model's name; '': the folder's name.
 
-    median_s: each class is first filtered by a running median over so many seconds.
-    hysteresis: (high, low): every class by itself, and several may be there at once; one begins where it reaches
-    `high`, and goes on both ways as long as it stays at `low` or above. None: the most probable class of each row.
-    min_duration_s: what is shorter is given to its neighbours or, with hysteresis, left out.
+    median_s: each class is first filtered by a running median over so many seconds. hysteresis: (high, low): every
+    class by itself, and several may be there at once; one begins where it reaches `high`, and goes on both ways as long
+    as it stays at `low` or above. None: the most probable class of each row. min_duration_s: a shorter stretch is given
+    to its neighbours or, with hysteresis, left out.
     """
 
     fps: Fraction | None = None
@@ -36,7 +36,7 @@ class ProbabilityOptions:
     hysteresis: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        """Make rates and times exact. Raise SettingsError where a value cannot be."""
+        """Make rates and times exact. Raise SettingsError if a value is not possible."""
         for name in ("fps", "median_s", "min_duration_s"):
             value = getattr(self, name)
             if value is not None and not isinstance(value, Fraction):
@@ -71,7 +71,7 @@ class Stretch(NamedTuple):
 
 
 def faults_of(values: npt.NDArray[np.generic], n_classes: int) -> list[str]:
-    """What is wrong with `values` as probabilities of shape (T, n_classes); empty where nothing is."""
+    """What is wrong with `values` as probabilities of shape (T, n_classes); empty if nothing is wrong."""
     if values.ndim != 2:
         return [f"has the shape {values.shape}, not (T, C): a row for each time, a column for each class"]
     if not (np.issubdtype(values.dtype, np.floating) or np.issubdtype(values.dtype, np.integer)):

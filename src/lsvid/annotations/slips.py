@@ -1,8 +1,8 @@
-"""The traces that slips of the hand leave in what was drawn: noticed, never changed. Pure.
+"""Finds spans that look like slips of the hand. It reports them and never changes them. Pure.
 
 In Label Studio's editor a drag that begins inside a span moves that span, a click can draw a very short one, a drag
 along the time scale can draw one over others, and a label's key relabels the selected span, whose sub labels vanish
-(1.23.2, measured). All of it is valid data, so only a person can tell a slip from what was meant.
+(1.23.2, measured). All of this is valid data, so only a person can decide what was a slip.
 """
 
 from bisect import bisect_left
@@ -22,12 +22,12 @@ SHORT_S = 0.5
 
 _DRAWN_IN = frozenset({"label-studio", "prodigy"})  # the sources whose spans a hand drew; other files have no editor
 _WITH_SUB_LABELS = "label-studio"
-_HINT = "nothing was changed: look at them in the editor, and mend those that were not meant"
+_HINT = "nothing was changed: look at them in the editor, and correct those that are wrong"
 
 
 @dataclass(frozen=True)
 class _Region:
-    """What was drawn once, though it may be several spans: one for each of its sub labels."""
+    """One drawn region. It may be several spans, one for each of its sub labels."""
 
     start_frame: int
     stop_frame: int
@@ -35,7 +35,7 @@ class _Region:
 
 
 def warn_of_slips(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
-    """Tell of spans that look like a slip, in one warning for each kind: task, clip and time of the first few.
+    """Warn of spans that look like a slip. Each kind gets one warning, with task, clip and time of the first few.
 
     Three kinds: a span that lies over a neighbour by as much as is missing on its other side (it was moved); one
     shorter than `SHORT_S` on a waveform; one that covers others of the same label. Predictions are not looked at.
@@ -62,8 +62,8 @@ def warn_of_vanished_sub_labels(
 ) -> None:
     """Tell of regions whose sub labels an earlier version of an annotator has, and the last one that has them lacks.
 
-    A key of another label takes the sub labels of the selected region away without a word. Versions are the annotations
-    and drafts of one annotator of one clip, by time. annotators: only theirs; None: everybody's.
+    In the editor, the key of another label removes the sub labels of the selected region silently. Versions are the
+    annotations and drafts of one annotator of one clip, by time. annotators: only theirs; None: everybody's.
     """
     places = []
     for clip in clips:

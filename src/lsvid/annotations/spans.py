@@ -1,4 +1,4 @@
-"""The one schema that every reader makes and every writer takes: spans, and the clips and annotations they belong to.
+"""The schema that every reader makes and every writer takes: spans, with their clips and annotations.
 
 As JSON Lines (`lsvid export-spans`) each line is one record, and `record` says which of three kinds:
 
@@ -6,8 +6,8 @@ clip        a video file of a case: where it is, its place in the case, its numb
 annotation  that somebody has worked through a clip: kept apart, so that "annotated, nothing happens here" is not lost
 span        one labelled interval
 
-A span keeps its source's own values verbatim, with their kind (`basis`); its frames are always computed from those,
-and its seconds from its frames, so that the way back is exact.
+A span keeps the exact values of its source, with their kind (`basis`). Its frames are always computed from these
+values, and its seconds from its frames, so the way back is exact.
 """
 
 import math
@@ -39,7 +39,7 @@ MOST_FRAMES = 100_000_000
 
 
 class Status(StrEnum):
-    """What became of a piece of work. Only `accepted` reaches frames unless asked."""
+    """The state of an annotation. Only `accepted` ones become frames, unless others are asked for."""
 
     ACCEPTED = "accepted"
     REJECTED = "rejected"
@@ -141,7 +141,7 @@ class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="conta
         return self._on_timeline(index).is_cut(index)
 
     def cut(self, index: FrameIndex) -> Seconds | None:
-        """What of it lies in the clip, on the presentation timeline, or None where nothing does."""
+        """Its part inside the clip, on the presentation timeline; None if nothing lies inside."""
         return self._on_timeline(index).cut(index)
 
     def _on_timeline(self, index: FrameIndex) -> Seconds:
@@ -189,12 +189,14 @@ class _Record(msgspec.Struct, kw_only=True, tag_field="record"):
 
     @property
     def clip_id(self) -> str:
-        """`case/clip`, which tells a clip from all others."""
+        """`case/clip`, which is different for each clip."""
         return f"{self.case}/{self.clip}"
 
 
 class Proxy(msgspec.Struct, frozen=True):
-    """The copy of a clip that annotators saw: the same pictures at the same times. Players report its duration."""
+    """The copy of a clip that annotators saw. It has the same pictures at the same times. Players report its
+    duration.
+    """
 
     path: str
     fingerprint: str
@@ -214,7 +216,7 @@ class Clip(_Record, kw_only=True, tag="clip"):
     proxy: Proxy | None = None
 
     def __post_init__(self) -> None:
-        """Keep no secret of a presigned address: it would reach every file and message from here."""
+        """Remove the secrets of a presigned address: from here they would reach every file and message."""
         self.media = public_address(self.media)
 
 
@@ -225,7 +227,7 @@ def is_plausible(clip: Clip) -> bool:
 
 
 class Annotation(_Record, kw_only=True, tag="annotation"):
-    """That `annotator` has worked through a clip, whether or not there was anything to mark.
+    """Says that `annotator` has worked through a clip, also if there was nothing to mark.
 
     `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it; '#' and the place in the export
     where it has none) choose among several. `part` names what of the clip was worked through, where that is not all of
@@ -259,9 +261,9 @@ class Span(_Record, kw_only=True, tag="span"):
     stop_frame: int | None = None
 
     def located(self, index: FrameIndex, *, cut_overrun: bool = False) -> "LocatedSpan":
-        """The span on the frames that `basis` means, its seconds computed from them.
+        """The span on the frames that `basis` means, with seconds computed from these frames.
 
-        Raises OutsideClipError; with `cut_overrun` only where no part of it lies in the clip.
+        Raises OutsideClipError; with `cut_overrun` only if no part of it lies in the clip.
         """
         try:
             start_frame, stop_frame = self.basis.frames(index)

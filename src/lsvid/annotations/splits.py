@@ -1,4 +1,4 @@
-"""Splits for training: by case, never by clip or frame, since frames of one recording are all but copies."""
+"""Splits for training: by case, never by clip or frame, because frames of one recording are almost copies."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,9 @@ Weights = Mapping[str, Mapping[object, float]]
 
 @dataclass(frozen=True)
 class SplitOptions:
-    """shares: the share of each part, adding up to 1. folds: instead, the number of folds of a cross-validation."""
+    """Give one of the two. shares: the share of each part; their sum is 1. folds: the number of folds of a
+    cross-validation.
+    """
 
     shares: Mapping[str, Fraction] | None = None
     folds: int | None = None
@@ -48,11 +50,11 @@ _HINT = "as in --split train=0.7,val=0.1,test=0.2"
 
 
 def split(weights: Weights, options: SplitOptions) -> list[Fold]:
-    """The splits of the cases in `weights`: one for shares, one for every fold, none where neither is asked for.
+    """The splits of the cases in `weights`: one for shares, one for every fold, none if neither is given.
 
-    The number of cases in each part follows the shares; which case goes where is chosen, from a seeded random start, so
-    that every label's time is spread over the parts as the shares are, as far as whole cases allow.
-    Raises SettingsError where there are fewer cases than parts.
+    The number of cases in each part follows the shares. Starting from a seeded random order, cases are chosen so that
+    the time of every label in the parts follows the shares, too, as far as whole cases allow. Raises SettingsError if
+    there are fewer cases than parts.
     """
     cases = list(weights)
     if options.folds is not None:

@@ -1,13 +1,15 @@
-"""The records of one or more exports, put together by clip: which annotations count, in which file, on which frames.
+"""Puts the records of one or more exports together by clip: the annotations that count, their file, their frames.
 
-Each step makes new objects of the next stage, and its type says which one it is:
+Each step makes new objects of the next stage. The type of an object says its stage:
 
 records -> gather -> GatheredClip -> select -> GatheredClip -> find_files -> FoundClip -> locate -> AnnotatedClip
 
-A FoundClip has its frame index, and an AnnotatedClip has every span on its frames. Clips whose file cannot be found or
-read stay GatheredClips, and are handed on beside the others as `lost`: their cases are incomplete.
+A FoundClip has its frame index, and an AnnotatedClip has every span on its frames. A clip whose file cannot be found or
+read stays a GatheredClip. It is passed on beside the others as `lost`, and its case is incomplete.
 """
 
+import re
+import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
-from lsvid.errors import ClipError, ExportError, check_choice
+from lsvid.errors import ClipError, DataError, ExportError, check_choice
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
 from lsvid.progress import Progress, unheard
@@ -37,7 +39,7 @@ SpanT_co = TypeVar("SpanT_co", bound=Span, covariant=True)
 
 @dataclass(frozen=True)
 class Work(Generic[SpanT_co]):
-    """One annotation and its spans. `annotator` tells it from the others of its clip."""
+    """One annotation and its spans. `annotator` is different for each annotation of a clip."""
 
     annotation: Annotation
     spans: tuple[SpanT_co, ...] = ()
@@ -45,13 +47,13 @@ class Work(Generic[SpanT_co]):
 
     @classmethod
     def nobody(cls) -> "Work[SpanT_co]":
-        """What stands for a clip that has no annotation."""
+        """The annotation of a clip that nobody has annotated."""
         return cls(Annotation(case="", clip="", annotator="", status=Status.ACCEPTED, source="", annotation_id=""))
 
 
 @dataclass(frozen=True)
 class GatheredClip:
-    """A clip and what people said of it. media: every name that the exports give its file."""
+    """A clip and its annotations. media: every name that the exports give to its file."""
 
     clip: Clip
     works: tuple[Work[Span], ...] = ()
@@ -80,7 +82,7 @@ class FoundClip:
 
 @dataclass(frozen=True)
 class AnnotatedClip:
-    """A clip whose every span lies on its frames: what tables, files and measures are made from.
+    """A clip with every span on its frames. Tables, files and measures are made from it.
 
     case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
     """
@@ -118,7 +120,7 @@ ClipT = TypeVar("ClipT", FoundClip, AnnotatedClip)
 
 @dataclass(frozen=True)
 class Stage(Generic[ClipT]):
-    """The clips of one stage, by case, in order; and those whose file is missing or unreadable."""
+    """The clips of one stage, by case, in order; and the lost clips, whose file is missing or unreadable."""
 
     clips: tuple[ClipT, ...]
     lost: tuple[GatheredClip, ...] = ()
@@ -158,26 +160,26 @@ class Case(Generic[ClipT]):
 
     @property
     def n_frames(self) -> int:
-        """The frames of all its clips; of a lost one as many as its import told."""
+        """The frames of all its clips. For a lost clip, the number that its import gave."""
         told = sum(told_length(clip)[0] for clip in self.lost)
         return told + sum(clip.info.index.n_frames for clip in self.clips)
 
     @property
     def length_s(self) -> Fraction:
-        """The seconds of all its clips; of a lost one as many as its import told."""
+        """The seconds of all its clips. For a lost clip, the number that its import gave."""
         told = sum((told_length(clip)[1] for clip in self.lost), Fraction(0))
         return told + sum((clip.info.index.length_s for clip in self.clips), Fraction(0))
 
     @property
     def annotators(self) -> list[str]:
-        """Everybody who worked on a clip of it, in natural order."""
+        """The annotators of its clips, in natural order."""
         names = {work.annotator for clip in self.clips for work in clip.works}
         return sorted(names | {work.annotator for clip in self.lost for work in clip.works}, key=natural_key)
 
 
 @dataclass(frozen=True)
 class Source:
-    """One thing that was read: what people call it, and its SHA-256 (None of standard input)."""
+    """One source that was read: its name, and its SHA-256 (None for standard input)."""
 
     name: str
     sha256: str | None
@@ -185,14 +187,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which annotations count: of several by one annotator, of which status, and (None: all) by whom."""
+    """Which annotations count: which of several by one annotator, which statuses, and which annotators (None: all)."""
 
     annotations: str = "latest"
     statuses: frozenset[Status] = frozenset({Status.ACCEPTED})
     annotators: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where a value is none of those there are."""
+        """Raise SettingsError if a value is not one of the allowed ones."""
         check_choice("annotations", self.annotations, ANNOTATION_CHOICES)
         for status in self.statuses:
             check_choice("status", status, [str(known) for known in Status])
@@ -213,7 +215,7 @@ class _Gathering:
 def gather(records: Iterable[Record], findings: Findings) -> list[GatheredClip]:
     """The clips of `records` with all their annotations, by case, then place in the case.
 
-    A span that names no annotation of its clip gets one of its own.
+    A span without an annotation in its clip gets one.
     """
     clips: dict[str, _Gathering] = {}
     for record in records:
@@ -316,7 +318,7 @@ def _choose(group: Sequence[Work[Span]], which: str) -> list[Work[Span]]:
 
 
 def _named(works: Sequence[Work[Span]], *, join_parts: bool) -> Iterator[Work[Span]]:
-    """The works, each with a name of its own: the annotator's, with what tells it apart where one has several."""
+    """The works with different names: the annotator's name, with an addition if one annotator has several."""
     works = _join_parts(works) if join_parts else works
     for work in works:
         annotation = work.annotation
@@ -329,7 +331,7 @@ def _named(works: Sequence[Work[Span]], *, join_parts: bool) -> Iterator[Work[Sp
 
 
 def _join_parts(works: Iterable[Work[Span]]) -> list[Work[Span]]:
-    """`works`, where those that cover parts of a clip, by one annotator and of one status, have become one."""
+    """`works`, with those that cover parts of a clip joined, if annotator and status are the same."""
     whole, parts = [], dict[tuple[str, Status], list[Work[Span]]]()
     for work in works:
         if work.annotation.part:
@@ -360,8 +362,8 @@ def find_files(
 ) -> Stage[FoundClip]:
     """The clips with the file that `finder` finds for them, and its frame index.
 
-    Adds the unannotated clips of the same cases that lie under the finder's roots, since a case's time counts every
-    one, and tells where each clip lies in its case. What cannot be found or read is a fault.
+    Adds the unannotated clips of the same cases below the finder's roots, because a case's time counts every clip, and
+    finds the place of each clip in its case. A clip that cannot be found or read is a fault.
     """
     paths = {clip.id: _find(clip, finder, findings) for clip in clips}
     siblings = _siblings(clips, {path for path in paths.values() if path}, finder.roots, rule)
@@ -385,7 +387,7 @@ def find_files(
 
 
 def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: Findings) -> FoundClip | GatheredClip:
-    """The clip with what its file says; as it was where that is a fault."""
+    """The clip with the facts of its file; unchanged if there is a fault."""
     record = clip.clip
     if isinstance(info, ClipError):
         findings.fault(f"clip {clip.id}", info.message, info.hint)
@@ -395,7 +397,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
     if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
         findings.warn(
             f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",
-            "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
+            "labels are the same; for pictures at full quality give the folder of the originals: --clips DIR",
         )
         return FoundClip(record, clip.works, path, info)  # the same frames at the same times
     if record.fingerprint not in (None, info.fingerprint):
@@ -430,7 +432,7 @@ def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findin
     else:
         findings.warn(
             f"clip {record.clip_id}: {told}; the last {index.n_frames - counted} have no label",
-            "check that they were made on this very file: a copy at another rate shifts every label",
+            "check that they were made on exactly this file: a copy at another rate shifts every label",
         )
     return True
 
@@ -462,7 +464,7 @@ def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
 
 
 def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | None:
-    """The clip's file; None, with a fault, where there is none, or several."""
+    """The clip's file; None, with a fault, if there is none, or if there are several."""
     if clip.clip.proxy is not None:
         original = _find_original(clip.clip.media, clip.clip.proxy, finder)
         if original is not None:
@@ -480,11 +482,11 @@ def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | N
 
 
 def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
-    """Say which clips were found under a name that is not quite their own."""
+    """Warn of clips that were found under a name that differs a little from the export's."""
     loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
     if loosely:
         findings.warn(
-            f"{len(loosely)} clips lie under another name than the annotations give: {some(loosely, separator='; ')}",
+            f"{len(loosely)} clips have another name on disk than in the annotations: {some(loosely, separator='; ')}",
             "check that these are the videos that were annotated",
         )
 
@@ -519,20 +521,20 @@ def _placed_in_case(
     timed = [(clip.clip.clip, clip.info.recorded_at) for clip in members if isinstance(clip, FoundClip)]
     if all(clip.clip.order is None for clip in members) and (wrong := recorded_later(timed)) is not None:
         findings.warn(
-            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files "
-            "say; its times count them in the order of their names",
-            "name the files in their order, if the files are right",
+            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it; the "
+            "case's times count its clips in the order of their names",
+            "if the files' times of recording are right, rename the files in their order",
         )
     missing = missing_numbers([clip.clip.clip for clip in members])
     if missing:
         findings.warn(
-            f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count the clips there are",
-            "if the recording has them, add them: to the project, or to the folder given with --clips",
+            f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count only the others",
+            "if the recording has these clips, add them to the project, or to the folder given with --clips",
         )
 
 
 def told_length(clip: GatheredClip) -> tuple[int, Fraction]:
-    """(frames, seconds) of a lost clip as its import told them; zeros where it did not."""
+    """(frames, seconds) of a lost clip that its import gave; zeros if it gave none."""
     record = clip.clip
     if record.n_frames is None or record.duration_s is None:
         return 0, Fraction(0)
@@ -545,8 +547,8 @@ def told_length(clip: GatheredClip) -> tuple[int, Fraction]:
 def locate(found: Stage[FoundClip], findings: Findings, *, cut_overrun: bool = False) -> Stage[AnnotatedClip]:
     """The clips with every span on its frames; a span that lies outside its clip is a fault.
 
-    Spans that hold no picture are reported as left out, and dropped; ends up to a second outside the clip are cut and
-    counted, and with `cut_overrun` those further outside, too, as long as a part of the span lies in the clip.
+    Spans without a picture are left out and counted. Ends up to a second outside the clip are cut and counted. With
+    `cut_overrun` ends further outside are cut, too, if a part of the span lies in the clip.
     """
     clips = []
     for clip in found.clips:
@@ -585,7 +587,7 @@ def _where(clip: Clip, work: Work[Span]) -> str:
 
 OVERRUN_HINT = "--cut-overrun cuts what overruns its clip to the clip's end, and counts it"
 BAD_DATA = "bad data"
-"""Why faults are left out where that was asked for."""
+"""The reason that is given for faults that are left out on request."""
 _MEND_HINT = "mend them at their source and export again"
 
 
@@ -604,6 +606,37 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
         "; ".join([*hints, "--skip-bad leaves them out and counts them"]),
         [f"{place}: {reason}" for place, reason in findings.faults],
     )
+
+
+def nothing_counts(
+    what: str, clips: Collection[object], sources: Sequence[Source], findings: Findings
+) -> DataError:  # fmt: skip
+    """The error that says `what`, of `clips` without an annotation that counts, and the command that shows all."""
+    chosen = [why for why in findings.left_out_counts() if why.startswith("annotations")]
+    submitted = [why for why in chosen if why not in (f"annotations that are {kind}s" for kind in _NOT_SUBMITTED)]
+    count = f"0 of {len(clips)} clips " + ("have an annotation that counts" if submitted else "submitted")
+    return DataError(
+        f"{what}: {count}", f"see all annotations: lsvid export-spans --all {_as_arguments(sources)}".rstrip()
+        + "; then choose with --status, --annotator, --annotations",
+    )  # fmt: skip
+
+
+_NOT_SUBMITTED = (Status.DRAFT, Status.PREDICTION)
+
+
+def _as_arguments(sources: Sequence[Source]) -> str:
+    """`sources` as a command takes them: a project by its id, files by their names."""
+    words = []
+    for source in sources:
+        project = re.fullmatch(r"https?://.*/projects/(\d+)", source.name)
+        words.append(f"--project {project[1]}" if project else shlex.quote(source.name))
+    return " ".join(words)
+
+
+def task_url(project_url: str | None, clip: Clip) -> str | None:
+    """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
+    known = project_url is not None and clip.task_id is not None
+    return f"{str(project_url).rstrip('/')}/data?task={clip.task_id}" if known else None
 
 
 def label_order(clips: Iterable[AnnotatedClip | GatheredClip], tree: LabelTree | None) -> list[tuple[str, ...]]:

@@ -82,6 +82,7 @@ class _LsvidGroup(click.Group):
         **extra: Any,
     ) -> Any:
         output = Output()
+        args = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
             output.finish()

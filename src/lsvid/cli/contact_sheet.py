@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     PICTURES,
     "--short-side",
     type=click.IntRange(min=16),
-    default=120,
+    default=180,
     show_default=True,
     metavar="N",
     help="Size of the pictures: their shorter side in pixels.",
@@ -67,8 +67,8 @@ def contact_sheet(
     findings = dataset.findings.copy()
     with output.progress("Taking pictures") as step:
         rows = write_contact_sheet(
-            dataset.located.clips, path, dataset.labels, findings, inputs=dataset.inputs, short_side=short_side,
-            jobs=jobs, on_progress=step,
+            dataset.located.clips, path, dataset.labels, findings, inputs=dataset.inputs, sources=dataset.sources,
+            project_url=dataset.project_url, short_side=short_side, jobs=jobs, on_progress=step,
         )  # fmt: skip
     output.findings(findings)
     output.document = {"version": 1, "command": "contact-sheet", "path": path, "spans": rows}

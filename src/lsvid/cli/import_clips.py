@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 @click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
               help="The server sees the folder DIR as SERVER_DIR. Not needed if setup-project was told so; "
               "repeatable.")  # fmt: skip
+@click.option("--assign", "assignment", metavar="FILE",
+              help="A CSV file of who takes which case (case,person): each person gets a tab with "
+              "their cases.")  # fmt: skip
 @document_root_option
 @click.option("--spans", "spans_files", multiple=True, metavar="FILE",
               help="Import annotations of the clips, too: lsvid spans, a Prodigy or Label Studio export, a model's "
@@ -60,6 +63,7 @@ def import_clips(
     order: str,
     proxies: str | None,
     storages: tuple[str, ...],
+    assignment: str | None,
     document_root: str | None,
     spans_files: tuple[str, ...],
     kind: Literal["predictions", "annotations"],
@@ -88,6 +92,7 @@ def import_clips(
       lsvid import-clips '/data/clips/op1/*.mp4' --project 3 --case op1
       lsvid import-clips s3://recordings/2026/ --project Surgery
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
+      lsvid import-clips /data/clips --project Surgery --assign people.csv
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
@@ -97,9 +102,11 @@ def import_clips(
     from lsvid.label_studio.annotations import SpanImport, import_spans
     from lsvid.label_studio.project import parse_storage
     from lsvid.readers.documents import ReadOptions
+    from lsvid.reading import read_assignment
     from lsvid.video.clips import CaseRule, find_clips
 
     new_names = read_renames(renames)
+    assigned = read_assignment(assignment) if assignment else {}
     mappings = [parse_storage(text) for text in storages]
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
     server = connected(output, url, api_key, changes=True)
@@ -107,7 +114,7 @@ def import_clips(
     with open_workers(scheduler) as workers:
         options = imports.ImportOptions(
             mappings=mappings, root=document_root, by_recorded_time=order == "recorded",
-            proxies=proxies, dry_run=dry_run, workers=workers,
+            proxies=proxies, assigned=assigned, dry_run=dry_run, workers=workers,
         )  # fmt: skip
         report = imports.import_clips(server, project, clips, options, findings, output.progress)
     counts: dict[str, int] = {}

@@ -122,7 +122,9 @@ class Output:
         """A bar on standard error; call what it yields with the steps done since the last call, a new total, a note."""
         hidden = self.quiet or not sys.stderr.isatty()
         bar: ProgressBar[int]
-        with click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True) as bar:
+        bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True)
+        bar.length = total or None  # how many there are may show later
+        with bar:
 
             def step(done: int, total: int = 0, note: str = "") -> None:
                 bar.length = total or bar.length

@@ -35,8 +35,11 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 @click.option("--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it.")
 @click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
               help="What annotators draw on. frames: exact to the frame, for short events. waveform: a strip that "
-              "zooms, for spans of minutes. both: labels marked 'timeline: frames' on frames, the others on the "
-              "strip.")  # fmt: skip
+              "zooms, for spans of minutes. both: labels of --frames, or marked 'timeline: frames', on frames, the "
+              "others on the strip.")  # fmt: skip
+@click.option("--frames", "on_frames", multiple=True, metavar="LABEL",
+              help="With --timeline both: a top-level label that is drawn on the frames; the others go to the strip. "
+              "Repeatable.")  # fmt: skip
 @click.option("--pass", "stage", type=click.Choice(["regions", "labels"]),
               help="Label in two passes. regions: one label, REGION_OF_INTEREST, and nothing to choose; LABELS is not "
               "needed. labels: pick the label of each region, which lsvid second-pass brings.")  # fmt: skip
@@ -68,6 +71,7 @@ def setup_project(
     title: str | None,
     project: str | None,
     timeline: "Timeline | None",
+    on_frames: tuple[str, ...],
     stage: str | None,
     storages: tuple[str, ...],
     presign: bool,
@@ -109,7 +113,7 @@ def setup_project(
     elif labels is None:
         raise click.UsageError("Missing argument 'LABELS'.")
     else:
-        tree = read_labels(labels)
+        tree = read_labels(labels).on_frames(on_frames)
         title = Path(labels).stem if title is None and project is None else title
     folders = [parse_storage(text) for text in storages if not is_s3(text)]
     prefixes = [parse_s3_storage(text, presign=presign, minutes=presign_minutes) for text in storages if is_s3(text)]

@@ -12,7 +12,7 @@ from lsvid.cli.output import Output, output_options
 from lsvid.clock import clock
 
 if TYPE_CHECKING:
-    from lsvid.label_studio.status import CaseStatus
+    from lsvid.label_studio.status import CaseStatus, ProjectStatus, Share
 
 _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", "work")
 
@@ -24,8 +24,10 @@ _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", 
 def status(output: Output, /, project: str, url: str, api_key: str | None) -> None:
     """Show the progress of a project: for each case and annotator, the clips done, skipped, begun and left.
 
-    A line without an annotator is the whole case: clips that have all their annotations, and that lack some. "video" is
-    the length of the clips done, "work" the time at the editor, both as hours:minutes:seconds.
+    A line without an annotator is the whole case: clips that have all their annotations, and that lack some. The last
+    lines are each person's, over all cases; where cases are assigned, "left" is what is left of those.
+
+    "video" is the length of the clips done, "work" the time at the editor, both as hours:minutes:seconds.
 
     \b
     Examples:
@@ -51,9 +53,13 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
             }
             for one in found.cases
         ],
+        "people": [
+            {"annotator": who, "assigned": found.assigned.get(who), **asdict(share)}
+            for who, share in found.people.items()
+        ],
     }  # fmt: skip
     if not output.json:
-        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one))]))
+        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one)), *_people(found)]))
     clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
     output.note(
         f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "
@@ -66,13 +72,21 @@ def _rows(one: "CaseStatus") -> list[tuple[str, ...]]:
     numbers = [
         str(one.complete), str(sum(share.skipped for share in shares.values())),
         str(sum(share.drafts for share in shares.values())), str(one.clips - one.complete),
-        clock(sum(share.video_s for share in shares.values())), clock(sum(share.work_s for share in shares.values())),
+        clock(one.video_s), clock(sum(share.work_s for share in shares.values())),
     ]  # fmt: skip
     rows: list[tuple[str, ...]] = [(one.case or "(none)", "", *numbers)]
-    for who, share in sorted(shares.items()):
-        counts = (share.done, share.skipped, share.drafts, share.left)
-        rows.append(("", who, *map(str, counts), clock(share.video_s), clock(share.work_s)))
-    return rows
+    return rows + [("", who, *_numbers(share)) for who, share in sorted(shares.items())]
+
+
+def _people(found: "ProjectStatus") -> list[tuple[str, ...]]:
+    """A line for each person, over all cases, where that says more than the lines of one case."""
+    people = found.people.items() if len(found.cases) > 1 or found.assigned else ()
+    return [("all cases" if n == 0 else "", who, *_numbers(share)) for n, (who, share) in enumerate(people)]
+
+
+def _numbers(share: "Share") -> tuple[str, ...]:
+    counts = (share.done, share.skipped, share.drafts, share.left)
+    return (*map(str, counts), clock(share.video_s), clock(share.work_s))
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:

@@ -1,7 +1,7 @@
-"""A folder to write results into, on this machine or in S3, behind one interface: `folder_at` gives it.
+"""`folder_at` gives a folder for results, on this machine or in S3, with one interface.
 
-Names are relative to the folder, with '/' between their parts. Nothing is written or removed outside the folder:
-neither by '..' nor by a link in it that leads out.
+Names are relative to the folder, with '/' between their parts. Nothing outside the folder is written or removed,
+neither by '..' nor by a link that leads out of it.
 """
 
 import errno
@@ -30,17 +30,17 @@ class Folder(Protocol):
 
     @property
     def uri(self) -> str:
-        """What people call it."""
+        """Its name in messages."""
         ...
 
     @property
     def address(self) -> str:
-        """The same, for other processes: an absolute path, or the URI. It leads through no link."""
+        """Its name for other processes: an absolute path without links, or the URI."""
         ...
 
     @property
     def path(self) -> Path | None:
-        """Where it lies on this machine; None in S3."""
+        """Its path on this machine; None in S3."""
         ...
 
     def inner(self, name: str) -> "Folder":
@@ -52,15 +52,15 @@ class Folder(Protocol):
         ...
 
     def read(self, name: str) -> bytes | None:
-        """The whole of a small file; None where there is none."""
+        """The content of a small file; None if there is no such file."""
         ...
 
     def there(self, names: Iterable[str]) -> set[str]:
-        """Those of `names` whose place is taken."""
+        """Those of `names` that exist already."""
         ...
 
     def matching(self, pattern: str) -> list[str]:
-        """The files of the folder itself whose names are like `pattern`, sorted."""
+        """The files directly in the folder whose names match `pattern`, sorted."""
         ...
 
     def named(self, name: str, depth: int) -> list[str]:
@@ -72,7 +72,7 @@ class Folder(Protocol):
         ...
 
     def putting(self) -> AbstractContextManager[Callable[[Path, str], None]]:
-        """A `put` for many small files, which may come later, at the latest at the end."""
+        """A `put` for many small files. It may move them later, but before the end."""
         ...
 
     def write(self, content: bytes, name: str) -> None:
@@ -80,37 +80,37 @@ class Folder(Protocol):
         ...
 
     def remove(self, names: Iterable[str]) -> None:
-        """Remove files, and the folders that are empty without them; harmless where there are none."""
+        """Remove files, and the folders that are empty without them. Missing files are no error."""
         ...
 
     def scratch(self) -> AbstractContextManager[Path]:
-        """A folder of this machine in which to make what `put` takes; it is gone afterwards."""
+        """A folder on this machine in which to make files for `put`. It is removed afterwards."""
         ...
 
     def workshop(self, what: str) -> AbstractContextManager[Path]:
-        """The same for `what` is large or many: the folder itself, or a temporary one for S3.
+        """The same for large or many files: the folder itself, or a temporary folder for S3.
 
-        Files in it are named by `unfinished`, and removed by who makes them.
+        Its files get their names from `unfinished`. The caller removes them.
         """
         ...
 
 
 def folder_at(target: str | os.PathLike[str]) -> Folder:
-    """The folder at a path, or at `s3://BUCKET/PREFIX`. Raises SettingsError where it is a file."""
+    """The folder at a path, or at `s3://BUCKET/PREFIX`. Raises SettingsError if it is a file."""
     if storage.is_s3(target):
         return S3Folder(os.fspath(target))
     return LocalFolder(Path(target))
 
 
 def check_name(name: str) -> None:
-    """Raise SettingsError where `name` holds a NUL, with which no file can be named."""
+    """Raise SettingsError if `name` holds a NUL, which no file name can."""
     if "\0" in name:
         raise SettingsError(f"{name!r} holds a NUL: no file can have that name", "choose another name")
 
 
 @contextmanager
 def writing(place: str | os.PathLike[str], what: str = "") -> Iterator[None]:
-    """Turns what the system says when `what` cannot be written to `place` into lsvid's errors."""
+    """Turns the system's errors into lsvid's, if `what` cannot be written to `place`."""
     try:
         yield
     except OSError as error:
@@ -118,7 +118,7 @@ def writing(place: str | os.PathLike[str], what: str = "") -> Iterator[None]:
 
 
 def write_error(place: str | os.PathLike[str], error: OSError, what: str = "") -> LsvidError:
-    """What `error` means to a person: DataError where the disk is full or fails, else SettingsError."""
+    """The error of lsvid for `error`: DataError if the disk is full or fails, else SettingsError."""
     message = f"cannot write {f'{what} in' if what else ''}to {os.fspath(place)}: {error.strerror or error}"
     if getattr(error, "winerror", None) in _IN_USE:
         return DataError(message, f"close {error.filename2 or error.filename} in other programs, then run it again")
@@ -128,7 +128,7 @@ def write_error(place: str | os.PathLike[str], error: OSError, what: str = "") -
 
 
 _IN_USE = (5, 32, 33)
-"""What Windows says of a file that another program holds open."""
+"""Windows's error numbers for a file that another program holds open."""
 _NO_PLACE = (
     errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY,
     errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ETXTBSY, errno.EXDEV,
@@ -152,7 +152,7 @@ class LocalFolder:
         self._sound: set[Path] = set()
 
     def _at(self, name: str) -> Path:
-        """The place of `name`, inside the folder. Raises SettingsError where it lies elsewhere."""
+        """The path of `name` inside the folder. Raises SettingsError if it lies outside."""
         relative = PurePosixPath(name)
         place = self.path.joinpath(*relative.parts)
         if relative.is_absolute() or ".." in relative.parts or not place.is_relative_to(self.path):
@@ -191,7 +191,7 @@ class LocalFolder:
             return {name for name in names if self._is_taken(self._at(name))}
 
     def _is_taken(self, place: Path) -> bool:
-        """Whether something is there, or a file lies where one of its folders is to be."""
+        """Whether the name exists, or a file has the place of one of its folders."""
         if os.path.lexists(place):
             return True
         above = place.parent
@@ -246,7 +246,9 @@ class LocalFolder:
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
-        """See Folder. Beside the folder, so that moving is one step; in it where that cannot be."""
+        """See Folder. It lies beside the folder, so that a move is one step; or in the folder, if that is not
+        possible.
+        """
         with writing(self.uri):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             beside = not os.path.ismount(self.path) and os.access(self.path.parent, os.W_OK)
@@ -312,7 +314,7 @@ class S3Folder:
 
     @contextmanager
     def putting(self) -> Iterator[Callable[[Path, str], None]]:
-        """See Folder. Files are uploaded while others are made."""
+        """See Folder. Files are uploaded while others are still made."""
         uploads: deque[Future[None]] = deque()
         with ThreadPoolExecutor(_AT_ONCE) as pool:
 
@@ -350,9 +352,9 @@ class S3Folder:
 
 
 def _remove_empty(inner: Path, folder: Path) -> None:
-    """Remove `inner`, and what is around it, as far as `folder`, where nothing is left in it.
+    """Remove `inner` and the folders around it, up to `folder`, as far as they are empty.
 
-    Some of them may have been removed already, by a run that was killed at it.
+    A run that was killed may have removed some of them already.
     """
     with suppress(OSError):  # something is in it again, or it is somebody else's
         while inner != folder:

@@ -1,6 +1,6 @@
-"""Opening what a person named as an input, which may be anything: a file, a pipe, a terminal, a device, a folder.
+"""Opens an input that a person named. It may be anything: a file, a pipe, a terminal, a device, a folder.
 
-What is no file is read to its end before anything else, so that it can be read again; and nothing waits for ever.
+An input that is not a file is read to its end first, so that it can be read again. Nothing waits for ever.
 """
 
 import os
@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol, cast
 STANDARD_INPUT = "-"
 
 _WRITER_WAIT_S = 5.0
-"""How long a named pipe may have nobody who writes into it."""
+"""How many seconds a named pipe may be without a writer."""
 _CHUNK = 1 << 20
 
 
@@ -23,12 +23,12 @@ class Readable(Protocol):
     """What can be read."""
 
     def read(self, size: int, /) -> bytes:
-        """At most so many bytes; none at the end."""
+        """At most this many bytes; no bytes at the end."""
         ...
 
 
 def is_stream(path: str | Path) -> bool:
-    """Whether `path` is standard input, a pipe or a device: what can be read once only. Never an error."""
+    """Whether `path` is standard input, a pipe or a device, which can be read only once. It never raises an error."""
     if str(path) == STANDARD_INPUT:
         return True
     try:
@@ -39,9 +39,9 @@ def is_stream(path: str | Path) -> bool:
 
 
 def open_input(path: str | Path) -> BinaryIO:
-    """The bytes of a file, of a pipe or of standard input ('-'), from the first; they can be read again.
+    """The bytes of a file, a pipe or standard input ('-'), from the first byte on; they can be read again.
 
-    Raises OSError, whose text says why, for what cannot be read: devices among them, and a pipe without a writer.
+    Raises OSError, whose text says why, if it cannot be read: for example a device, or a pipe without a writer.
     """
     if str(path) == STANDARD_INPUT:
         if sys.stdin is None:
@@ -64,7 +64,9 @@ def open_input(path: str | Path) -> BinaryIO:
 
 
 def read_at_most(stream: Readable, most_bytes: int) -> bytes:
-    """What `stream` holds, or so many bytes of it: piece by piece, as a large `read` takes its memory beforehand."""
+    """The content of `stream`, or this many bytes of it. It is read in pieces, because a large `read` takes all its
+    memory first.
+    """
     parts, size = [], 0
     while size < most_bytes and (part := stream.read(min(_CHUNK, most_bytes - size))):
         parts.append(part)
@@ -96,7 +98,7 @@ def _from_pipe(path: str | Path) -> BinaryIO:
 
 
 def _first_of(pipe: int) -> bytes:
-    """The first bytes of a pipe, however long its writer takes; there has to be one. Raises OSError."""
+    """The first bytes of a pipe. It waits for the writer as long as needed, but there must be one. Raises OSError."""
     until = time.monotonic() + _WRITER_WAIT_S
     while True:
         try:

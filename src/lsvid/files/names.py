@@ -1,7 +1,7 @@
-"""Names that come from elsewhere (of cases, clips, annotators, labels) as parts of paths, and as text.
+"""Names that other people chose (of cases, clips, annotators, labels), as parts of paths and as text.
 
-This is the one place where a name becomes a part of a path: every folder and file that is called after a case or a clip
-is called by `path_part`, or by `path_parts` where several lie side by side.
+Only here a name becomes a part of a path. Every folder and file with the name of a case or a clip gets it from
+`path_part`, or from `path_parts` if several lie side by side.
 """
 
 import hashlib
@@ -10,7 +10,9 @@ import unicodedata
 from collections.abc import Iterable
 
 MOST_BYTES = 180
-"""Bytes of a part: file systems take 255, of which endings (`.parquet`) and names of unfinished files need some."""
+"""The longest part, in bytes. File systems take 255, but endings (`.parquet`) and names of unfinished files need
+some.
+"""
 
 _NOT_IN_PATHS = re.compile(
     r"[\x00-\x1f\x7f-\x9f"  # control characters
@@ -19,15 +21,15 @@ _NOT_IN_PATHS = re.compile(
     r"\ud800-\udfff\ufffe\uffff]"  # no characters: bytes that are not UTF-8 among them
 )
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)", re.IGNORECASE)
-"""Devices of Windows, whatever their ending. Source: learn.microsoft.com, 'Naming Files, Paths, and Namespaces'."""
+"""Devices of Windows, with any ending. Source: learn.microsoft.com, 'Naming Files, Paths, and Namespaces'."""
 
 
 def path_part(name: str) -> str:
-    """`name` as one part of a path on every system; itself where it can be.
+    """`name` as one part of a path that is valid on every system; unchanged if possible.
 
-    It holds no separator and no control character, is not hidden and no '..', is not reserved on Windows, does not end
-    with a dot or a blank, and has at most `MOST_BYTES` bytes in UTF-8. A name that has to change ends with the first
-    eight digits of its SHA-256, so that two names never become one; the same name always becomes the same part.
+    It holds no separator and no control character, is not hidden and not '..', is not reserved on Windows, does not end
+    with a dot or a blank, and has at most `MOST_BYTES` bytes in UTF-8. A changed name ends with the first eight digits
+    of its SHA-256, so two names never become the same part. The same name always becomes the same part.
     """
     part = _NOT_IN_PATHS.sub("_", name)
     part = re.sub(r"^[. ]|[. ]$", "_", part) or "_"
@@ -40,8 +42,9 @@ def path_part(name: str) -> str:
 
 
 def path_parts(names: Iterable[str]) -> dict[str, str]:
-    """`path_part` of each of `names`, which lie side by side: all different, also where upper and lower case, or two
-    spellings of one letter in Unicode, are the same (macOS, Windows). The first of those keeps its name.
+    """`path_part` of each of `names`, which lie side by side. All are different, also on systems where upper and lower
+    case, or two spellings of one letter in Unicode, are the same (macOS, Windows). The first of such names stays
+    unchanged.
     """
     parts: dict[str, str] = {}
     taken: set[str] = set()
@@ -57,7 +60,7 @@ def path_parts(names: Iterable[str]) -> dict[str, str]:
 
 
 def places(clips: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """The folder, or the file without its ending, of each clip (case, name), as 'case/name'; see `path_parts`."""
+    """For each clip (case, name) its folder, or its file without the ending, as 'case/name'; see `path_parts`."""
     by_case: dict[str, list[str]] = {}
     for case, name in clips:
         by_case.setdefault(case, []).append(name)
@@ -70,7 +73,7 @@ def places(clips: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 
 def fold(name: str) -> str:
-    """What two names have in common that some file systems take for one."""
+    """A key that is equal for two names that some file systems take for one."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
@@ -80,12 +83,12 @@ def _marked(part: str, name: str) -> str:
 
 
 def short(text: str, most_bytes: int) -> str:
-    """The beginning of `text`, of at most so many bytes in UTF-8."""
+    """The beginning of `text`, with at most this many bytes in UTF-8."""
     return text.encode()[:most_bytes].decode(errors="ignore")
 
 
 def readable(text: str) -> str:
-    """`text`, of a path perhaps, as text that can be encoded: bytes that are no UTF-8 stand in hexadecimal."""
+    """`text` (of a path, for example) in a form that can be encoded: bytes that are not UTF-8 become hexadecimal."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,11 +1,11 @@
-"""Outputs: they appear whole or not at all, and take no file's place that is somebody else's.
+"""Outputs. They appear whole or not at all, and never replace a file of somebody else.
 
-The one rule, here and in S3: what no manifest of ours names is neither overwritten nor removed. A folder holds its
-manifest, a JSON document whose `files` names the others. Before the first file is moved into place, the manifest says
-what an earlier run left and what this one will leave, with the state "unfinished"; the finished manifest goes last. So
-a run that was killed at any moment leaves nothing that the next one does not know for its own.
+The one rule, on this machine and in S3: only files that a manifest of lsvid names are overwritten or removed. A folder
+holds its manifest, a JSON document whose `files` names the other files. Before the first file is moved into place, the
+manifest lists the files of the earlier run and of this one, with the state "unfinished"; the finished manifest is
+written last. So a run may be killed at any moment: the next run knows every file that it left.
 
-A single file is replaced where it is empty or of the same kind; a device, a pipe or an open descriptor is written to.
+A single file is replaced if it is empty or of the same kind. A device, a pipe or an open descriptor is written to.
 """
 
 import hashlib
@@ -27,14 +27,14 @@ from lsvid.files.folders import Folder, check_name, folder_at, writing
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 UNFINISHED = "unfinished"
-"""The `state` in the manifest of a folder into which files are being moved, or were when the run was killed."""
+"""The `state` in the manifest while files are moved into the folder; it stays if the run is killed meanwhile."""
 
 Target = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class Staging:
-    """Where to write what becomes an output folder. folder: to write into. output: where it goes.
+    """A new output folder. folder: write into this one. output: its final place.
 
     publish: moves the named files into place, the manifest among them.
     """
@@ -46,12 +46,11 @@ class Staging:
 
 @contextmanager
 def whole_folder(target: Target, manifest: str, expected: str = "", inputs: Iterable[Target] = ()) -> Iterator[Staging]:
-    """A folder to write into, which becomes the folder or the prefix in S3 `target` when its `publish` is called.
+    """A folder to write into. When its `publish` is called, it becomes `target`: a folder, or a prefix in S3.
 
-    What an earlier run left there, by its `manifest`, and this one did not write again is removed. Raises
-    SettingsError where a file is there that no earlier run wrote (at once where its name is like `expected`, else
-    before anything is touched), and where an output would take the place of one of `inputs`; DataError where the disk
-    is full; ServerError.
+    Files of an earlier run (its `manifest` names them) that this run did not write again are removed. Raises
+    SettingsError if a file is there that no earlier run wrote (at once if its name matches `expected`, else before
+    anything is changed), and if an output would replace one of `inputs`; DataError if the disk is full; ServerError.
     """
     folder = folder_at(target)
     old = _listed(folder, manifest)
@@ -95,7 +94,7 @@ def _check_free(taken: Collection[str], folder: Folder, manifest: str, *, expect
 
 
 def _check_inputs(folder: Folder, names: Collection[str], inputs: Iterable[Target]) -> None:
-    """Raise SettingsError where one of `names` in `folder` is one of `inputs`, or lies in one of them."""
+    """Raise SettingsError if one of `names` in `folder` is one of `inputs`, or lies in one of them."""
     here = folder.path
     if here is None:
         return
@@ -110,9 +109,9 @@ def _check_inputs(folder: Folder, names: Collection[str], inputs: Iterable[Targe
 
 
 def claim(folder: Folder, record: str, names: Collection[str], is_ours: Callable[[str], bool]) -> set[str]:
-    """The names that `record` lists from now on: what it listed, and `names`, which are about to be written.
+    """Add `names`, which will be written now, to those that `record` lists; returns all of them.
 
-    is_ours: tells it of a file that is there, where there is no record. Raises SettingsError where one is not.
+    is_ours: says whether an existing file is lsvid's, if there is no record. Raises SettingsError if one is not.
     """
     old = _listed(folder, record)
     taken = folder.there(set(names) - old)
@@ -124,14 +123,14 @@ def claim(folder: Folder, record: str, names: Collection[str], is_ours: Callable
 
 
 def release(folder: Folder, record: str, names: Iterable[str]) -> None:
-    """Take from `record` those of `names` that were not written after all, and are not there."""
+    """Remove from `record` those of `names` that were not written and do not exist."""
     listed_now, names = _listed(folder, record), set(names)
     if gone := names - folder.there(names):
         folder.write(_journal(listed_now - gone, None), record)
 
 
 def _listed(folder: Folder, manifest: str) -> set[str]:
-    """The names that the manifest of an earlier run lists. Raises SettingsError where it is somebody else's."""
+    """The names that the manifest of an earlier run lists. Raises SettingsError if the manifest is not lsvid's."""
     content = folder.read(manifest)
     if content is None:
         _check_free(folder.there([manifest]), folder, manifest)
@@ -146,7 +145,7 @@ def _listed(folder: Folder, manifest: str) -> set[str]:
 
 
 def listed(manifest: bytes) -> set[str] | None:
-    """The names of the files that a manifest of ours lists; None where it is none."""
+    """The names of the files that a manifest of lsvid lists; None if it is not one."""
     try:
         document = json.loads(manifest)
         _ = document["lsvid"]
@@ -161,12 +160,12 @@ def listed(manifest: bytes) -> set[str] | None:
 
 @contextmanager
 def whole_file(target: Target, is_ours: Callable[[bytes], bool], inputs: Iterable[Target] = ()) -> Iterator[Path]:
-    """A file to write into; at the end it takes the place of `target`, or vanishes if anything goes wrong.
+    """A file to write into. At the end it replaces `target`; if anything goes wrong, it is removed.
 
-    target: a path, or `s3://BUCKET/KEY`. A device, a pipe and an open descriptor (/dev/stdout) get what was written;
-    of a link, the file that it leads to is replaced. is_ours: whether a file that begins with these bytes is of the
-    kind that is written here. Raises SettingsError where another file is there, or one of `inputs`, and where nothing
-    can be written; DataError where the disk is full; ServerError.
+    target: a path, or `s3://BUCKET/KEY`. A device, a pipe and an open descriptor (/dev/stdout) are written to. If it is
+    a link, the file to which it leads is replaced. is_ours: whether a file that begins with these bytes is of the kind
+    that is written here. Raises SettingsError if another file is there, or one of `inputs`, or if nothing can be
+    written; DataError if the disk is full; ServerError.
     """
     name = os.fspath(target)
     check_name(name)
@@ -222,7 +221,7 @@ def _is_same(a: str, b: str) -> bool:
 
 
 def _stream(name: str) -> IO[bytes] | None:
-    """Where to write to where `name` is no file: an open descriptor, a pipe, a character device. Raises OSError."""
+    """What to write to if `name` is not a file: an open descriptor, a pipe, a character device. Raises OSError."""
     known = {"/dev/stdout": 1, "/dev/stderr": 2}
     match = re.fullmatch(r"/(?:dev|proc/self)/fd/(\d+)", name)
     number = int(match[1]) if match else known.get(name)
@@ -242,7 +241,7 @@ def _stream(name: str) -> IO[bytes] | None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` into `path` in UTF-8, lines ended by LF; what cannot be encoded is escaped."""
+    """Write `text` into `path` in UTF-8, with LF at the end of lines. Characters that cannot be encoded are escaped."""
     path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 

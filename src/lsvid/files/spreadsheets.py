@@ -1,8 +1,8 @@
-"""CSV files, and what spreadsheets make of them: a cell that begins with = + - @ is a formula to them, which runs.
+"""CSV files that are safe in spreadsheets. A spreadsheet runs a cell that begins with = + - @ as a formula.
 
-A label or a name may begin so. By default files hold what it is, which every other reader wants, and it is warned
-about; on request such a cell gets an apostrophe before it, which spreadsheets take for 'this is text' (as OWASP's page
-on CSV injection advises).
+A label or a name may begin with one of these. By default a file holds the text unchanged, because other readers need
+it, and a warning says so. On request such a cell gets an apostrophe before it, which tells a spreadsheet that it is
+text (as OWASP's page on CSV injection advises).
 """
 
 import csv
@@ -14,9 +14,9 @@ from pathlib import Path
 from lsvid.findings import Findings, some
 
 FORMULA = r"^[=+\-@\t\r]"
-"""How a text begins that a spreadsheet takes for a formula, as a regular expression."""
+"""A regular expression for the beginning of a text that a spreadsheet takes for a formula."""
 NUMBER = r"^[+\-]?(\d+(\.\d*)?|\.\d+)([eE][+\-]?\d+)?$"
-"""A number is none, whatever its sign."""
+"""A number is not a formula, with or without a sign."""
 
 _is_formula, _is_number = re.compile(FORMULA).match, re.compile(NUMBER).match
 
@@ -27,12 +27,12 @@ def is_formula(text: str) -> bool:
 
 
 def as_text(cell: object) -> object:
-    """`cell`, with an apostrophe before it where it is a text that a spreadsheet takes for a formula."""
+    """`cell`, with an apostrophe before it if it is a text that a spreadsheet takes for a formula."""
     return f"'{cell}" if isinstance(cell, str) and is_formula(cell) else cell
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]], *, safe: bool = False) -> None:
-    """Write a CSV file with a header, in UTF-8, lines ended by LF. safe: formulas as text."""
+    """Write a CSV file with a header, in UTF-8, with LF at the end of lines. safe: write formulas as text."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         quoted = csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL)

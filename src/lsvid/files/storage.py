@@ -1,7 +1,7 @@
 """Files on this machine and objects in S3 behind one small interface: list, stat, read at any place, write whole.
 
-An object is named `s3://BUCKET/KEY`, the key as it is: nothing in it is quoted. Credentials and region come by boto3's
-ordinary chain (variables AWS_…, profiles, instance roles). No message holds a key, a secret or a signed address.
+The name of an object is `s3://BUCKET/KEY`; nothing in the key is quoted. boto3's ordinary chain (variables AWS_…,
+profiles, instance roles) gives credentials and region. No message holds a key, a secret or a signed address.
 """
 
 import contextlib
@@ -36,7 +36,8 @@ _CREDENTIALS_HINT = (
 def configure_s3(
     endpoint: str | None = None, region: str | None = None, key_env: str | None = None, secret_env: str | None = None
 ) -> None:
-    """Set boto3's own variables to what is given, for this process and those it starts; the others stay.
+    """Set boto3's own variables to the given values, for this process and those that it starts. None leaves one
+    unchanged.
 
     key_env, secret_env: the names of the variables that hold an access key and its secret. Raises SettingsError.
     """
@@ -67,12 +68,14 @@ _own: dict[str, str | None] = {}
 
 
 def s3_settings() -> dict[str, str | None]:
-    """Where S3 is to be found, for processes on other machines: nothing of it is secret."""
+    """The address and region of S3, for processes on other machines. They are not secret."""
     return {name: os.environ.get(name) for name in _NOT_SECRET}
 
 
 def follow_s3_settings(settings: Mapping[str, str | None]) -> None:
-    """Find S3 where another process does, by its `s3_settings`; what it leaves open is as it was when this began."""
+    """Use the `s3_settings` of another process. Settings that it leaves open return to their values from the start of
+    this process.
+    """
     for name in _NOT_SECRET:
         own = _own.setdefault(name, os.environ.get(name))
         value = settings.get(name) or own
@@ -92,7 +95,7 @@ class Stat:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What Label Studio has to be given to sign requests itself. Never to be shown."""
+    """The credentials with which Label Studio signs requests itself. Never show them."""
 
     key: str
     secret: str
@@ -108,7 +111,7 @@ def is_s3(path: str | os.PathLike[str]) -> bool:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key (or prefix) of an `s3://` URI. Raises SettingsError where there is no bucket."""
+    """Bucket and key (or prefix) of an `s3://` URI. Raises SettingsError if there is no bucket."""
     bucket, _, key = uri.removeprefix(SCHEME).partition("/")
     if not bucket:
         raise SettingsError(f"{uri} names no bucket", "it is s3://BUCKET/PREFIX")
@@ -121,7 +124,7 @@ def folder_uri(uri: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """`path` for a process with another working folder; a URI as it is."""
+    """`path` for a process with another working folder; a URI stays unchanged."""
     return path if is_s3(path) else str(Path(path).absolute())
 
 
@@ -138,7 +141,7 @@ def lies_in(path: str, folder: str) -> bool:
 
 
 def is_in_sight(path: str) -> bool:
-    """Whether this machine sees the file or folder `path`; what lies in S3 is seen from everywhere."""
+    """Whether this machine sees the file or folder `path`. Every machine sees S3."""
     return is_s3(path) or Path(path).exists()
 
 
@@ -148,10 +151,10 @@ def is_in_sight(path: str) -> bool:
 def list_objects(folder: str, limit: int | None = None, *, in_folders: bool = True) -> Iterator[tuple[str, Stat]]:
     """URI and Stat of every object below the folder `s3://BUCKET/PREFIX`, in the order of their keys.
 
-    Without `in_folders` those of the folder itself alone.
+    Without `in_folders`: only those directly in the folder.
 
-    Page after page: S3 gives 1,000 at a time. Placeholders of folders are left out. Raises AuthError, NotFoundError,
-    ServerError.
+    S3 gives 1,000 objects at a time, so this asks page by page. Placeholders of folders are left out. Raises AuthError,
+    NotFoundError, ServerError.
     """
     bucket, prefix = split_uri(folder_uri(folder))
     doing = f"listing {folder}"
@@ -167,7 +170,7 @@ def list_objects(folder: str, limit: int | None = None, *, in_folders: bool = Tr
 
 
 def stat(path: str) -> Stat:
-    """Size and signature of the file or object at `path`. Raises ClipError where it is not there, and ServerError."""
+    """Size and signature of the file or object at `path`. Raises ClipError if it does not exist; ServerError."""
     if not is_s3(path):
         try:
             found = Path(path).stat()
@@ -188,7 +191,7 @@ def stat(path: str) -> Stat:
 
 
 def _signature(answer: Mapping[str, Any]) -> str:
-    """Of an object: its ETag, or, from services that give none, when it was last changed."""
+    """The signature of an object: its ETag; or the time of its last change, if the service gives no ETag."""
     return str(answer.get("ETag") or answer.get("LastModified") or "")
 
 
@@ -202,13 +205,13 @@ def exists(path: str) -> bool:
 
 
 def open_media(path: str) -> "str | S3File":
-    """What PyAV opens to read the video at `path`: the path itself, or a seekable file over ranged GETs."""
+    """The argument for PyAV to open the video at `path`: the path itself, or a seekable file that uses ranged GETs."""
     return S3File(path, stat(path)) if is_s3(path) else path
 
 
 @contextlib.contextmanager
 def local_file(path: str, folder: Path) -> Iterator[str]:
-    """A file with the content of `path`: itself, or for an object a copy in `folder`, which is gone afterwards."""
+    """A file with the content of `path`: itself, or for an object a copy in `folder`, which is removed afterwards."""
     if not is_s3(path):
         yield path
         return
@@ -221,9 +224,9 @@ def local_file(path: str, folder: Path) -> Iterator[str]:
 
 
 class S3File(io.RawIOBase):
-    """An object in S3 as a seekable binary file: whole blocks by ranged GETs, the last few of which are kept.
+    """An object in S3 as a seekable binary file. It reads whole blocks by ranged GETs, and keeps the last few of them.
 
-    Reading fails with ClipError where the object has changed since `known` was read.
+    Raises ClipError while reading, if the object has changed since `known` was read.
     """
 
     def __init__(self, uri: str, known: Stat) -> None:
@@ -234,7 +237,7 @@ class S3File(io.RawIOBase):
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self.hollow: list[tuple[int, int]] = []
-        """Byte ranges [start, stop) that nobody is going to look at: they read as zeros, without being fetched."""
+        """Byte ranges [start, stop) that nobody needs: they are read as zeros and not fetched."""
 
     def readable(self) -> bool:
         return True
@@ -331,7 +334,7 @@ _MEDIA_KEPT = 64 << 10
 
 
 def read_bytes(uri: str) -> bytes | None:
-    """The whole of a small object; None where there is none. Raises ServerError."""
+    """The content of a small object; None if there is no such object. Raises ServerError."""
     bucket, key = _object(uri)
     try:
         with s3_errors(f"reading {uri}", uri):
@@ -341,7 +344,7 @@ def read_bytes(uri: str) -> bytes | None:
 
 
 def read_start(uri: str, length: int) -> bytes | None:
-    """The first bytes of an object, all of it where it is shorter; None where there is none. Raises ServerError."""
+    """The first bytes of an object, or all of a shorter one; None if there is no such object. Raises ServerError."""
     try:
         with S3File(uri, stat(uri)) as file:
             return file.read(length)
@@ -353,21 +356,21 @@ def read_start(uri: str, length: int) -> bytes | None:
 
 
 def upload(file: Path, uri: str) -> None:
-    """Put `file` at `uri`, where it appears whole or not at all. Raises ServerError."""
+    """Upload `file` to `uri`. The object appears whole or not at all. Raises ServerError."""
     bucket, key = _object(uri)
     with s3_errors(f"writing {uri}"):
         client().upload_file(str(file), bucket, key)
 
 
 def write_bytes(content: bytes, uri: str) -> None:
-    """Put a small object at `uri`. Raises ServerError."""
+    """Upload a small object to `uri`. Raises ServerError."""
     bucket, key = _object(uri)
     with s3_errors(f"writing {uri}"):
         client().put_object(Bucket=bucket, Key=key, Body=content)
 
 
 def remove(uri: str) -> None:
-    """Remove the object at `uri`; harmless where there is none. Raises ServerError."""
+    """Remove the object at `uri`. A missing object is no error. Raises ServerError."""
     bucket, key = _object(uri)
     with s3_errors(f"removing {uri}"):
         client().delete_object(Bucket=bucket, Key=key)
@@ -377,7 +380,7 @@ def remove(uri: str) -> None:
 
 
 def credentials() -> Credentials:
-    """The credentials that this process signs with. Raises AuthError where there are none."""
+    """The credentials with which this process signs. Raises AuthError if there are none."""
     with s3_errors("looking for credentials"):
         found = _session().get_credentials()
         if found is None:
@@ -387,7 +390,7 @@ def credentials() -> Credentials:
 
 
 def presigned_url(uri: str, seconds: int) -> str:
-    """An address that gives out the object to anybody for that long. Never to be shown."""
+    """An address at which anybody can read the object for this time. Never show it."""
     bucket, key = _object(uri)
     with s3_errors(f"signing {uri}"):
         return str(
@@ -432,13 +435,13 @@ def _session() -> Any:  # noqa: ANN401 - the same
 
 
 def endpoint() -> str | None:
-    """The address of the S3 service; None for AWS, where a bucket's name and region tell it."""
+    """The address of the S3 service; None for AWS, whose address follows from the bucket's name and region."""
     url = str(client().meta.endpoint_url)
     return None if _is_aws(url) else url
 
 
 def region() -> str | None:
-    """The region that is set; None where none is."""
+    """The region that is set; None if none is set."""
     found = _session().region_name
     return str(found) if found else None
 
@@ -486,7 +489,7 @@ def _client_error() -> type[Exception]:
 
 @contextlib.contextmanager
 def s3_errors(doing: str, uri: str = "") -> Iterator[None]:
-    """Turn what boto3 raises into lsvid's errors; `doing` says what was being done, to `uri` where to an object."""
+    """Turn boto3's errors into lsvid's. doing: what was being done, for messages; uri: the object, if there is one."""
     try:
         yield
     except LsvidError:

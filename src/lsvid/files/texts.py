@@ -1,8 +1,8 @@
-"""Text and bytes of files that other programs wrote: packed by gzip or not, in UTF-8, UTF-16 or else.
+"""Text and bytes of files that other programs wrote: gzipped or not, in UTF-8, UTF-16 or another encoding.
 
-What a file's text is, is told by its first bytes where it says so (a byte order mark), and is UTF-8 otherwise. Bytes
-that are not UTF-8 are read as Windows-1252 only where the caller says that this is safe, which is where somebody is
-told and can look; everywhere else they are refused with their place.
+The first bytes of a file (a byte order mark) may tell its encoding; otherwise it is UTF-8. Bytes that are not UTF-8 are
+an error that gives their place. A caller may allow Windows-1252 instead; it then has to warn, so that a person can look
+at the result.
 """
 
 import codecs
@@ -19,7 +19,7 @@ from lsvid.files.inputs import open_input, read_at_most
 
 GZIP = b"\x1f\x8b"
 MAX_BYTES = 1 << 30
-"""The largest file that is read whole, unpacked."""
+"""The largest file that is read whole, in bytes after unpacking."""
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -31,18 +31,18 @@ _MARKS = (
 
 
 class TextError(ValueError):
-    """Why a file's bytes are no text; `str()` of it begins with the line where that is known ('line 3: …')."""
+    """Why a file's bytes are not text. Its `str()` begins with the line if that is known ('line 3: …')."""
 
 
 class Text(NamedTuple):
-    """A file's text, and what was guessed of it: '' or what a person should look at."""
+    """A file's text, and what was guessed: '', or a note on what a person should look at."""
 
     text: str
     guessed: str = ""
 
 
 def read_bytes(path: Path) -> bytes:
-    """The bytes of a file, unpacked where gzip packed it, whatever its name. Raises OSError."""
+    """The bytes of a file, unpacked if it is gzipped; its name does not matter. Raises OSError."""
     with open_input(path) as file:
         is_packed = file.read(2) == GZIP
         file.seek(0)
@@ -57,7 +57,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def head_of(path: Path, size: int) -> bytes:
-    """The first `size` bytes, unpacked where gzip packed them. Raises OSError."""
+    """The first `size` bytes, unpacked if the file is gzipped. Raises OSError."""
     with open_input(path) as file:
         head = file.read(size)
     if not head.startswith(GZIP):
@@ -69,7 +69,7 @@ def head_of(path: Path, size: int) -> bytes:
 
 
 def first_line(head: bytes) -> str:
-    """The first line that is not blank, in the beginning of a file, whatever follows it."""
+    """The first line that is not blank, in the beginning of a file."""
     mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", "utf-8"))
     text = head[len(mark) :].decode(encoding, "replace").lstrip()
     return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip()
@@ -78,7 +78,7 @@ def first_line(head: bytes) -> str:
 def decode(data: bytes, *, windows: bool = False) -> Text:
     """The text in `data`, without its byte order mark.
 
-    windows: read what is not UTF-8 as Windows-1252, and tell so in `guessed`. Raises TextError.
+    windows: read text that is not UTF-8 as Windows-1252, and say so in `guessed`. Raises TextError.
     """
     for mark, encoding in _MARKS:
         if data.startswith(mark):
@@ -106,9 +106,9 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
 
 
 def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, list[str]]]:
-    """(line number, cells without blanks around them) of every row in which something stands.
+    """(line number, cells without blanks around them) of every row that is not empty.
 
-    delimiter: None: whichever of , ; and TAB the first row has most of. Raises TextError.
+    delimiter: None means the one of , ; and TAB that the first row has most often. Raises TextError.
     """
     csv.field_size_limit(MAX_BYTES)  # of csv's own there is one, and a cell may hold more
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -124,7 +124,7 @@ def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, lis
 
 
 def read_text(path: Path, *, windows: bool = False) -> Text:
-    """`decode` of a file. Raises TextError, which says why it cannot be read, too."""
+    """`decode` of a file. Raises TextError, also if the file cannot be read."""
     try:
         return decode(read_bytes(path), windows=windows)
     except (OSError, MemoryError) as error:

@@ -1,4 +1,6 @@
-"""Files that nobody is to see yet: named by who is writing them, so that what a killed process leaves can be told."""
+"""Files that are not finished. Their names say which process writes them, so the leftovers of a killed process can be
+found.
+"""
 
 import hashlib
 import os
@@ -14,19 +16,19 @@ from pathlib import Path
 from typing import Any
 
 _ELSEWHERE_S = 7 * 24 * 3600
-"""After so long without a change, what a process of another machine (or of a container) left is removed."""
+"""After this time without a change, leftovers of another machine's (or a container's) process are removed."""
 
 
 def unfinished(target: Path) -> Path:
-    """Where this process is to write what becomes `target`: beside it, hidden, and no other process's."""
+    """The path at which this process writes the future `target`: beside it, hidden, and different for each process."""
     return target.with_name(f".{_short(target.stem)}.{platform.node()}-{os.getpid()}.part{target.suffix}")
 
 
 @contextmanager
 def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator[Path]:
-    """A folder of this process's own in `parent` (by default where temporary files go), which is gone afterwards.
+    """A folder for this process alone, in `parent` (default: the folder of temporary files). It is removed afterwards.
 
-    What killed processes left there of the same name, `of`, is removed first.
+    Leftovers of killed processes with the same name, `of`, are removed first.
     """
     parent = parent or Path(tempfile.gettempdir())
     remove_leftovers(parent, of)
@@ -36,11 +38,10 @@ def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator
 
 
 def remove_leftovers(folder: Path, of: str | None = None) -> None:
-    """Remove what processes that were killed have left unfinished in `folder`, of the file with the stem `of`, or of
-    all.
+    """Remove the unfinished files of killed processes in `folder`: those of the file with the stem `of`, or all.
 
-    Of other machines nobody here knows which processes run: what they have left goes when nothing in it has changed for
-    a week. What cannot be removed stays.
+    This machine does not know which processes run on others. So their files are removed only after a week without a
+    change. A file that cannot be removed stays.
     """
     stem = ".*" if of is None else re.escape(_short(of))
     ours, anybodys = (
@@ -62,7 +63,7 @@ def remove_leftovers(folder: Path, of: str | None = None) -> None:
 
 
 def _short(stem: str) -> str:
-    """`stem`, or what stands for it in a name that would be too long."""
+    """`stem`, or a shorter form of it if the name would be too long."""
     name = os.fsencode(stem)
     return stem if len(name) <= 100 else hashlib.sha256(name).hexdigest()[:32]
 
@@ -78,7 +79,7 @@ def _is_old(entry: "os.DirEntry[str]") -> bool:
 
 
 def is_running(process_id: int) -> bool:
-    """Whether a process of this machine has that id, and has not ended."""
+    """Whether a process with this id runs on this machine."""
     if sys.platform == "win32":
         import ctypes  # noqa: PLC0415 - only there
 

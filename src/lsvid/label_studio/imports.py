@@ -1,15 +1,15 @@
 """Clips into a project: probed, planned, checked, imported in order, and verified."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from lsvid.errors import ClipError, DataError, ServerError, SettingsError
 from lsvid.files.storage import is_s3
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
@@ -17,7 +17,7 @@ from lsvid.label_studio.plan import Imported, plan_import
 from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
-from lsvid.label_studio.views import update_case_views
+from lsvid.label_studio.views import update_case_views, update_person_views
 from lsvid.labeling.changes import reads_rate, timeline_of
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
@@ -42,6 +42,7 @@ class ImportOptions:
     mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
     by_recorded_time: order the clips of a case by when they were recorded, not by name.
     proxies: the folder, or prefix in S3, of the copies that annotators are to see in place of the clips.
+    assigned: the cases of each person, who gets a tab with them.
     workers: who reads the clips; None: this machine.
     """
 
@@ -49,6 +50,7 @@ class ImportOptions:
     root: str | None = None
     by_recorded_time: bool = False
     proxies: str | None = None
+    assigned: Mapping[str, Sequence[str]] = field(default_factory=dict)
     dry_run: bool = False
     workers: Workers | None = None
 
@@ -133,8 +135,9 @@ def import_clips(
             arrived = _verified(server, project, [clip.id for clip in plan.new], findings)
             for clip in plan.new:
                 items[clip.id].becomes("imported", clip.order, arrived.get(clip.id))
+    _warn_of_unknown_cases(options.assigned, {one.case for one in existing} | {clip.case for clip in clips}, findings)
     if not options.dry_run:
-        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], findings)
+        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], options.assigned, findings)
     return ImportReport(project, list(items.values()))
 
 
@@ -324,26 +327,38 @@ def _task_data(clip: ClipFile, info: VideoInfo, url: str, played: ProbedClip) ->
     order = clip.order or 0.0
     return {
         "video": url,
-        "fps": format_rate(index.editor_rate),
-        "fps_exact": None if index.rate is None else str(index.rate),
-        "frames": index.n_frames,
-        "duration_s": float(index.length_s),
         "case": clip.case,
         "clip": clip.name,
-        "id": clip.id,
         "order": int(order) if order.is_integer() else order,
+        "duration_s": float(index.length_s),
+        "frames": index.n_frames,
+        "fps": format_rate(index.editor_rate),
+        "fps_exact": None if index.rate is None else str(index.rate),
+        "id": clip.id,
         "fingerprint": info.fingerprint,
         "path": clip.path,
     } | (proxy if played.path != clip.path else {})
 
 
-def _show_cases(server: Server, project: Project, cases: Sequence[str], findings: Findings) -> None:
+def _show_cases(
+    server: Server, project: Project, cases: Sequence[str], assigned: Mapping[str, Sequence[str]], findings: Findings
+) -> None:
     try:
         update_case_views(server, project.id, sorted(set(cases), key=natural_key))
+        update_person_views(server, project.id, assigned)
     except ServerError as error:  # the clips are there: a tab is a convenience
         findings.warn(
             f"not every case has its tab in the Data Manager: {error.message}",
             "run the same command again: it makes those that are missing",
+        )
+
+
+def _warn_of_unknown_cases(assigned: Mapping[str, Sequence[str]], known: set[str], findings: Findings) -> None:
+    unknown = sorted({case for theirs in assigned.values() for case in theirs} - known, key=natural_key)
+    if unknown:
+        findings.warn(
+            f"assigned cases of which the project has no clip: {some(unknown)}",
+            "compare their names with those of the clips' cases; clips that come later find their tab",
         )
 
 

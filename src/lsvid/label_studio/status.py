@@ -10,6 +10,7 @@ import msgspec
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import Project, find_project
+from lsvid.label_studio.views import assigned_cases
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
 
@@ -35,21 +36,45 @@ class Share:
 
 @dataclass
 class CaseStatus:
-    """A case: its clips, how many have all the annotations they are to have, and who did what (by e-mail)."""
+    """A case: its clips, how many have all the annotations they are to have, and who did what (by e-mail).
+
+    video_s: length of the complete clips, each counted once.
+    """
 
     case: str
     clips: int = 0
     complete: int = 0
+    video_s: float = 0.0
     incomplete_done_by: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     annotators: dict[str, Share] = field(default_factory=lambda: defaultdict(Share))
 
 
 @dataclass
 class ProjectStatus:
-    """All cases, in order."""
+    """All cases, in order, and everybody's share of all of them; assigned: the cases of those who have a tab."""
 
     project: Project
     cases: list[CaseStatus]
+    assigned: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def people(self) -> dict[str, Share]:
+        """Everybody's share. left: of the cases assigned to them, or else of those that they have worked on."""
+        names = {who for one in self.cases for who in one.annotators} | self.assigned.keys()
+        return {who: self._share(who) for who in sorted(names, key=natural_key)}
+
+    def _share(self, who: str) -> Share:
+        total = Share()
+        for one in self.cases:
+            share = one.annotators.get(who) or Share(left=one.clips - one.complete)
+            total.done, total.skipped, total.drafts = (
+                total.done + share.done, total.skipped + share.skipped, total.drafts + share.drafts,
+            )  # fmt: skip
+            total.work_s += share.work_s
+            total.video_s += share.video_s
+            if one.case in self.assigned[who] if who in self.assigned else who in one.annotators:
+                total.left += share.left
+        return total
 
 
 class _Work(msgspec.Struct):
@@ -75,7 +100,8 @@ def project_status(server: Server, wanted: str, on_task: Progress = unheard) -> 
     with download_export(server, str(project.id), on_task) as export, export.path.open("rb") as lines:
         names = {str(user): email for user, email in export.annotators.items()}
         tasks = (msgspec.json.decode(line, type=_Task) for line in lines)
-        return ProjectStatus(project, count(tasks, project.annotations_per_clip, names))
+        cases = count(tasks, project.annotations_per_clip, names)
+    return ProjectStatus(project, cases, assigned_cases(server, project.id))
 
 
 def count(tasks: Iterable[_Task], wanted: int, names: dict[str, str]) -> list[CaseStatus]:
@@ -104,6 +130,7 @@ def count(tasks: Iterable[_Task], wanted: int, names: dict[str, str]) -> list[Ca
                 done_by.add(who)
         if n_done >= wanted:
             status.complete += 1
+            status.video_s += video_s
         else:
             for who in done_by:
                 status.incomplete_done_by[who] += 1

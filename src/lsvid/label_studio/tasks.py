@@ -22,6 +22,13 @@ _SETTLE_S = (1.0, 2.0, 4.0, 8.0)
 """After an unclear answer: when to look what has arrived. The server may still be at work on the request."""
 
 
+TASK_KEYS = (
+    "video", "case", "clip", "order", "duration_s", "frames", "fps", "fps_exact", "id", "fingerprint", "path",
+    "proxy_path", "proxy_fingerprint", "proxy_duration_s",
+)  # fmt: skip
+"""What `import_clips` writes into a task's data, in the order in which the Data Manager shows it."""
+
+
 class TaskData(msgspec.Struct):
     """The part of a task's data that tells which clip it is; None where somebody else made the task."""
 

@@ -71,7 +71,8 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
         which = "no label is" if on_waveform else "all labels are"
         raise SettingsError(
             f"--timeline both: {which} marked for the frames",
-            "in a YAML label file, mark the short events and leave the rest: {name: Clip applied, timeline: frames}",
+            "name the short events (--frames LABEL), or mark them in a YAML label file: {name: Clip applied, timeline: "
+            "frames}",
         )
     lines = ["<View>", f"  <Style>{STYLE}  </Style>", f'  <View className="lsvid lsvid-{timeline}">']
     lines.append('    <View className="lsvid-video">')

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
+
+from lsvid.errors import check_choice
 
 LABEL_SEPARATOR = " / "
 """Stands between the names of a label path where it is one text: `join_path` writes it, `split_path` reads it."""
@@ -75,6 +77,17 @@ class LabelTree:
     def paths(self) -> list[tuple[str, ...]]:
         """The path of each label, depth first in the order of the file; inner labels too, not only leaves."""
         return [path for path, _ in self.walk()]
+
+    def on_frames(self, names: Sequence[str]) -> "LabelTree":
+        """The same labels, those top-level ones that are called `names` drawn on the frames where there are both.
+
+        Raises SettingsError where there is no such label.
+        """
+        known = [label.name for label in self.labels]
+        for name in names:
+            check_choice("label for the frames", name, known)
+        marked = (replace(one, timeline="frames") if one.name in names else one for one in self.labels)
+        return LabelTree(tuple(marked))
 
     @property
     def depth(self) -> int:

@@ -9,8 +9,7 @@ from typing import Any
 from lsvid import __version__
 from lsvid.analysis.comparison import Comparison, Disagreement, PairAgreement
 from lsvid.analysis.timings import LabelPath
-from lsvid.annotations.stages import AnnotatedClip, Stage
-from lsvid.errors import DataError
+from lsvid.annotations.stages import AnnotatedClip, Source, Stage, nothing_counts
 from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings
@@ -47,10 +46,8 @@ def write_report(
     for lost in located.lost:
         findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
     if not any(clip.works for clip in located.clips):
-        raise DataError(
-            "there is nothing to report: no clip has an annotation that counts",
-            "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
-        )
+        sources = [Source(name, None) for name in options.sources]
+        raise nothing_counts("there is nothing to report", located.clips, sources, findings)
     data = report_data(located, options)
     with whole_folder(folder, TIMINGS, PAGE, inputs) as output:
         staging = output.folder

@@ -20,7 +20,7 @@ from lsvid.analysis.timings import (
     transitions,
     work_timing,
 )
-from lsvid.annotations.stages import AnnotatedClip, Case, Stage
+from lsvid.annotations.stages import AnnotatedClip, Case, Stage, task_url
 from lsvid.labels.colours import dressed
 from lsvid.labels.tree import Label, LabelTree
 
@@ -69,8 +69,7 @@ class ReportData:
 
     def task_url(self, clip: AnnotatedClip) -> str | None:
         """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
-        project, task_id = self.options.project_url, clip.clip.task_id
-        return None if project is None or task_id is None else f"{project.rstrip('/')}/data?task={task_id}"
+        return task_url(self.options.project_url, clip.clip)
 
 
 def report_data(located: Stage[AnnotatedClip], options: ReportOptions) -> ReportData:

@@ -21,7 +21,7 @@ from lsvid.report.data import DURATION_TICKS, ReportData, duration, durations_of
 GENERATOR = f"lsvid {__version__} report"
 
 _MAX_DISAGREEMENTS = 50  # on the page, for each pair and level; the CSV file has all
-_STRIP, _LANE, _ROW, _RULER = 22, 12, 16, 34  # pixels
+_STRIP, _LANE, _ROW, _RULER = 22, 16, 16, 34  # pixels
 _STEPS_S = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _TICKS = 9  # marks on a timeline as wide as the window
 _TEXT_SHARE = 0.0008  # of the case: shorter bars are never wide enough for text
@@ -110,6 +110,7 @@ def _timeline(data: ReportData, case: Case[AnnotatedClip]) -> Iterator[str]:
             height = max(_STRIP, _LANE * max((count for _, count in lanes), default=1))
             who = f"Level {level}: {_who(annotator)}" if len(data.levels) > 1 else _who(annotator)
             names.append(_name(who, height + 4, "strip"))
+            bars += _unseen(case, annotator, total_s, y, height)
             for one, (lane, count) in zip(found, lanes, strict=True):
                 bars += _bars(data, one, total_s, y + lane * height / count, height / count - 1, with_text=True)
             y += height + 4
@@ -124,6 +125,9 @@ def _timeline(data: ReportData, case: Case[AnnotatedClip]) -> Iterator[str]:
         chip = f'<i style="background:{data.colours[label]}"></i>'
         names.append(_name(label[0], height, "label", chip))
         bars.append(f'<line class=row x1=0 x2="100%" y1={y + height - 0.5} y2={y + height - 0.5} />')
+        for lane, annotator in enumerate(annotators):
+            share = (height - 3) / len(annotators)
+            bars += _unseen(case, annotator, total_s, y + 1 + lane * share, share)
         for one, lane in marked:
             share = (height - 3) / len(annotators)
             bars += _bars(data, one, total_s, y + 1 + lane * share, share, with_text=False)
@@ -149,6 +153,17 @@ def _name(text: str, height: float, kind: str, chip: str = "") -> str:
     return (
         f'<div class={kind} style="height:{height}px" title="{_attribute(text)}">{chip}<span>{_text(text)}</span></div>'
     )
+
+
+def _unseen(
+    case: Case[AnnotatedClip], annotator: str, total_s: float, y: float, height: float
+) -> Iterator[str]:  # fmt: skip
+    """Grey, in a row of `annotator`, over the clips that others have annotated; `_ruler` greys those of nobody."""
+    for clip in case.clips:
+        if clip.works and all(work.annotator != annotator for work in clip.works):
+            x, width = _percent(float(clip.case_time_s) / total_s), _percent(float(clip.index.length_s) / total_s)
+            tip = _attribute(f"clip {clip.clip.clip}\nnot annotated by {_who(annotator)}")
+            yield f'<rect class=unseen x="{x}" width="{width}" y={y:.1f} height={height:.1f} data-t="{tip}" />'
 
 
 def _ruler(case: Case[AnnotatedClip], total_s: float, height: float) -> Iterator[str]:

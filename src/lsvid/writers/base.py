@@ -1,4 +1,6 @@
-"""What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
+"""What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label for each
+frame.
+"""
 
 import math
 import re
@@ -58,9 +60,9 @@ class Segment:
 
 @dataclass(frozen=True)
 class Video:
-    """What a format takes for one video: a clip, or a case whose clips follow one another.
+    """One video of a format: a clip, or a case whose clips follow one another.
 
-    name: safe as a file name (no dot, no blank). title: what people call it: `case`, or `case/clip`.
+    name: safe as a file name (no dot, no blank). title: its name for people: `case`, or `case/clip`.
     """
 
     name: str
@@ -75,7 +77,7 @@ class Video:
 
     @cached_property
     def n_frames(self) -> int:
-        """The number of pictures."""
+        """The number of its pictures."""
         return sum(index.n_frames for index in self.indexes)
 
     @property
@@ -85,13 +87,13 @@ class Video:
 
     @cached_property
     def rate(self) -> Fraction | None:
-        """The constant rate of all its clips, or None where there is none."""
+        """The constant rate of all its clips; None if they have no common constant rate."""
         rates = {index.rate for index in self.indexes}
         return rates.pop() if len(rates) == 1 else None
 
     @cached_property
     def starts(self) -> list[tuple[int, Fraction]]:
-        """Where each clip begins, and the last ends: the number of its first frame, its time in seconds."""
+        """For the beginning of each clip, and the end of the last: the number of the frame, and its time in seconds."""
         starts = [(0, Fraction(0))]
         for index in self.indexes:
             frames, time_s = starts[-1]
@@ -101,7 +103,7 @@ class Video:
     def time_s(self, frame: int) -> Fraction:
         """The time of `frame` in seconds from the first picture; `n_frames`: the time at which the last one ends.
 
-        At a constant rate it is frame / rate, so that who multiplies by the rate gets the frame.
+        At a constant rate it is frame / rate, so a reader that multiplies by the rate gets the frame.
         """
         if self.rate is not None:
             return frame / self.rate
@@ -113,9 +115,10 @@ class Video:
         return passed_s + index.time_s(frame - first) - index.start_s
 
     def seconds(self) -> list[int]:
-        """For every second from the first picture the first frame at or after it: of a whole rate, every rate-th.
+        """For every second from the first picture: the first frame at or after it. At a whole rate, this is every
+        rate-th frame.
 
-        Where a rate varies, a frame that lasts for seconds stands for each of them.
+        If the rate varies, a frame that lasts for several seconds is given for each of them.
         """
         if self.rate is not None:
             count = math.floor((self.n_frames - 1) / self.rate) + 1
@@ -128,9 +131,11 @@ class Video:
         return [int(frame) for frame in np.searchsorted(times_s, wanted)]
 
     def segments(self, level: int | None = None) -> list[Segment]:
-        """What was labelled, by time; with `level`, labels cut to that many names, and shorter ones left out.
+        """The labelled segments, by time. With `level`, labels are cut to that many names, and shorter ones are left
+        out.
 
-        What overlaps is one segment; so are parts of one region that touch, and spans that meet where a clip ends.
+        Overlapping spans of one label become one segment. So do touching parts of one region, and spans that meet at
+        the end of a clip.
         """
         found: list[Segment] = []
         ending: dict[LabelPath, int] = {}  # the segments, by their place in `found`, that reach the end of a clip
@@ -157,7 +162,7 @@ class Video:
 
 
 def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, touching: bool) -> list[Segment]:
-    """The segments by their starts, those of one key that overlap (or, where asked for, touch) as one."""
+    """The segments by their starts. Those of one key that overlap (or, if asked for, touch) become one."""
     united: list[Segment] = []
     last: dict[object, int] = {}  # the place in `united` of the last segment of each key, which ends last of all
     for segment in sorted(segments, key=lambda s: (s.start, s.stop)):
@@ -172,7 +177,7 @@ def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, to
 
 @dataclass
 class Export:
-    """What a writer writes, and where.
+    """What a writer writes, and to which place.
 
     folder: to write into, which is moved into place later. output: that place on this machine; None: in S3.
     format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
@@ -207,17 +212,17 @@ class Export:
         return self.options.level
 
     def cases(self) -> dict[str, list[AnnotatedClip]]:
-        """The clips of every case."""
+        """The clips of each case."""
         cases: dict[str, list[AnnotatedClip]] = {}
         for clip in self.clips:
             cases.setdefault(clip.clip.case, []).append(clip)
         return cases
 
     def videos(self) -> list[Video]:
-        """The clips, or the cases, as videos; how names had to change is warned about, and kept in `facts`.
+        """The clips, or the cases, as videos. Changed names give a warning, and are kept in `facts`.
 
-        A case of which a clip is missing is left out: its frames would not be where they belong. Raises DataError
-        where none is left.
+        If one of its clips is missing, a case is left out: its frames would be at wrong places. Raises DataError if no
+        case is left.
         """
         if self.unit == "clip":
             groups = {clip.id: [clip] for clip in self.clips}
@@ -245,7 +250,7 @@ class Export:
         return videos
 
     def clip_paths(self) -> dict[str, str]:
-        """`case/clip` of every clip as a path below a folder, by the clip's id; told where a name had to change."""
+        """`case/clip` of every clip as a path below a folder, by the clip's id. Warns of changed names."""
         found = places((clip.clip.case, clip.clip.clip) for clip in self.clips)
         paths = {clip.id: found[clip.clip.case, clip.clip.clip] for clip in self.clips}
         tell_changed(self.findings, "names that cannot be those of files", paths.items())
@@ -257,13 +262,13 @@ class Export:
         return {clip.clip.case: paths[clip.id].partition("/")[0] for clip in self.clips}
 
     def tell_videos(self, videos: Iterable[Video]) -> None:
-        """Keep for the manifest which clips each video is made of."""
+        """Keep for the manifest the clips of each video."""
         self.facts["videos"] = [
             {"name": v.name, "case": v.case, "clips": [clip.clip.clip for clip in v.clips]} for v in videos
         ]
 
     def levels(self) -> list[Level]:
-        """The levels to write, each into a folder of its own where there are several."""
+        """The levels to write. If there are several, each has its own folder."""
         depth = max((len(path) for path in self.table.labels), default=0)
         if self.level is not None and self.level > depth:
             raise SettingsError(f"--level {self.level}: the labels have {depth} levels", "choose one of them")
@@ -275,11 +280,12 @@ class Export:
         return levels
 
     def phases_and_tools(self) -> tuple[list[Level], list[Level]]:
-        """The levels of the labels of which one holds at a time, and for each the labels that may hold at once.
+        """The levels of the phases (one label holds at a time), and for each level the tools (several may hold at
+        once).
 
-        They are the labels below those that the options `phases` and `tools` name, or those themselves where none is
-        below them. Without one of the two it is all other labels; without both, both are all labels. Of tools below
-        several levels the first is taken. Raises SettingsError where a label is both.
+        They are the labels below those that the options `phases` and `tools` name, or these themselves if they have no
+        sub labels. If one option is missing, it means all other labels; if both are missing, both mean all labels. If
+        tools have several levels, the first is taken. Raises SettingsError if a label is both.
         """
         phases, tools = self.options.phases, self.options.tools
         if not phases and not tools:
@@ -319,18 +325,20 @@ class Export:
         )
 
     def label_names(self) -> dict[LabelPath, str]:
-        """What to write for every label in a format of segments: its path joined, or its name on the one level."""
+        """The text for every label in a format of segments: its joined path, or its name on the one level."""
         if self.level is None:
             return {path: join_path(path) for path in self.table.labels}
         return dict(self.levels()[0].names)
 
     def class_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:
-        """What to write for every label that occurs, in their order, each a line; told where a name had to change."""
+        """The text for every label that occurs, in their order, each on one line. Warns of changed names."""
         used = {segment.label for video in videos for segment in video.segments(self.level)}
         return self.lines_of({path: name for path, name in self.label_names().items() if path in used})
 
     def labelled(self, videos: Iterable[Video], training: Collection[str]) -> list[Video]:
-        """`videos` but those of the cases `training` in which nothing is labelled, which are reported as left out."""
+        """`videos` without those of the cases `training` in which nothing is labelled. These are reported as left
+        out.
+        """
         kept = []
         for video in videos:
             if video.case not in training or video.segments(self.level):
@@ -341,14 +349,14 @@ class Export:
         return kept
 
     def lines_of(self, names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
-        """`names` as one line each, all different; told where one had to change."""
+        """`names` as one line each, all different. Warns of changed names."""
         lines = one_line_each(names)
         what = f"names of labels that readers of {self.format} cannot take"
         tell_changed(self.findings, what, zip(names.values(), lines.values(), strict=True))
         return lines
 
     def check_one_annotator(self) -> None:
-        """Raise DataError where a clip has several people's work, of which the format holds one."""
+        """Raise DataError if a clip has several annotators; for formats that hold only one."""
         several = [clip for clip in self.clips if len(clip.works) > 1]
         if several:
             people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
@@ -359,9 +367,9 @@ class Export:
             )
 
     def tracks(self, video: Video, levels: Sequence[Level]) -> list[LabelArray]:
-        """For each level the position in its `paths` of every frame's label, -1 where there is none.
+        """For each level an array with the position of every frame's label in the level's `paths`; -1 for no label.
 
-        Raises DataError where a frame has two labels of one level, of which the format holds one.
+        Raises DataError if a frame has two labels of one level; for formats that hold only one.
         """
         tracks: list[LabelArray] = []
         clashes: list[str] = []
@@ -390,7 +398,9 @@ class Export:
         return tracks
 
     def active(self, video: Video, level: Level) -> npt.NDArray[np.uint8]:
-        """0/1, of shape (labels of `level`, frames of `video`): which label holds on which frame; several may."""
+        """0/1, of shape (labels of `level`, frames of `video`): 1 where the label holds on the frame; several labels
+        may hold.
+        """
         active = np.zeros((len(level.paths), video.n_frames), dtype=np.uint8)
         row = {path: number for number, path in enumerate(level.paths)}
         for segment in video.segments(level.number):
@@ -399,7 +409,7 @@ class Export:
         return active
 
     def sampled(self, video: Video) -> npt.NDArray[np.int64]:
-        """The frames of `video` that --sample-fps keeps, anew in each clip; all of them without it."""
+        """The frames of `video` that sampling keeps, counted anew in each clip; without sampling, all frames."""
         if self.table.sample_fps is None:
             return np.arange(video.n_frames, dtype=np.int64)
         kept, offset = [], 0
@@ -409,13 +419,13 @@ class Export:
         return np.concatenate(kept)
 
     def path(self, name: str) -> Path:
-        """The file `name` in the folder to write into; its own folder is there."""
+        """The file `name` in the folder to write into. Its own folder is made if needed."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def write_text(self, name: str, lines: Iterable[str]) -> str:
-        """Write `lines`, each ended by LF, into the file `name`; returns `name`."""
+        """Write `lines` into the file `name`, with LF at the end of each; returns `name`."""
         with self.path(name).open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.writelines(f"{line}\n" for line in lines)
         return name
@@ -430,7 +440,9 @@ class Export:
         tell_formulas(names, self.findings, safe=self.options.spreadsheet_safe)
 
     def write_csv(self, name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-        """Write a CSV file with a header; returns `name`. Texts that spreadsheets would run are told, or made safe."""
+        """Write a CSV file with a header; returns `name`. Warns of texts that spreadsheets would run, or makes them
+        safe.
+        """
         self.tell_formulas()
         write_csv(self.path(name), header, rows, safe=self.options.spreadsheet_safe)
         return name
@@ -448,7 +460,9 @@ def _levels(labels: Sequence[LabelPath], base: int) -> list[Level]:
 
 
 def _base(labels: Sequence[LabelPath]) -> int:
-    """How many names come before what tells `labels` apart: of one label and all below it, its own."""
+    """The number of names before the first one in which `labels` differ. For one label and all below it: the number of
+    its own names.
+    """
     shortest = min(len(path) for path in labels)
     shared = next((n for n in range(shortest) if len({path[n] for path in labels}) > 1), shortest)
     return min(shared, max(len(path) for path in labels) - 1)

@@ -17,6 +17,7 @@ from lsvid.annotations.stages import (
     GatheredClip,
     Source,
     Stage,
+    nothing_counts,
     raise_faults,
 )
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
@@ -126,7 +127,7 @@ def write(
     """
     located, options, asked = request.located, request.options, request.options.of_format
     chosen = format_of(options.format)
-    exported = _exported(located, findings, include_unannotated=options.include_unannotated)
+    exported = _exported(request, findings)
     there = {clip.id for clip in exported}
     output = folder_at(folder)
     export = Export(
@@ -223,23 +224,23 @@ def _write_splits(export: Export) -> str:
     return export.write_csv("splits.csv", ("split", "part", "case"), rows)
 
 
-def _exported(located: Stage[AnnotatedClip], findings: Findings, *, include_unannotated: bool) -> list[AnnotatedClip]:
+def _exported(request: WriteRequest, findings: Findings) -> list[AnnotatedClip]:
     exported = []
-    for clip in located.in_order:
+    for clip in request.located.in_order:
         if isinstance(clip, GatheredClip):
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
-        elif not clip.works and not include_unannotated:
+        elif not clip.works and not request.options.include_unannotated:
             findings.leave_out(f"clip {clip.id}", "clips that nobody has annotated (--include-unannotated brings them)")
         else:
             exported.append(clip)
     if not exported:
         bad = [place for place, reason in findings.left_out if reason == BAD_DATA]
-        why = [f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)] if bad else []
+        if not bad:
+            raise nothing_counts("there is nothing to export", request.located.in_order, request.sources, findings)
+        why = [f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)]
         raise DataError(
             "\n".join(["there is nothing to export: no clip has an annotation that counts", *why]),
-            "mend the bad data at their source"
-            if bad
-            else "see which do: lsvid export-spans --all; then choose with --status, --annotator, --annotations",
+            "mend the bad data at their source",
         )
     return exported
 
