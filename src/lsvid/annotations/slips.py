@@ -22,7 +22,7 @@ SHORT_S = 0.5
 
 _DRAWN_IN = frozenset({"label-studio", "prodigy"})  # the sources whose spans a hand drew; other files have no editor
 _WITH_SUB_LABELS = "label-studio"
-_HINT = "nothing was changed: look at them in the editor, and mend those that were not meant"
+_HINT = "nothing was changed: look at them in the editor, and correct those that are wrong"
 
 
 @dataclass(frozen=True)

@@ -397,7 +397,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
     if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
         findings.warn(
             f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",
-            "labels are the same; for pictures at full quality name the originals' folder: --clips DIR",
+            "labels are the same; for pictures at full quality give the folder of the originals: --clips DIR",
         )
         return FoundClip(record, clip.works, path, info)  # the same frames at the same times
     if record.fingerprint not in (None, info.fingerprint):
@@ -432,7 +432,7 @@ def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findin
     else:
         findings.warn(
             f"clip {record.clip_id}: {told}; the last {index.n_frames - counted} have no label",
-            "check that they were made on this very file: a copy at another rate shifts every label",
+            "check that they were made on exactly this file: a copy at another rate shifts every label",
         )
     return True
 
@@ -486,7 +486,7 @@ def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
     loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
     if loosely:
         findings.warn(
-            f"{len(loosely)} clips lie under another name than the annotations give: {some(loosely, separator='; ')}",
+            f"{len(loosely)} clips have another name on disk than in the annotations: {some(loosely, separator='; ')}",
             "check that these are the videos that were annotated",
         )
 
@@ -521,15 +521,15 @@ def _placed_in_case(
     timed = [(clip.clip.clip, clip.info.recorded_at) for clip in members if isinstance(clip, FoundClip)]
     if all(clip.clip.order is None for clip in members) and (wrong := recorded_later(timed)) is not None:
         findings.warn(
-            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files "
-            "say; its times count them in the order of their names",
-            "name the files in their order, if the files are right",
+            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it; the "
+            "case's times count its clips in the order of their names",
+            "if the files' times of recording are right, rename the files in their order",
         )
     missing = missing_numbers([clip.clip.clip for clip in members])
     if missing:
         findings.warn(
-            f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count the clips there are",
-            "if the recording has them, add them: to the project, or to the folder given with --clips",
+            f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count only the others",
+            "if the recording has these clips, add them to the project, or to the folder given with --clips",
         )
 
 

@@ -193,7 +193,7 @@ def _check_folder(
         yield Check(
             f"storage {source}",
             "warn",
-            f"{folder.local} is a folder; whether the server may serve it was not asked",
+            f"{folder.local} is a folder; the server was not asked whether it may serve it",
             "name a project to ask in: --project ID|TITLE",
         )
     clips = yield from _check_clips(folder.local, project)

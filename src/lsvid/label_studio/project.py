@@ -114,7 +114,7 @@ def get_project(server: Server, project_id: int) -> Project:
     except NotFoundError as error:
         raise NotFoundError(
             f"Label Studio at {server.url} has no project {project_id}",
-            "digits are taken for an id; see the ids in the addresses of your projects",
+            "a number means a project's id; the addresses of your projects show their ids",
         ) from error
     return Project(
         id=found.id,

@@ -198,7 +198,7 @@ def _update(
         else:
             findings.warn(
                 f"the instructions of project {project.id} were written by people: they stay as they are",
-                "to have them made from the label file, empty them in the project's settings and run again",
+                "to let lsvid make them, empty them in the project's settings and run the command again",
             )
     if wanted:
         report.status = "updated"

@@ -108,7 +108,7 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
             return reader.read(_chain(first, documents), options, findings)
     if {"annotation_id", "annotator", "lead_time"} <= keys:
         raise ExportError(
-            f"{path} is Label Studio's JSON_MIN, which has lost which sub label belongs to which region",
+            f"{path} is Label Studio's JSON_MIN, which does not say which sub label belongs to which region",
             "export it again as JSON",
         )
     raise ExportError(

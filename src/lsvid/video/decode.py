@@ -1,8 +1,8 @@
-"""Decoding: exactly the picture whose number is asked for, or none.
+"""Decodes exactly the picture with the given number, or none.
 
-A picture is told by its PTS, never by counting or by a player's seeking. Decoding begins at the key picture before it
-(measured: as fast as any other way, and right on clips of variable rate). Where a clip is damaged, the pictures that
-cannot be made from it whole are missing: what a decoder shows in their place is made up from their neighbours.
+A picture is found by its PTS, never by counting or by a player's seeking. Decoding begins at the key picture before it
+(measured: as fast as any other way, and right on clips of variable rate). If a clip is damaged, the pictures that
+cannot be decoded whole are missing, because a decoder would make them up from their neighbours.
 """
 
 import gc
@@ -357,19 +357,19 @@ def pictures(
     missing: str = "raise",
     threads: int | None = None,
 ) -> Iterator[tuple[int, Image]]:
-    """(frame, picture) of each of `frames` (from 0) of the clip at `path`, in the order asked for.
+    """(frame, picture) for each of `frames` (from 0) of the clip at `path`, in the given order.
 
     A picture is RGB, uint8, shape (height, width, 3), upright. size: (width, height) to stretch it to. short_side: the
-    length to bring its shorter side to. Any order is fast: what lies between two key pictures is decoded once, as far
-    as 256 MB of pictures hold. A picture that cannot be decoded whole raises ClipError, or with missing="skip" is left
-    out. threads: of the decoder; None: one for each core. Raises SettingsError and ServerError.
+    new length of its shorter side. Any order is fast: the pictures between two key pictures are decoded once, if they
+    fit into 256 MB. A picture that cannot be decoded whole raises ClipError, or with missing="skip" is left out.
+    threads: the decoder's threads; None: one for each core. Raises SettingsError and ServerError.
     """
     with closing(Reader(path, info, threads)) as reader:
         yield from reader.pictures(frames, size=size, short_side=short_side, missing=missing)
 
 
 class Reader:
-    """A clip that is kept open for reading pictures. For one thread at a time, and for one process only.
+    """A clip that stays open for reading pictures. Use it in one process, and in one thread at a time.
 
     threads: of the decoder; None: one for each core.
     """

@@ -1,4 +1,4 @@
-"""Reading video files: the frame index, and what a browser needs to know about a clip."""
+"""Reads video files: their frame index, and what a browser needs to know about a clip."""
 
 import hashlib
 import os
@@ -69,8 +69,8 @@ class VideoInfo:
 def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
     """The frame index and format of the video at `path` (of a file, or an `s3://` URI).
 
-    Remembered by path, size and modification time or ETag. From S3 only the parts that hold the index are read.
-    Raises ClipError where it cannot be read, holds no video, or its packets carry no presentation times, and
+    The result is cached by path, size and modification time or ETag. From S3 only the parts that hold the index are
+    read. Raises ClipError if it cannot be read, holds no video, or its packets carry no presentation times;
     ServerError.
     """
     path = os.fspath(path)
@@ -99,7 +99,7 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
 def probe_all(
     paths: Sequence[str | Path], on_done: Progress = unheard, workers: "Workers | None" = None
 ) -> list[VideoInfo | ClipError]:
-    """`probe` of each path, in their order; a ClipError stands in the place of a file that is unreadable.
+    """`probe` of each path, in their order; for an unreadable file, its ClipError.
 
     What is not remembered here is read by `workers` (None: processes of this machine), and then remembered here.
     `on_done` is called with 1, and their number, after each, in the caller's thread. Raises ServerError and
@@ -134,7 +134,7 @@ def _probe_reported(path: str, report: "Report") -> VideoInfo:
 
 
 def _remembered(path: str | Path) -> VideoInfo | ClipError | None:
-    """What is known here of the video at `path`; None where it has to be read."""
+    """The cached result for the video at `path`; None if the file must be read."""
     path = os.fspath(path)
     try:
         stat = storage.stat(path)

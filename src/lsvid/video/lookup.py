@@ -1,9 +1,9 @@
-"""Finding again what an annotation names as its video, among the video files that there are.
+"""Finds the video file that an annotation names, among the files that exist.
 
-People, and the programs they use, seldom name a file as it lies there: Label Studio writes addresses of its own, puts
-eight hex digits before an uploaded file, and quotes what is in a path; Windows writes backslashes; a Mac writes an
-umlaut as two characters. So a name is tried as it stands first, and more and more loosely after that. What is found
-by an earlier try wins; several files that fit equally well are an error.
+People and programs seldom give the exact name of a file. Label Studio writes its own addresses, puts eight hex digits
+before the name of an uploaded file, and quotes paths; Windows writes backslashes; a Mac writes an umlaut as two
+characters. So the exact name is tried first, and looser forms after it. The first form that finds a file decides.
+Several files that fit equally well are an error.
 """
 
 import base64
@@ -22,12 +22,14 @@ from lsvid.files.names import fold, readable
 from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, stem, videos_of_root
 
 AUDIO_SUFFIXES = frozenset(".wav .mp3 .m4a .aac .flac .ogg .oga .opus .aif .aiff .wma".split())  # noqa: SIM905
-"""What people cut from a video to mark its sound: it counts as the video of the same name beside it."""
+"""Suffixes of sound files, which people cut from a video to mark its sound. Each stands for the video of the same
+name.
+"""
 
 _LISTED = 10
-"""How many files an error lists at most."""
+"""The largest number of files in an error."""
 _NEAREST_SEARCHES = 20
-"""For how many clips that are not there the nearest names are looked for, which takes a while."""
+"""The largest number of missing clips for which the nearest names are searched, because that is slow."""
 
 
 class AmbiguousClipError(ClipError):

@@ -1,4 +1,6 @@
-"""Pictures of clips as image files, each whole or not at all; a clip is decoded once, while others encode."""
+"""Writes pictures of clips as image files, each whole or not at all. One thread decodes a clip once, while others
+encode.
+"""
 
 import json
 import re
@@ -33,7 +35,7 @@ _PICTURE = re.compile(r"\d{6,}\.(?:jpg|png|webp)")
 
 @dataclass(frozen=True)
 class PictureOptions:
-    """What picture files look like.
+    """The form of picture files.
 
     quality: 1 to 100, for jpg and webp; None: 95 and 90. size: (width, height) to stretch each picture to.
     short_side: the length to bring its shorter side to; the other follows. Neither: as large as in the clip.
@@ -71,7 +73,7 @@ def _unpacked(path: str, folder: str, frames: bytes) -> Wanted:
 
 @dataclass(frozen=True)
 class Pictures:
-    """What became of a clip's pictures. written: now. kept: from an earlier run. missing: cannot be decoded."""
+    """The result for a clip's pictures. written: now. kept: from an earlier run. missing: they cannot be decoded."""
 
     written: int
     kept: int

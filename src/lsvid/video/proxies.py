@@ -51,7 +51,7 @@ TRAINING_HEIGHT = 256
 
 
 RECORD = ".proxies.json"
-"""In the folder of the proxies: their names, so that no other file is taken for one."""
+"""The file in the folder of the proxies that lists their names, so that no other file is taken for one."""
 
 _NEW = (99, 0)
 
@@ -189,7 +189,7 @@ def check_made_from(original: VideoInfo, path: str) -> None:
 
 @dataclass(frozen=True)
 class Copy:
-    """A copy of a clip with the same pictures at the same times, to read pictures from: its path, and what it is."""
+    """A copy of a clip with the same pictures at the same times, for reading pictures: its path and its facts."""
 
     path: str
     info: VideoInfo

@@ -22,16 +22,16 @@ import numpy.typing as npt
 PtsArray = npt.NDArray[np.int64]
 
 SECONDS_TOLERANCE = Fraction(1, 1000)
-"""How far before its picture a boundary in seconds may lie: formats and players round to milliseconds."""
+"""How many seconds a boundary may lie before its picture, because formats and players round to milliseconds."""
 
 CENTISECONDS_TOLERANCE = Fraction(6, 1000)
-"""The same, for formats that round to centiseconds."""
+"""The same for formats that round to hundredths of a second."""
 
 OUTSIDE_TOLERANCE_S = Fraction(1)
-"""How far outside its clip a boundary may lie: players report phantom last frames."""
+"""How many seconds a boundary may lie outside its clip, because players report last frames that do not exist."""
 
 EDITOR_STEP_S = Fraction(2, 1000)
-"""The editor rounds the times that it seeks to, to multiples of this."""
+"""The editor seeks to multiples of this time."""
 
 MAX_EDITOR_RATE = Fraction(120)
 """The highest rate that lsvid gives the editor for a clip of variable rate."""
@@ -43,7 +43,7 @@ _STANDARD_RATES = [
 
 
 class Rational(Protocol):
-    """What PyAV tells rates and time bases in: a Fraction up to 18, a type of its own from 19."""
+    """PyAV's type for rates and time bases: a Fraction up to version 18, its own type from 19."""
 
     @property
     def numerator(self) -> int: ...
@@ -53,7 +53,7 @@ class Rational(Protocol):
 
 
 def as_fraction(rational: Rational) -> Fraction:
-    """The same number as a Fraction: the only way in which PyAV's rates and time bases enter lsvid."""
+    """The same number as a Fraction. Every rate and time base from PyAV goes through this function."""
     return Fraction(rational.numerator, rational.denominator)
 
 
@@ -65,12 +65,11 @@ class OutsideClipError(ValueError):
 class FrameIndex:
     """The presentation times of a clip's pictures.
 
-    pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one.
-    last_duration: ticks that the last picture is shown.
-    duration_s: the container's duration in seconds, which players report; where unknown, the pictures' own end.
-    container_start_s: the time, on the presentation timeline, at which desktop programs (ELAN, BORIS, VLC) count zero:
-    0 in MP4 and Matroska files, half a second in most MPEG program streams, anything up to 26 h in transport streams. A
-    browser counts from 0.
+    pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one. last_duration: the number
+    of ticks for which the last picture is shown. duration_s: the container's duration in seconds, which players report;
+    where unknown, the pictures' own end. container_start_s: the time, on the presentation timeline, at which desktop
+    programs (ELAN, BORIS, VLC) count zero: 0 in MP4 and Matroska files, half a second in most MPEG program streams,
+    anything up to 26 h in transport streams. A browser counts from 0.
     """
 
     pts: PtsArray
@@ -86,7 +85,7 @@ class FrameIndex:
 
     @property
     def zero(self) -> int:
-        """The tick at which the presentation timeline begins: 0, or the first picture's PTS where that is below.
+        """The tick at which the presentation timeline begins: 0, or the first picture's PTS if that is negative.
 
         No player shows a time below zero, and an MP4 file, such as a proxy, cannot hold one.
         """
@@ -104,12 +103,12 @@ class FrameIndex:
 
     @property
     def length_s(self) -> Fraction:
-        """The time the pictures cover, in seconds: what this clip adds to its case's time."""
+        """The time that the pictures cover, in seconds. The clip adds this to its case's time."""
         return self.end_s - self.start_s
 
     @cached_property
     def rate(self) -> Fraction | None:
-        """The clip's constant rate in frames a second, or None where its rate varies. See `constant_rate`."""
+        """The clip's constant rate in frames a second; None if its rate varies. See `constant_rate`."""
         return constant_rate(self.pts, self.time_base, self.last_duration)
 
     @cached_property
@@ -131,7 +130,7 @@ class FrameIndex:
         return self.end_s if frame == self.n_frames else (int(self.pts[frame]) - self.zero) * self.time_base
 
     def container_time_s(self, frame: int) -> Fraction:
-        """The same as desktop programs count it: from where the container starts."""
+        """The same time as desktop programs count it, from the container's start."""
         return self.time_s(frame) - self.container_start_s
 
     def times_s(self) -> npt.NDArray[np.float64]:
@@ -140,7 +139,7 @@ class FrameIndex:
         return np.asarray(ticks / self.time_base.denominator, dtype=np.float64)
 
     def first_at_or_after(self, time_s: Fraction) -> int:
-        """The first picture at or after `time_s`; `n_frames` where there is none."""
+        """The first picture at or after `time_s`; `n_frames` if there is none."""
         ticks = -(-time_s.numerator * self.time_base.denominator // (time_s.denominator * self.time_base.numerator))
         return int(np.searchsorted(self.pts, ticks + self.zero, side="left"))
 
