@@ -213,7 +213,7 @@ def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: st
     if path is None:
         raise ServerError(
             f"{clip.path} lies outside the storage folders of project {project.id}",
-            "connect its folder: lsvid setup-project LABELS --storage DIR",
+            f"connect its folder: lsvid setup-project LABELS --project {project.id} --storage DIR",
         )
     url = local_files_url(path, document_root(server, project.id, root))
     check_served(server, url, path, Path(clip.path).stat().st_size)

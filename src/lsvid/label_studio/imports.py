@@ -279,7 +279,7 @@ def _served_from_s3(
                     *(f"  {path}" for path in outside),
                 ]
             ),
-            "connect their prefix: lsvid setup-project LABELS --storage s3://BUCKET/PREFIX",
+            f"connect their prefix: lsvid setup-project LABELS --project {project.id} --storage s3://BUCKET/PREFIX",
         )
     for clip in samples.values():
         if fault := check_resolved(server, project.id, clip.path, infos[clip.id].size):
@@ -302,8 +302,8 @@ def _served_from_folders(
                     *(f"  {path}" for path in outside),
                 ]
             ),
-            "connect their folder: lsvid setup-project LABELS --storage DIR; where the server sees it under another "
-            "path (a container): --storage DIR=SERVER_DIR",
+            f"connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR; where the server "
+            "sees it under another path (a container): --storage DIR=SERVER_DIR",
         )
     root = document_root(server, project.id, options.root)
     served = {clip_id: str(path) for clip_id, path in paths.items()}
