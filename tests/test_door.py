@@ -139,6 +139,14 @@ def test_wrong_options_of_reading_are_told_whatever_is_read(here: Path, options:
         lsvid.read("export.json", **{"clips": "clips", **options})  # type: ignore[arg-type]
 
 
+def test_cut_clips_are_not_put_among_the_clips(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    for folder in ("clips", "clips/op1", "clips/new"):
+        with pytest.raises(SettingsError, match="lies in clips"):
+            dataset.write(folder, format="clips")
+    assert not Path("clips/new").exists()
+
+
 def test_a_level_counts_from_one(here: Path) -> None:
     dataset = lsvid.read("export.json", clips="clips")
     for level in cast("list[int]", [0, "a"]):

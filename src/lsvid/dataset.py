@@ -24,6 +24,7 @@ from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Record, Status
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
+from lsvid.files.storage import lies_in
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
@@ -785,6 +786,10 @@ def write_dataset(
     progress: Progress = unheard,
 ) -> Written:
     """Write `dataset` into `folder`; `Dataset.write` in the form that the command line uses. See `writers.export`."""
+    for root in dataset.roots if options.format == "clips" else ():
+        if lies_in(os.fspath(folder), root):
+            raise SettingsError(f"{folder} lies in {root}: clips there would be taken for more of them",
+                                "choose a folder outside it")  # fmt: skip
     request = WriteRequest(
         dataset.located, dataset.labels, options, dataset.sources, dataset.changes, dataset.inputs, command
     )

@@ -170,13 +170,13 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
         yield Sources(request.exports, request.exports, options, request.roots, matcher)
         return
     from lsvid.label_studio.export import download_export  # noqa: PLC0415 - the same
-    from lsvid.labeling.config import tree_from_config  # noqa: PLC0415 - only for those who talk to a server
+    from lsvid.labeling.parsed import LabelingConfig  # noqa: PLC0415 - only for those who talk to a server
 
     with download_export(request.connection.open(findings), request.project, progress) as download:
         emails = {str(user): email for user, email in download.annotators.items()}
         options = replace(
             request.options,
-            tree=tree or tree_from_config(download.label_config),
+            tree=tree or LabelingConfig.parse(download.label_config).tree,
             label_config=download.label_config,
             annotators=emails | dict(request.options.annotators),
         )

@@ -236,8 +236,8 @@ def test_clips_outside_the_storage_folders(project: Project, videos: VideoFactor
     assert result.exit_code == 2
     assert result.stderr.startswith(
         f"error: 1 clips lie outside the storage folders of project {project.id} ({project.folder}):\n  {clip}\n"
-        "hint: connect their folder: lsvid setup-project LABELS --storage DIR; where the server sees it under another "
-        "path (a container): --storage DIR=SERVER_DIR\n"
+        f"hint: connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR; where the "
+        "server sees it under another path (a container): --storage DIR=SERVER_DIR\n"
     )
     assert project.tasks() == []
 
@@ -259,7 +259,7 @@ def test_a_mapping_to_a_folder_that_is_not_connected(project: Project, videos: V
     result = project.run(clip, "--storage", f"{tmp_path}=/elsewhere")
     assert result.exit_code == 2
     assert "error: the project has no storage folder that holds /elsewhere\n" in result.stderr
-    assert f"hint: connect it: lsvid setup-project LABELS --storage {tmp_path}=/elsewhere" in result.stderr
+    assert f"hint: connect it: lsvid setup-project LABELS --project ID --storage {tmp_path}=/elsewhere" in result.stderr
 
 
 def test_a_storage_folder_behind_a_link(project: Project, videos: VideoFactory, tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 from builders import run, succeeded
 from factories import VideoFactory
 from label_studio_server import LabelStudio
-from lsvid.labeling.config import Timeline, tree_from_config
-from lsvid.labeling.second_pass import is_second_pass, second_pass_config
+from lsvid.labeling.config import Timeline
+from lsvid.labeling.parsed import LabelingConfig
+from lsvid.labeling.second_pass import second_pass_config
 from lsvid.labels.files import parse_labels_text
 from passes import LABELS, Passes
 
@@ -19,9 +20,9 @@ TREE = parse_labels_text(LABELS, "labels.yaml")
 @pytest.mark.parametrize("timeline", ["frames", "waveform"])
 def test_the_labels_of_a_second_pass_can_be_read_from_its_configuration(timeline: Timeline) -> None:
     xml = second_pass_config(TREE, timeline)
-    assert is_second_pass(xml)
-    assert tree_from_config(xml).paths() == TREE.paths()
-    assert [label.id for _, label in tree_from_config(xml).walk()] == [label.id for _, label in TREE.walk()]
+    assert LabelingConfig.parse(xml).is_second_pass
+    assert LabelingConfig.parse(xml).tree.paths() == TREE.paths()
+    assert [label.id for _, label in LabelingConfig.parse(xml).tree.walk()] == [label.id for _, label in TREE.walk()]
 
 
 def test_pass_regions_takes_no_labels(tmp_path: Path) -> None:

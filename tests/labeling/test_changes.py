@@ -10,11 +10,9 @@ from lsvid.labeling.changes import (
     label_changes,
     may_orphan,
     orphans,
-    reads_rate,
-    timeline_of,
-    uses_of,
 )
 from lsvid.labeling.config import Timeline, labeling_config
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labels.files import parse_labels_text
 from lsvid.labels.tree import Label, LabelTree
 
@@ -49,20 +47,22 @@ def test_a_label_with_an_id_is_renamed_and_its_children_stay() -> None:
 @pytest.mark.parametrize("timeline", ["frames", "waveform"])
 def test_the_timeline_of_a_configuration(timeline: Timeline) -> None:
     config = labeling_config(OLD, timeline)
-    assert timeline_of(config) == timeline
-    assert reads_rate(config)
+    assert LabelingConfig.parse(config).timeline == timeline
+    assert LabelingConfig.parse(config).reads_rate
 
 
 def test_the_timeline_of_other_configurations() -> None:
     both = LabelTree((Label("Cut", timeline="frames"), Label("Suture")))
-    assert timeline_of(labeling_config(both, "both")) == "both"
-    assert timeline_of("<View></View>") is None
-    assert timeline_of('<View><Text name="t" value="$t"/><Labels name="l" toName="t"/></View>') is None
-    assert not reads_rate('<View><Video name="v" value="$video" frameRate="25"/></View>')
+    assert LabelingConfig.parse(labeling_config(both, "both")).timeline == "both"
+    assert LabelingConfig.parse("<View></View>").timeline is None
+    assert (
+        LabelingConfig.parse('<View><Text name="t" value="$t"/><Labels name="l" toName="t"/></View>').timeline is None
+    )
+    assert not LabelingConfig.parse('<View><Video name="v" value="$video" frameRate="25"/></View>').reads_rate
 
 
 def test_what_a_configuration_offers() -> None:
-    offered = uses_of(labeling_config(OLD))
+    offered = LabelingConfig.parse(labeling_config(OLD)).uses
     assert offered["task", "timelinelabels", ("Cut",)] == "Cut"
     assert sorted(offered.values()) == [
         "Cut", "Cut / Blunt", "Cut / Sharp", "Idle", "Suture", "Suture / Knot", "Suture / Knot / Slip",
@@ -71,7 +71,7 @@ def test_what_a_configuration_offers() -> None:
 
 
 def control(config: str, shown: str) -> str:
-    return next(name for (name, _, _), text in uses_of(config).items() if text == shown)
+    return next(name for (name, _, _), text in LabelingConfig.parse(config).uses.items() if text == shown)
 
 
 def test_labels_in_use_that_an_update_removes() -> None:
@@ -90,16 +90,18 @@ def test_labels_in_use_that_an_update_removes() -> None:
             {"type": "timelinelabels", "value": None},
         ]
     )
-    assert may_orphan(old, new)
-    assert orphans(counts, old, new) == {"Idle": 2, "Cut / Sharp": 1, "Suture / Knot / Square": 1}
-    assert orphans(counts, old, old) == {}
-    assert not may_orphan(old, old)
-    assert not may_orphan(new, old)
+    before, after = LabelingConfig.parse(old), LabelingConfig.parse(new)
+    assert may_orphan(before, after)
+    assert orphans(counts, before, after) == {"Idle": 2, "Cut / Sharp": 1, "Suture / Knot / Square": 1}
+    assert orphans(counts, before, before) == {}
+    assert not may_orphan(before, before)
+    assert not may_orphan(after, before)
 
 
 def test_renaming_under_an_id_takes_nothing() -> None:
     old = labeling_config(LabelTree((Label("Cut", (Label("Blunt", id="b"), Label("Sharp")), id="cut"),)))
     new = labeling_config(LabelTree((Label("Incision", (Label("Soft", id="b"), Label("Sharp")), id="cut"),)))
-    assert not may_orphan(old, new)
-    assert uses_of(new)["task", "timelinelabels", ("cut",)] == "Incision"
-    assert uses_of(new)[control(new, "Incision / Soft"), "choices", ("b",)] == "Incision / Soft"
+    offered = LabelingConfig.parse(new)
+    assert not may_orphan(LabelingConfig.parse(old), offered)
+    assert offered.uses["task", "timelinelabels", ("cut",)] == "Incision"
+    assert offered.uses[control(new, "Incision / Soft"), "choices", ("b",)] == "Incision / Soft"

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.errors import DataError, SettingsError
-from lsvid.labeling.config import Timeline, control_name, labeling_config, tree_from_config
+from lsvid.labeling.config import Timeline, control_name, labeling_config
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labels.colours import HOTKEYS, PALETTE, dressed
 from lsvid.labels.files import EDITOR_KEYS, parse_labels_text, read_labels
 from lsvid.labels.tree import Label, LabelTree
@@ -100,7 +101,7 @@ def without_timeline(tree: LabelTree) -> LabelTree:
 @given(trees(), st.sampled_from(["frames", "waveform"]))
 def test_any_tree_comes_back(tree: LabelTree, timeline: Timeline) -> None:
     xml = labeling_config(tree, timeline)
-    back = tree_from_config(xml)
+    back = LabelingConfig.parse(xml).tree
     assert back == without_timeline(dressed(tree))
     assert labeling_config(back, timeline) == xml
 
@@ -112,7 +113,7 @@ def test_any_tree_comes_back_from_both_timelines(tree: LabelTree) -> None:
         with pytest.raises(SettingsError):
             labeling_config(tree, "both")
         return
-    back = tree_from_config(labeling_config(tree, "both"))
+    back = LabelingConfig.parse(labeling_config(tree, "both")).tree
     assert sorted(back.labels, key=lambda label: label.name) == sorted(
         dressed(tree).labels, key=lambda label: label.name
     )
@@ -435,7 +436,7 @@ def test_colours_may_run_out() -> None:
 
 
 def test_a_foreign_configuration() -> None:
-    tree = tree_from_config("""
+    tree = LabelingConfig.parse("""
         <View>
           <Video name="v" value="$video"/>
           <TimelineLabels name="tl" toName="v"><Label value="Cut, and tie"/><Label value="B" alias="b"/>
@@ -446,7 +447,7 @@ def test_a_foreign_configuration() -> None:
           <Choices name="c3" toName="v" perRegion="true" visibleWhen="choice-selected" whenTagName="c1"
                    whenChoiceValue="x"><Choice value="not of a label"/></Choices>
           <Choices name="c4" toName="v"><Choice value="of the whole clip"/></Choices>
-        </View>""")
+        </View>""").tree
     of_two = (Label("y", (Label("z"),)),)
     assert tree == LabelTree(
         (
@@ -458,17 +459,17 @@ def test_a_foreign_configuration() -> None:
 
 
 def test_a_foreign_taxonomy_belongs_to_every_label() -> None:
-    tree = tree_from_config("""
+    tree = LabelingConfig.parse("""
         <View><Labels name="l" toName="a"><Label value="A"/><Label value="B"/></Labels>
         <Taxonomy name="t" toName="a" perRegion="true"><Choice value="x"><Choice value="y"/></Choice></Taxonomy>
-        </View>""")
+        </View>""").tree
     assert tree.paths() == [("A",), ("A", "x"), ("A", "x", "y"), ("B",), ("B", "x"), ("B", "x", "y")]
 
 
 def test_a_configuration_without_labels() -> None:
-    assert tree_from_config("<View/>") == LabelTree(())
+    assert LabelingConfig.parse("<View/>").tree == LabelTree(())
 
 
 def test_a_configuration_that_is_not_xml() -> None:
     with pytest.raises(DataError, match="the project's labelling configuration is not XML: no element found"):
-        tree_from_config("")
+        LabelingConfig.parse("")

@@ -14,7 +14,8 @@ from factories import NTSC, VFR_GAPS
 from lsvid.annotations.spans import Basis, Frames, LocatedSpan, LsFrames, Seconds, Span, Status
 from lsvid.errors import SettingsError
 from lsvid.findings import Findings
-from lsvid.labeling.config import Timeline, labeling_config, tree_from_config
+from lsvid.labeling.config import Timeline, labeling_config
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labeling.results import Controls
 from lsvid.labels.files import parse_labels_text
 from lsvid.labels.tree import LabelTree
@@ -101,7 +102,7 @@ def test_the_same_labels_on_the_same_frames(
 ) -> None:
     index = INDEXES[name]
     xml = labeling_config(TREE, timeline)
-    tree = tree_from_config(xml)
+    tree = LabelingConfig.parse(xml).tree
     labels = data.draw(st.lists(st.sampled_from(tree.paths()), max_size=5))
     scores = st.sampled_from([None, 0.0, 0.4217])
     spans = [
@@ -109,7 +110,7 @@ def test_the_same_labels_on_the_same_frames(
         for n, label in enumerate(labels)
     ]
     spans = [one for one in spans if one.start_frame != one.stop_frame]
-    results, faults = Controls(xml, tree).results(spans, index, editor_rate(index))
+    results, faults = Controls(LabelingConfig.parse(xml)).results(spans, index, editor_rate(index))
     assert not faults
     back = [one.located(index) for one in read_back(results, xml, tree, index, tmp_path_factory.getbasetemp())]
 
@@ -125,7 +126,7 @@ def test_values_of_the_same_kind_stay_as_they_are(tmp_path: Path) -> None:
     for timeline, basis in kept.items():
         xml = labeling_config(TREE, timeline)
         spans = [span(("Idle",), basis, "r").located(index)]
-        results, _ = Controls(xml, tree_from_config(xml)).results(spans, index, editor_rate(index))
+        results, _ = Controls(LabelingConfig.parse(xml)).results(spans, index, editor_rate(index))
         assert read_back(results, xml, TREE, index, tmp_path)[0].basis == basis
 
 
@@ -134,8 +135,8 @@ def test_sub_labels_of_one_region_stay_one_where_several_may_hold(tmp_path: Path
     xml = labeling_config(TREE)
     for top, sub_labels, n_regions in (("Hold", ("Left", "Right"), 1), ("Cut", ("Blunt, wide", "Sharp"), 2)):
         spans = [span((top, sub), Frames(0, 5), "r").located(index) for sub in sub_labels]
-        tree = tree_from_config(xml)
-        results, _ = Controls(xml, tree).results(spans, index, editor_rate(index))
+        tree = LabelingConfig.parse(xml).tree
+        results, _ = Controls(LabelingConfig.parse(xml)).results(spans, index, editor_rate(index))
         assert sum(result["type"] == "timelinelabels" for result in results) == n_regions
         back = read_back(results, xml, tree, index, tmp_path)
         assert [one.label for one in back] == [(top, sub) for sub in sub_labels]
@@ -150,7 +151,7 @@ def test_what_cannot_be_drawn() -> None:
         span(("Cut", "Saw"), Frames(0, 5), "b").located(index),
         span(("Idle",), Frames(1, 2), "c").located(index),
     ]
-    _, faults = Controls(xml, tree_from_config(xml)).results(spans, index, Fraction(1))
+    _, faults = Controls(LabelingConfig.parse(xml)).results(spans, index, Fraction(1))
     assert [(one.region_id, reason) for one, reason in faults] == [
         ("a", "the project has no Saw"),
         ("b", "the project has no Cut / Saw"),
@@ -160,4 +161,4 @@ def test_what_cannot_be_drawn() -> None:
 
 def test_project_without_labels_in_time() -> None:
     with pytest.raises(SettingsError, match="the project has no labels in time: neither TimelineLabels nor Labels"):
-        Controls('<View><Video name="video" value="$video"/></View>', LabelTree(()))
+        Controls(LabelingConfig.parse('<View><Video name="video" value="$video"/></View>'))

@@ -2,12 +2,14 @@
 
 import base64
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+import lsvid
 from builders import annotation, damaged, export, region, run, task
 from factories import VideoFactory, read_burnt_number
 from lsvid.clock import clock
@@ -50,6 +52,16 @@ def test_a_picture_that_cannot_be_decoded_is_said_to_be_missing(videos: VideoFac
     page = (tmp_path / "sheet.html").read_text()
     assert _numbers(page) == [0, 59]
     assert page.count("cannot be decoded") == 1
+
+
+def test_a_clip_links_to_its_task(tmp_path: Path, videos: VideoFactory) -> None:
+    videos.make(tmp_path / "op1" / "clip_1.mp4")
+    exported = export(tmp_path, task(7, "clip_1", annotation(1, 5, region(1, 2, "A"))))
+    dataset = lsvid.read(exported, clips=tmp_path)
+    with_project = replace(dataset, project_url="https://ls.example.org/projects/3/")
+    with_project.contact_sheet(tmp_path / "sheet.html")
+    link = '<a href="https://ls.example.org/projects/3/data?task=7" target="_blank" rel="noopener">task</a>'
+    assert f"<h2>op1/clip_1 {link}</h2>" in (tmp_path / "sheet.html").read_text()
 
 
 def test_no_span_is_an_error(clips: Path, tmp_path: Path) -> None:

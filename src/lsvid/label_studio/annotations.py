@@ -31,7 +31,7 @@ from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import show_predictions
-from lsvid.labeling.config import tree_from_config
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labeling.results import Controls
 from lsvid.progress import Progress, unheard
 from lsvid.readers import read_export
@@ -102,8 +102,8 @@ def import_spans(
             str(task.data.get("id")): task
             for task in (msgspec.json.decode(one.raw, type=_Task) for one in iter_documents(str(project.path)))
         }
-        tree = tree_from_config(project.label_config)
-        controls = Controls(project.label_config, tree)
+        config = LabelingConfig.parse(project.label_config)
+        tree, controls = config.tree, Controls(config)
         users = {email: number for number, email in project.annotators.items()}
     options = replace(spans.options, clips=clips)
     records = [record for export in spans.exports for record in read_export(export, options, findings)]

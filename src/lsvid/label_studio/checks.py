@@ -31,7 +31,7 @@ from lsvid.label_studio.project import (
     parse_storage,
     storage_folders,
 )
-from lsvid.labeling.changes import timeline_of
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import cache_dir, probe_all
 
@@ -213,7 +213,7 @@ def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: st
     if path is None:
         raise ServerError(
             f"{clip.path} lies outside the storage folders of project {project.id}",
-            "connect its folder: lsvid setup-project LABELS --storage DIR",
+            f"connect its folder: lsvid setup-project LABELS --project {project.id} --storage DIR",
         )
     url = local_files_url(path, document_root(server, project.id, root))
     check_served(server, url, path, Path(clip.path).stat().st_size)
@@ -238,7 +238,12 @@ def _check_clips(source: str, project: Project | None) -> Generator[Check, None,
         else:
             probed.append(ProbedClip(clip.id, clip.path, info))
     findings = Findings()
-    advise(probed, timeline_of(project.label_config) if project else None, findings, project.id if project else None)
+    advise(
+        probed,
+        LabelingConfig.parse(project.label_config).timeline if project else None,
+        findings,
+        project.id if project else None,
+    )
     for text, hint in findings.warnings:
         yield Check("clips", "warn", text, hint)
     if probed and not findings.warnings:

@@ -27,8 +27,7 @@ from lsvid.label_studio.project import Project, find_project
 from lsvid.label_studio.second_pass import connect_folders
 from lsvid.label_studio.tasks import import_tasks
 from lsvid.label_studio.views import update_case_views
-from lsvid.labeling.changes import timeline_of
-from lsvid.labeling.config import tree_from_config
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions, iter_documents
 from lsvid.readers.label_studio import DECIDES
@@ -105,13 +104,13 @@ def bring_disagreements(
 
 def _check(first: Project, second: Project) -> None:
     """Whether regions of `first` can be shown in `second`."""
-    same = timeline_of(first.label_config) == timeline_of(second.label_config)
-    if not same or tree_from_config(first.label_config) != tree_from_config(second.label_config):
+    one, other = LabelingConfig.parse(first.label_config), LabelingConfig.parse(second.label_config)
+    if one.timeline != other.timeline or one.tree != other.tree:
         raise SettingsError(
             f"project {second.id} ({second.title}) has not the labels and the timeline of project {first.id} "
             f"({first.title})",
             "make it from the same label file: lsvid setup-project LABELS --timeline "
-            f"{timeline_of(first.label_config) or 'frames'} --title TITLE",
+            f"{one.timeline or 'frames'} --title TITLE",
         )
     if first.id == second.id:
         raise SettingsError(f"project {first.id} is both projects", "a third decides in a project of its own")
@@ -127,7 +126,7 @@ def _versions(
     """The tasks that two people or more have submitted, in order, and the latest annotation of each of these."""
     names = {str(number): email for number, email in export.annotators.items()}
     options = ReadOptions(
-        tree=tree_from_config(export.label_config), label_config=export.label_config, annotators=names
+        tree=LabelingConfig.parse(export.label_config).tree, label_config=export.label_config, annotators=names
     )
     found = gather(read_export(str(export.path), options, findings), findings)
     chosen = Selection(annotators=frozenset(annotators) or None)

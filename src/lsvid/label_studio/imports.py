@@ -18,7 +18,7 @@ from lsvid.label_studio.project import Project, StorageFolder, document_root, fi
 from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views, update_person_views
-from lsvid.labeling.changes import reads_rate, timeline_of
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import ClipFile, clip_key, natural_key, number_clips, recorded_later, recorded_time
 from lsvid.video.index import VideoInfo, probe_all
@@ -99,7 +99,7 @@ def import_clips(
     Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
     """
     project = find_project(server, wanted)
-    server.require_timeline(timeline_of(project.label_config))
+    server.require_timeline(LabelingConfig.parse(project.label_config).timeline)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
     infos = _probed(clips, items, progress, options.workers, findings)
     played = _played([clip for clip in clips if clip.id in infos], infos, options, items)
@@ -232,8 +232,9 @@ def _imported(tasks: Sequence[Task], findings: Findings) -> list[Imported]:
 
 
 def _warn(project: Project, clips: Sequence[ProbedClip], findings: Findings) -> None:
-    timeline = timeline_of(project.label_config)
-    if not reads_rate(project.label_config):
+    config = LabelingConfig.parse(project.label_config)
+    timeline = config.timeline
+    if not config.reads_rate:
         findings.warn(
             f"project {project.id} does not take the frame rate from its tasks: frame numbers will be wrong",
             'give its Video tag frameRate="$fps", as lsvid setup-project does',
@@ -278,7 +279,7 @@ def _served_from_s3(
                     *(f"  {path}" for path in outside),
                 ]
             ),
-            "connect their prefix: lsvid setup-project LABELS --storage s3://BUCKET/PREFIX",
+            f"connect their prefix: lsvid setup-project LABELS --project {project.id} --storage s3://BUCKET/PREFIX",
         )
     for clip in samples.values():
         if fault := check_resolved(server, project.id, clip.path, infos[clip.id].size):
@@ -301,8 +302,8 @@ def _served_from_folders(
                     *(f"  {path}" for path in outside),
                 ]
             ),
-            "connect their folder: lsvid setup-project LABELS --storage DIR; where the server sees it under another "
-            "path (a container): --storage DIR=SERVER_DIR",
+            f"connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR; where the server "
+            "sees it under another path (a container): --storage DIR=SERVER_DIR",
         )
     root = document_root(server, project.id, options.root)
     served = {clip_id: str(path) for clip_id, path in paths.items()}

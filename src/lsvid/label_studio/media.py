@@ -31,7 +31,7 @@ def with_mappings(storages: Sequence[StorageFolder], mappings: Sequence[StorageF
         if not any(as_pure_path(mapping.path).is_relative_to(as_pure_path(storage.path)) for storage in storages):
             raise SettingsError(
                 f"the project has no storage folder that holds {mapping.path}",
-                f"connect it: lsvid setup-project LABELS --storage {mapping.local}={mapping.path}",
+                f"connect it: lsvid setup-project LABELS --project ID --storage {mapping.local}={mapping.path}",
             )
         mapped.append(mapping)
     return [*mapped, *storages]
@@ -76,7 +76,8 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
     hints = {
         403: "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true",
         404: "check that the server sees this file and may read it, and that the project has a storage for its folder "
-        "(lsvid setup-project LABELS --storage DIR); in a container the path may differ: --storage DIR=SERVER_DIR",
+        "(lsvid setup-project LABELS --project ID --storage DIR); in a container the path may differ: --storage "
+        "DIR=SERVER_DIR",
     }
     raise ServerError(
         f"Label Studio does not give out {server_path}: status {status}",

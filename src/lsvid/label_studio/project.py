@@ -247,7 +247,7 @@ def parse_storage(text: str) -> StorageFolder:
     if text.startswith("s3://"):
         raise SettingsError(
             f"--storage {text}: what lies in S3 has the same name everywhere",
-            "leave it out; lsvid setup-project LABELS --storage s3://BUCKET/PREFIX connects it",
+            "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
         )
     local, equals, path = text, "", ""
     if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name; this asks about the text as given

@@ -187,9 +187,9 @@ def check_resolved(server: Server, project_id: int, uri: str, size: int) -> str 
         return _check_presigned(response.headers["Location"], uri, size, origin(server))
     if response.status_code != 206:
         hints = {
-            404: "connect its bucket: lsvid setup-project LABELS --storage s3://BUCKET/PREFIX",
+            404: f"connect its bucket: lsvid setup-project LABELS --project {project_id} --storage s3://BUCKET/PREFIX",
             424: "the server's credentials for the bucket, or its way to the service, do not work: connect the storage "
-            "again with lsvid setup-project LABELS --storage s3://BUCKET/PREFIX",
+            f"again with lsvid setup-project LABELS --project {project_id} --storage s3://BUCKET/PREFIX",
         }
         raise ServerError(
             f"Label Studio does not give out {uri}: status {response.status_code}",
@@ -250,7 +250,7 @@ def cors_hint(server: Server, bucket_uri: str) -> str:
     document = json.dumps(storage.cors_document(origin(server)))
     return (
         f"aws s3api put-bucket-cors --bucket {bucket} --cors-configuration '{document}'; or serve it through Label "
-        "Studio: lsvid setup-project LABELS --storage … --no-presign"
+        "Studio: lsvid setup-project LABELS --project ID --storage … --no-presign"
     )
 
 

@@ -13,8 +13,8 @@ from lsvid.label_studio.export import download_export
 from lsvid.label_studio.project import Project, add_storage, find_project, show_predictions, storage_folders
 from lsvid.label_studio.s3 import s3_storages, storage_of
 from lsvid.label_studio.tasks import import_tasks
-from lsvid.labeling.changes import timeline_of
-from lsvid.labeling.second_pass import MODEL_VERSION, is_second_pass
+from lsvid.labeling.parsed import LabelingConfig
+from lsvid.labeling.second_pass import MODEL_VERSION
 from lsvid.labels.tree import REGION_OF_INTEREST
 from lsvid.readers.documents import iter_documents
 
@@ -102,8 +102,8 @@ def connect_folders(server: Server, first: Project, second: Project) -> None:
 
 
 def _check(first: Project, second: Project) -> None:
-    timeline = timeline_of(first.label_config)
-    if not is_second_pass(second.label_config) or timeline_of(second.label_config) != timeline:
+    timeline, config = LabelingConfig.parse(first.label_config).timeline, LabelingConfig.parse(second.label_config)
+    if not config.is_second_pass or config.timeline != timeline:
         raise SettingsError(
             f"project {second.id} ({second.title}) is not a second pass for project {first.id} ({first.title}), whose "
             f"timeline is {timeline}",

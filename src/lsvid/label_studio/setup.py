@@ -39,9 +39,10 @@ from lsvid.label_studio.s3 import (
     storage_of,
 )
 from lsvid.label_studio.views import add_uncertain_view
-from lsvid.labeling.changes import LabelChanges, Use, count_uses, label_changes, may_orphan, orphans, timeline_of
-from lsvid.labeling.config import Timeline, labeling_config, speed_of, tree_from_config
+from lsvid.labeling.changes import LabelChanges, count_uses, label_changes, may_orphan, orphans
+from lsvid.labeling.config import Timeline, labeling_config
 from lsvid.labeling.instructions import instructions
+from lsvid.labeling.parsed import LabelingConfig, Use
 from lsvid.labeling.second_pass import NAMING_INSTRUCTIONS, second_pass_config
 from lsvid.labels.tree import LabelTree
 
@@ -94,7 +95,7 @@ class Settings:
 
     def config(self, timeline: Timeline, before: str | None = None) -> str:
         """The labelling configuration; `before` is that of the project there is."""
-        speed = self.speed or (speed_of(before) if before else "1")
+        speed = self.speed or (LabelingConfig.parse(before).speed if before else "1")
         return (second_pass_config if self.is_second_pass else labeling_config)(self.tree, timeline, speed)
 
 
@@ -174,7 +175,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
 def _update(
     server: Server, project: Project, settings: Settings, findings: Findings, *, force: bool, dry_run: bool
 ) -> SetupReport:
-    timeline = settings.timeline or timeline_of(project.label_config) or "frames"
+    timeline = settings.timeline or LabelingConfig.parse(project.label_config).timeline or "frames"
     _check_editor(server, timeline, findings)
     config = settings.config(timeline, project.label_config)
     report = SetupReport("unchanged", settings.title or project.title, timeline, project.id)
@@ -226,18 +227,18 @@ def _check_update(server: Server, project: Project, config: str, findings: Findi
     what annotations use is counted here.
     """
     refusal = _strict_refusal(server, project.id, config)
-    old = project.label_config
-    if not project.n_tasks or not (refusal or may_orphan(old, config)):
+    old, new = LabelingConfig.parse(project.label_config), LabelingConfig.parse(config)
+    if not project.n_tasks or not (refusal or may_orphan(old, new)):
         return
     counts = _uses(server, project)
-    before, after = timeline_of(old), timeline_of(config)
-    if counts and before != after:
+    if counts and old.timeline != new.timeline:
         raise DataError(
-            f"the timeline of project {project.id} cannot change from {before or 'none'} to {after} any more: "
+            f"the timeline of project {project.id} cannot change from {old.timeline or 'none'} to {new.timeline} any "
+            "more: "
             f"{counts.total()} labels are set",
             "make a new project for it: --title TITLE",
         )
-    lost = orphans(counts, old, config)
+    lost = orphans(counts, old, new)
     listed = [f"  {name}: {count}" for name, count in sorted(lost.items())]
     if lost and not force:
         raise DataError(
@@ -288,7 +289,7 @@ def _uses(server: Server, project: Project) -> Counter[Use]:
 
 def _tree(config: str) -> LabelTree:
     try:
-        return tree_from_config(config)
+        return LabelingConfig.parse(config).tree
     except LsvidError:
         return LabelTree(())  # somebody else's configuration, without labels that can be read
 

@@ -4,16 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from xml.etree import ElementTree as ET
 
-from lsvid.labeling.config import Timeline
+from lsvid.labeling.parsed import LabelingConfig, Use
 from lsvid.labels.tree import Label, LabelTree, join_path
 
-Use = tuple[str, str, tuple[str, ...]]
-"""One way of labelling: the control's name, its type as results have it, and the path of values (alias or value)."""
-
 _RESULT_KEYS = {"timelinelabels": "timelinelabels", "labels": "labels", "choices": "choices", "taxonomy": "taxonomy"}
-_CONTROLS = {"TimelineLabels": "Label", "Labels": "Label", "Choices": "Choice", "Taxonomy": "Choice"}
 
 
 @dataclass(frozen=True)
@@ -31,23 +26,6 @@ class LabelChanges:
             *(f"- {name}" for name in self.removed),
             *(f"~ {old} -> {new}" for old, new in self.renamed),
         ]
-
-
-def timeline_of(config: str) -> Timeline | None:
-    """What annotators draw on; None where the configuration has no timeline of lsvid's kinds."""
-    root = ET.fromstring(config)  # noqa: S314 - from the person's own Label Studio
-    audio = {tag.get("name") for tag in root.iter("Audio")}
-    frames = next(root.iter("TimelineLabels"), None) is not None
-    waveform = any(tag.get("toName") in audio for tag in root.iter("Labels"))
-    if frames:
-        return "both" if waveform else "frames"
-    return "waveform" if waveform else None
-
-
-def reads_rate(config: str) -> bool:
-    """Whether every video of a configuration takes its frame rate from the task (else the editor counts at 24)."""
-    root = ET.fromstring(config)  # noqa: S314 - from the person's own Label Studio
-    return all(tag.get("frameRate") == "$fps" for tag in root.iter("Video"))
 
 
 def label_changes(old: LabelTree, new: LabelTree) -> LabelChanges:
@@ -79,36 +57,6 @@ def _by_identity(
 # --- What annotations would lose --------------------------------------------------------------------------------------
 
 
-def uses_of(config: str) -> dict[Use, str]:
-    """Every way of labelling that `config` offers, and what people read for it (the path from the root, joined)."""
-    root = ET.fromstring(config)  # noqa: S314 - from the person's own Label Studio
-    shown_labels = {_value(tag): tag.get("value", "") for tag in root.iter("Label")}
-    uses: dict[Use, str] = {}
-    for tag in root.iter():
-        child = _CONTROLS.get(tag.tag)
-        if child is None:
-            continue
-        parent = shown_labels.get(tag.get("whenLabelValue", ""), tag.get("whenLabelValue", ""))
-        shown = (parent,) if parent else ()
-        for path, names in _value_paths(tag, child, (), shown):
-            uses[tag.get("name", ""), tag.tag.lower(), path] = join_path(names)
-    return uses
-
-
-def _value(tag: ET.Element) -> str:
-    return tag.get("alias", "") or tag.get("value", "")
-
-
-def _value_paths(
-    tag: ET.Element, child: str, path: tuple[str, ...], shown: tuple[str, ...]
-) -> Iterable[tuple[tuple[str, ...], tuple[str, ...]]]:
-    for label in tag.iter(child) if not path and child == "Label" else tag.findall(child):
-        own_path, own_shown = (*path, _value(label)), (*shown, label.get("value", ""))
-        yield own_path, own_shown
-        if child == "Choice":
-            yield from _value_paths(label, child, own_path, own_shown)
-
-
 def count_uses(results: Iterable[Mapping[str, Any]]) -> Counter[Use]:
     """How often the results of annotations use each way of labelling."""
     counts: Counter[Use] = Counter()
@@ -123,17 +71,15 @@ def count_uses(results: Iterable[Mapping[str, Any]]) -> Counter[Use]:
     return counts
 
 
-def orphans(counts: Mapping[Use, int], old: str, new: str) -> dict[str, int]:
+def orphans(counts: Mapping[Use, int], old: LabelingConfig, new: LabelingConfig) -> dict[str, int]:
     """The labels in use that `new` no longer offers, as people read them in `old`, and how many regions have each."""
-    kept = uses_of(new)
-    shown = uses_of(old)
     lost: defaultdict[str, int] = defaultdict(int)
     for use, count in counts.items():
-        if use not in kept and use in shown:  # what the old one does not offer either is lost already
-            lost[shown[use]] += count
+        if use not in new.uses and use in old.uses:  # what the old one does not offer either is lost already
+            lost[old.uses[use]] += count
     return dict(lost)
 
 
-def may_orphan(old: str, new: str) -> bool:
+def may_orphan(old: LabelingConfig, new: LabelingConfig) -> bool:
     """Whether `old` offers something that `new` does not, so that annotations have to be looked at."""
-    return not uses_of(old).keys() <= uses_of(new).keys()
+    return not old.uses.keys() <= new.uses.keys()

@@ -11,14 +11,12 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Literal, get_args
-from xml.etree import ElementTree as ET
 
-from lsvid.errors import DataError, SettingsError, check_choice
+from lsvid.errors import SettingsError, check_choice
 from lsvid.labeling.style import STYLE
 from lsvid.labels.colours import dressed
-from lsvid.labels.tree import REGION_OF_INTEREST, Label, LabelTree
+from lsvid.labels.tree import Label, LabelTree
 
 Timeline = Literal["frames", "waveform", "both"]
 """What annotators draw on: the video's frames, the waveform strip, or some labels on each."""
@@ -34,7 +32,7 @@ _FILTER_KEY = "shift+f"
 
 # The editor gives each control without a key one of those left, its tools' keys among them; and the key of a sub label
 # works while the sub label is hidden, on whatever region is selected. U+200B is on no keyboard, and shows as nothing.
-_NO_KEY = "\u200b"
+NO_KEY = "\u200b"
 
 _HEAD = [
     '      <View className="lsvid-clip"><Header value="$case / $clip" size="5"/></View>',
@@ -112,10 +110,10 @@ def _label_lines(tag: str, name: str, to_name: str, labels: Iterable[Label], hea
     if header:
         yield _tag(6, "Header", {"value": header, "size": "5"})
     search = {"name": f"filter_{name}", "toName": name, "minlength": "0", "placeholder": "Find a label"}
-    yield _tag(6, "Filter", search | {"hotkey": _FILTER_KEY if name == REGIONS else _NO_KEY})
+    yield _tag(6, "Filter", search | {"hotkey": _FILTER_KEY if name == REGIONS else NO_KEY})
     yield _tag(6, tag, {"name": name, "toName": to_name, "showInline": "false"}, is_open=True)
     for label in labels:
-        looks = {"background": label.color, "hotkey": label.hotkey or _NO_KEY, "hint": label.hint}
+        looks = {"background": label.color, "hotkey": label.hotkey or NO_KEY, "hint": label.hint}
         yield _tag(8, "Label", {"value": label.name, "alias": label.id, **looks})
     yield f"      </{tag}>"
 
@@ -138,7 +136,7 @@ def _choices_lines(label: Label, to_name: str) -> Iterator[str]:
 
 
 def _choice_lines(label: Label, indent: int) -> Iterator[str]:
-    attributes = {"value": label.name, "alias": label.id, "hotkey": _NO_KEY, "hint": label.hint}
+    attributes = {"value": label.name, "alias": label.id, "hotkey": NO_KEY, "hint": label.hint}
     yield _tag(indent, "Choice", attributes, is_open=bool(label.children))
     for child in label.children:
         yield from _choice_lines(child, indent + 2)
@@ -156,76 +154,3 @@ def _escaped(value: str) -> str:
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         value = value.replace(char, entity)
     return re.sub(r"[\t\n\r\u200b]", lambda match: f"&#{ord(match[0])};", value)
-
-
-def speed_of(xml: str) -> str:
-    """The speed at which clips of a project with this configuration play when opened; "1" where none is set."""
-    try:
-        videos = ET.fromstring(xml).iter("Video")  # noqa: S314 - from the person's own Label Studio
-    except ET.ParseError:
-        return "1"
-    return next((video.get("defaultPlaybackSpeed", "1") for video in videos), "1")
-
-
-def tree_from_config(xml: str) -> LabelTree:
-    """The labels in a configuration; the inverse of `labeling_config`, but that colours and hotkeys are those assigned.
-
-    From configurations that lsvid has not written, too, as far as these carry labels: TimelineLabels and Labels, with
-    per-region Choices or Taxonomy as their sub labels. Empty where there are none. Raises DataError if it is not XML.
-    """
-    try:
-        root = ET.fromstring(xml)  # noqa: S314 - from the person's own Label Studio; the parser resolves nothing external
-    except ET.ParseError as error:
-        raise DataError(f"the project's labelling configuration is not XML: {error}") from error
-    controls = [tag for tag in root.iter() if tag.tag in ("TimelineLabels", "Labels")]
-    has_both = len({tag.tag for tag in controls}) > 1
-    sub_labels = [tag for tag in root.iter() if tag.tag in ("Choices", "Taxonomy") and _is_sub_label(tag)]
-    labels: dict[str, Label] = {}
-    for control in controls:
-        for tag in control.iter("Label"):
-            label = _read_label(tag)
-            for choices in sub_labels:
-                if _applies(choices, label.export_value):
-                    children = _read_choices(choices)
-                    is_multiple = label.multiple or choices.get("choice") == "multiple"
-                    label = replace(label, children=label.children + children, multiple=is_multiple)
-            if has_both and control.tag == "TimelineLabels":
-                label = replace(label, timeline="frames")
-            labels.setdefault(label.name, label)
-    if list(labels) == [REGION_OF_INTEREST] and labels[REGION_OF_INTEREST].children:
-        return LabelTree(labels[REGION_OF_INTEREST].children)  # a second pass: what its regions can be
-    return LabelTree(tuple(labels.values()))
-
-
-def _is_sub_label(tag: ET.Element) -> bool:
-    """Whether a Choices or Taxonomy holds sub labels of regions (not those that depend on another choice)."""
-    return tag.get("perRegion", "").lower() == "true" and tag.get("whenChoiceValue") is None
-
-
-def _applies(choices: ET.Element, value: str) -> bool:
-    wanted = choices.get("whenLabelValue")
-    if wanted is None:
-        return True
-    return value in wanted.split(",") if choices.get("visibleWhen") else value == wanted
-
-
-def _read_label(tag: ET.Element) -> Label:
-    hotkey = tag.get("hotkey")
-    return Label(
-        tag.get("value", ""),
-        id=tag.get("alias"),
-        color=tag.get("background"),
-        hotkey=None if hotkey == _NO_KEY else hotkey,
-        hint=tag.get("hint"),
-    )
-
-
-def _read_choices(parent: ET.Element) -> tuple[Label, ...]:
-    found: list[Label] = []
-    for tag in parent:
-        if tag.tag == "Choice":
-            label = Label(tag.get("value", ""), _read_choices(tag), id=tag.get("alias"), hint=tag.get("hint"))
-            found.append(label)
-        else:  # a View or a Header between them
-            found += _read_choices(tag)
-    return tuple(found)

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
-from xml.etree import ElementTree as ET
 
 from lsvid.annotations.spans import LocatedSpan, LsFrames, Seconds
 from lsvid.errors import SettingsError
-from lsvid.labels.tree import LabelTree, join_path
+from lsvid.labeling.parsed import LabelingConfig
+from lsvid.labels.tree import join_path
 from lsvid.video.timebase import SECONDS_TOLERANCE, FrameIndex, parse_rate, range_of_frames, seconds_of_frames
 
 
@@ -27,14 +27,13 @@ class _Control:
 
 
 class Controls:
-    """Where the labels of `tree`, which is that of the configuration `xml`, are drawn."""
+    """Where the labels of a configuration are drawn. Raises SettingsError where it has none in time."""
 
-    def __init__(self, xml: str, tree: LabelTree) -> None:
-        self._tree = tree
+    def __init__(self, config: LabelingConfig) -> None:
+        self._tree = config.tree
         self._regions: dict[str, _Control] = {}
         self._choices: dict[str, _Control] = {}
-        root = ET.fromstring(xml)  # noqa: S314 - the project's own, which `tree_from_config` has read already
-        for tag in root.iter():
+        for tag in config.root.iter():
             if tag.tag in ("TimelineLabels", "Labels"):
                 control = _Control(tag.tag, tag.get("name", ""), tag.get("toName", ""))
                 for label in tag.iter("Label"):

@@ -5,7 +5,6 @@ and nothing to type by hand.
 """
 
 from collections.abc import Iterator
-from xml.etree import ElementTree as ET
 from xml.sax.saxutils import quoteattr
 
 from lsvid.labeling.config import AUDIO, SUB_LABELS, VIDEO, Timeline, labeling_config
@@ -38,13 +37,6 @@ def second_pass_config(tree: LabelTree, timeline: Timeline = "frames", speed: st
         "        </Taxonomy>",
     ]
     return "\n".join([head + found.rstrip("\n"), *lines, tail])
-
-
-def is_second_pass(xml: str) -> bool:
-    """Whether a configuration is one of a second pass."""
-    root = ET.fromstring(xml)  # noqa: S314 - from the person's own Label Studio
-    values = [tag.get("value") for tag in root.iter("Label")]
-    return values == [REGION_OF_INTEREST] and root.find(".//Taxonomy[@perRegion='true']") is not None
 
 
 def _choice_lines(label: Label, indent: int) -> Iterator[str]:

@@ -13,14 +13,14 @@ from fractions import Fraction
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
-from xml.etree import ElementTree as ET
 
 import msgspec
 
 from lsvid.annotations.spans import MOST_FRAMES, Annotation, Basis, Clip, LsFrames, Proxy, Record, Seconds, Span, Status
-from lsvid.errors import ClipError
+from lsvid.errors import ClipError, DataError
 from lsvid.findings import Findings
 from lsvid.labeling.config import control_name
+from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labels.tree import REGION_OF_INTEREST, LabelTree
 from lsvid.readers.documents import (
     BadDocumentError,
@@ -131,8 +131,8 @@ class _Config:
     @classmethod
     def parse(cls, xml: str | None) -> "_Config":
         try:
-            video = ET.fromstring(xml).find(".//Video") if xml else None  # noqa: S314 - our own server's
-        except ET.ParseError:
+            video = LabelingConfig.parse(xml).video if xml else None
+        except DataError:
             video = None
         if video is None:
             return cls()
