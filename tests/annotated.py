@@ -6,7 +6,7 @@ from fractions import Fraction
 import numpy as np
 
 from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.video.clips import natural_key
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import FrameIndex
@@ -40,7 +40,9 @@ def annotated_case(
     return made
 
 
-def _work(case: str, clip: str, annotator: str, status: Status, marked: Marked, index: FrameIndex) -> Work[LocatedSpan]:
+def _work(
+    case: str, clip: str, annotator: str, status: Status, marked: Marked, index: FrameIndex
+) -> Track[LocatedSpan]:
     annotation_id = f"{annotator}-{clip}"
     annotation = Annotation(
         case=case, clip=clip, annotator=annotator, status=status, source="test", annotation_id=annotation_id
@@ -52,7 +54,7 @@ def _work(case: str, clip: str, annotator: str, status: Status, marked: Marked, 
             annotation_id=annotation_id, region_id=f"r{number}", basis=Frames(start, stop),
         )  # fmt: skip
         spans.append(span.located(index))
-    return Work(annotation, tuple(spans), annotator)
+    return Track(annotation, tuple(spans), annotator)
 
 
 def _info(n_frames: int, rate: Fraction) -> VideoInfo:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Work, gather, label_order, locate
+from lsvid.annotations.stages import AnnotatedClip, FoundClip, Stage, Track, gather, label_order, locate
 from lsvid.errors import LsvidError
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path, split_path
@@ -44,7 +44,7 @@ def vfr_index(gaps_ms: Sequence[int]) -> FrameIndex:
     return FrameIndex(pts, Fraction(1, 1000), gaps_ms[-1], Fraction(sum(gaps_ms), 1000))
 
 
-def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, times: FrameIndex) -> Work[LocatedSpan]:
+def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, times: FrameIndex) -> Track[LocatedSpan]:
     """One person's located spans of a clip."""
     annotation = Annotation(
         case=case, clip=clip, annotator=annotator, status=Status.ACCEPTED, source="test", annotation_id=annotator
@@ -56,7 +56,7 @@ def work(annotator: str, spans: Sequence[Labelled], *, case: str, clip: str, tim
             source="test", annotation_id=annotator, region_id=f"r{number}", basis=Frames(start, stop),
         )  # fmt: skip
         located.append(span.located(times))
-    return Work(annotation, tuple(located), annotator)
+    return Track(annotation, tuple(located), annotator)
 
 
 def clip(
@@ -191,13 +191,13 @@ def read_back(path: Path, clips: list[AnnotatedClip], **options: Any) -> tuple[d
     records = list(read_export(str(path), ReadOptions(**options), findings))
     gathered = gather(records, findings)
     known = {one.id: one for one in clips}
-    clips_there = [FoundClip(one.clip, one.works, known[one.id].path, known[one.id].info) for one in gathered]
+    clips_there = [FoundClip(one.clip, one.tracks, known[one.id].path, known[one.id].info) for one in gathered]
     located = locate(Stage(tuple(clips_there)), findings)
     assert not findings.faults
     found: dict[str, set[Labelled]] = {}
     for one in located.clips:
         found[one.id] = {
-            (join_path(span.label), span.start_frame, span.stop_frame) for each in one.works for span in each.spans
+            (join_path(span.label), span.start_frame, span.stop_frame) for each in one.tracks for span in each.spans
         }
     return found, findings
 

@@ -38,7 +38,7 @@ def test_the_frames_of_an_export(name: str, videos: VideoFactory, tmp_path: Path
     findings = Findings()
     request = ReadRequest((str(EXPORTS / name),), roots=(str(tmp_path),))
     (clip,) = read_located(request, findings).located.clips
-    (work,) = clip.works
+    (work,) = clip.tracks
     assert [(" / ".join(s.label), s.start_frame, s.stop_frame) for s in work.spans] == EXPECTED[name]
     assert not findings.left_out
     assert not findings.warnings

@@ -22,7 +22,7 @@ from lsvid.annotations.matching import DEFAULT_SEPARATOR, LabelMatcher, match_la
 from lsvid.annotations.merge import MergeOptions, merge
 from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Record, Status
-from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Work, label_order, raise_faults
+from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Track, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
 from lsvid.files.storage import lies_in
 from lsvid.findings import Findings
@@ -89,7 +89,7 @@ class Clip:
     """The copy from which its pictures are read; None: the file itself."""
 
     def __repr__(self) -> str:
-        marked = "".join(f", {work.annotator}: {len(work.spans)} spans" for work in self.annotated.works)
+        marked = "".join(f", {work.annotator}: {len(work.spans)} spans" for work in self.annotated.tracks)
         return f"<Clip {self.id}: {self.n_frames:,} frames{marked}>"
 
     @property
@@ -140,11 +140,11 @@ class Clip:
     @property
     def annotators(self) -> tuple[str, ...]:
         """The names of the people who annotated it."""
-        return tuple(work.annotator for work in self.annotated.works)
+        return tuple(work.annotator for work in self.annotated.tracks)
 
     def spans(self, annotator: str | None = None) -> tuple[LocatedSpan, ...]:
         """The spans of `annotator` (None: of everybody), by start."""
-        works = self.annotated.works if annotator is None else [self._work(annotator)]
+        works = self.annotated.tracks if annotator is None else [self._work(annotator)]
         return tuple(sorted((span for work in works for span in work.spans), key=_by_frames))
 
     def labels(self, annotator: str | None = None, level: int | None = None) -> FrameLabels:
@@ -192,14 +192,14 @@ class Clip:
         source = self.copy or Copy(self.path, self.annotated.info)
         yield from pictures(source.path, source.info, wanted, short_side=short_side, size=size, missing=missing)
 
-    def _work(self, annotator: str | None) -> Work[LocatedSpan]:
-        works = self.annotated.works
+    def _work(self, annotator: str | None) -> Track[LocatedSpan]:
+        works = self.annotated.tracks
         if annotator is None:
             if len(works) > 1:
                 raise DataError(
                     f"clip {self.id} has several annotators: {', '.join(self.annotators)}", "name one of them"
                 )
-            return works[0] if works else Work[LocatedSpan].nobody()
+            return works[0] if works else Track[LocatedSpan].nobody()
         for work in works:
             if work.annotator == annotator:
                 return work
@@ -270,7 +270,7 @@ class Dataset:
         raise KeyError(clip_id)
 
     def __repr__(self) -> str:
-        spans = sum(len(work.spans) for clip in self.located.clips for work in clip.works)
+        spans = sum(len(work.spans) for clip in self.located.clips for work in clip.tracks)
         frames = sum(clip.index.n_frames for clip in self.located.clips)
         return (
             f"<Dataset: {_count(len(self), 'clip')} of {_count(len(self.cases), 'case')}, {_count(frames, 'frame')}, "
@@ -281,7 +281,7 @@ class Dataset:
         rows = [
             f"<tr><td>{html.escape(case.name)}</td><td>{len(case.clips)}</td><td>{case.n_frames:,}</td>"
             f"<td>{float(case.length_s):,.1f}</td><td>{html.escape(', '.join(case.annotators))}</td>"
-            f"<td>{sum(len(work.spans) for clip in case.clips for work in clip.works):,}</td></tr>"
+            f"<td>{sum(len(work.spans) for clip in case.clips for work in clip.tracks):,}</td></tr>"
             for case in self.cases
         ]
         head = "".join(f"<th>{name}</th>" for name in ("case", "clips", "frames", "seconds", "annotators", "spans"))
@@ -309,7 +309,7 @@ class Dataset:
                     join_path(span.label), span.start_frame, span.stop_frame, span.start_s, span.end_s, span.score,
                 )
                 for clip in self.located.clips
-                for work in clip.works
+                for work in clip.tracks
                 for span in sorted(work.spans, key=_by_frames)
             ],
             schema={
@@ -335,7 +335,7 @@ class Dataset:
         >>> lsvid.read("export.json", clips="clips").frames()["label"].value_counts().sort("count").rows()
         [('Dissection', 8), ('Suturing', 48), (None, 54)]
         """
-        clips = [clip for clip in self.located.clips if clip.works]
+        clips = [clip for clip in self.located.clips if clip.tracks]
         options = self._table(sample_fps, layout, background)
         if not clips:
             raise DataError("there is no frame: no clip has an annotation that counts")
@@ -408,10 +408,10 @@ class Dataset:
             if (in_cases is None or clip.case in in_cases) and (in_clips is None or clip.id in in_clips):
                 works = tuple(
                     replace(work, spans=tuple(span for span in work.spans if _below(span.label, tops)))
-                    for work in clip.works
+                    for work in clip.tracks
                     if by is None or work.annotator in by
                 )
-                kept.append(replace(clip, works=works))
+                kept.append(replace(clip, tracks=works))
         lost = tuple(clip for clip in self.located.lost if in_cases is None or clip.clip.case in in_cases)
         return replace(self, located=Stage(tuple(kept), lost))
 

@@ -276,7 +276,7 @@ def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
     """Every record: of each clip itself, then its annotations, each followed by its spans."""
     for clip in located.in_order:
         yield clip.clip
-        for work in clip.works:
+        for work in clip.tracks:
             yield work.annotation
             yield from sorted(work.spans, key=_by_time)
 

@@ -84,7 +84,7 @@ def test_predictions_are_taken_from_what_people_did() -> None:
     both = annotated_case(
         [(50, {"anna": [("Cut", 0, 50)], "model": [("Cut", 0, 25)]})], predictions=["model"]
     )  # a project's export
-    people = [replace(one, works=tuple(work for work in one.works if work.annotator == "anna")) for one in both]
+    people = [replace(one, tracks=tuple(work for work in one.tracks if work.annotator == "anna")) for one in both]
     assert compared(people, both, labels=LABELS, fps=25).as_dict()["accuracy"]["mean"] == 50
 
 
@@ -130,9 +130,9 @@ def test_a_level_that_no_label_has() -> None:
 
 
 def scored(clip: AnnotatedClip, score: float) -> AnnotatedClip:
-    (work,) = clip.works
+    (work,) = clip.tracks
     spans = tuple(msgspec.structs.replace(span, score=score) for span in work.spans)
-    return replace(clip, works=(replace(work, spans=spans),))
+    return replace(clip, tracks=(replace(work, spans=spans),))
 
 
 def test_scores_make_map() -> None:

@@ -103,7 +103,7 @@ def test_what_an_annotator_did_with_a_case() -> None:
 
 def test_a_clip_whose_file_is_left_out_still_counts_in_the_case() -> None:
     clips = annotated_case([(100, {ANNA: [("Cut", 0, 50)]}), (100, {ANNA: []})])
-    lost = GatheredClip(msgspec.structs.replace(clips[0].clip, duration_s=4.0), clips[0].works)
+    lost = GatheredClip(msgspec.structs.replace(clips[0].clip, duration_s=4.0), clips[0].tracks)
     case = Case("case01", (clips[1],), (lost,))
     assert (case.n_frames, float(case.length_s)) == (200, 8.0)
     assert found(case) == []
@@ -147,7 +147,7 @@ def test_times_add_up(clips: list[AnnotatedClip], level: int) -> None:
     assert sum(transitions(every).values()) == max(len(every) - 1, 0)
     by_frame: dict[int, set[tuple[str, ...]]] = {}
     for clip in clips:
-        for span in (span for done in clip.works for span in done.spans if len(span.label) >= level):
+        for span in (span for done in clip.tracks for span in done.spans if len(span.label) >= level):
             assert span.start_frame is not None
             assert span.stop_frame is not None
             for frame in range(span.start_frame, span.stop_frame):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.spans import Annotation, Clip, Frames, LocatedSpan, Status
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.errors import SettingsError
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import FrameIndex
@@ -26,7 +26,7 @@ def info(n: int, rate: Fraction = Fraction(25)) -> VideoInfo:
     return VideoInfo(index, "mp4", "h264", "yuv420p", 320, 240, False, 1, "f", None)
 
 
-def work(annotator: str, *spans: tuple[int, int, tuple[str, ...]]) -> Work[LocatedSpan]:
+def work(annotator: str, *spans: tuple[int, int, tuple[str, ...]]) -> Track[LocatedSpan]:
     common: dict[str, Any] = {"case": "op", "clip": "1", "annotator": annotator, "source": "t", "annotation_id": "1"}
     common["status"] = Status.ACCEPTED
     made = tuple(
@@ -36,10 +36,10 @@ def work(annotator: str, *spans: tuple[int, int, tuple[str, ...]]) -> Work[Locat
         )
         for k, (a, b, label) in enumerate(spans)
     )  # fmt: skip
-    return Work(Annotation(**common), made, annotator)
+    return Track(Annotation(**common), made, annotator)
 
 
-def clip(n: int, *works: Work[LocatedSpan], **place: Any) -> AnnotatedClip:
+def clip(n: int, *works: Track[LocatedSpan], **place: Any) -> AnnotatedClip:
     return AnnotatedClip(Clip(case="op", clip="1", media="1.mp4"), works, "1.mp4", info(n), **place)
 
 

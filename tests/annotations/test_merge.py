@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from factories import VideoFactory
 from lsvid.annotations.merge import MERGES, MergeOptions, merge
 from lsvid.annotations.spans import Annotation, Clip, Frames, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.cli import cli
 from lsvid.findings import Findings
 from lsvid.video.index import VideoInfo
@@ -41,7 +41,7 @@ def clip_of(marks: Marks) -> AnnotatedClip:
             Span(**names, label=tuple(label.split("/")), region_id=str(n), basis=Frames(start, stop)).located(INDEX)
             for n, (label, start, stop) in enumerate(ones)
         )
-        works.append(Work(Annotation(**names), spans, who))
+        works.append(Track(Annotation(**names), spans, who))
     return AnnotatedClip(Clip(case="op1", clip="a", media="a.mp4"), tuple(works), "a.mp4", INFO)
 
 
@@ -49,7 +49,7 @@ def merged(
     marks: Marks, how: str, order: tuple[str, ...] = ("a", "b", "c")
 ) -> list[tuple[str, int | None, int | None]]:
     (clip,), _ = merge([clip_of(marks)], MergeOptions(how, order), Findings())
-    (work,) = clip.works
+    (work,) = clip.tracks
     assert work.annotator == how
     return [("/".join(span.label), span.start_frame, span.stop_frame) for span in work.spans]
 

@@ -33,7 +33,7 @@ def _clip(
     """A clip with `spans` of frames as they were drawn on a timeline: numbers from 1, or seconds."""
     index = exports.index(n_frames)
     clip = exports.clip(spans=[(label, 0, 1) for label, _, _ in spans], times=index)
-    work = clip.works[0]
+    work = clip.tracks[0]
     drawn = []
     for span, (_, start, stop) in zip(work.spans, spans, strict=True):
         basis: Basis = Seconds(start / RATE, stop / RATE)
@@ -41,7 +41,7 @@ def _clip(
             basis = LsFrames(int(start) + 1, int(stop), str(RATE))
         drawn.append(msgspec.structs.replace(span, source=source, basis=basis, status=status).located(index))
     of = msgspec.structs.replace(work.annotation, status=status)
-    return replace(clip, works=(replace(work, annotation=of, spans=tuple(drawn)),))
+    return replace(clip, tracks=(replace(work, annotation=of, spans=tuple(drawn)),))
 
 
 def _warnings(clip: AnnotatedClip) -> dict[str, str]:
@@ -98,9 +98,9 @@ def test_those_that_cover_are_those_that_a_slow_search_finds(spans: list[tuple[s
 
 def test_a_region_with_several_sub_labels_does_not_cover_itself() -> None:
     clip = _clip([("A / x", 0, 100), ("A / y", 0, 100)])
-    work = clip.works[0]
+    work = clip.tracks[0]
     one_region = tuple(msgspec.structs.replace(span, region_id="r0") for span in work.spans)
-    assert _warnings(replace(clip, works=(replace(work, spans=one_region),))) == {}
+    assert _warnings(replace(clip, tracks=(replace(work, spans=one_region),))) == {}
     assert "covering" in _warnings(clip)  # two regions at the same place
 
 

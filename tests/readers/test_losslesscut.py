@@ -58,7 +58,7 @@ def test_in_old_projects_no_end_is_the_clips_end(tmp_path: Path, videos: VideoFa
     project.write_text("{version: 1, cutSegments: [{end: 1, name: 'A'}, {start: 1, name: 'B'}]}", encoding="utf-8")
     findings = Findings()
     (found,) = read_located(ReadRequest((str(project),)), findings).located.clips
-    located = [(span.label, span.start_frame, span.stop_frame) for span in found.works[0].spans]
+    located = [(span.label, span.start_frame, span.stop_frame) for span in found.tracks[0].spans]
     assert located == [(("A",), 0, 25), (("B",), 25, 50)]
     assert not findings.cuts
     assert "1 segments without an end are read as reaching to the end of the clip" in findings.warnings[0][0]

@@ -63,7 +63,7 @@ def test_somebody_elses_folder_with_a_label_file(tmp_path: Path, videos: VideoFa
     request = ReadRequest((str(folder),), roots=(str(tmp_path / "clips"),), labels=tree)
     (found,) = read_located(request, findings).located.clips
     assert found.path == str(tmp_path / "clips/rgb-01-1.mp4")
-    (span,) = found.works[0].spans
+    (span,) = found.tracks[0].spans
     assert (found.id, span.label) == ("rgb-01-1/rgb-01-1", ("Dissection", "Blunt dissection"))
     assert (span.start_frame, span.stop_frame) == (10, 25)
     assert not findings.warnings

@@ -60,7 +60,7 @@ def read(path: Path, clips: Path, findings: Findings | None = None, **options: A
 
 def spans(located: Stage[AnnotatedClip]) -> list[tuple[str, str, int, int]]:
     return [(clip.name, span.label[0], span.start_frame, span.stop_frame)
-            for clip in located.clips for work in clip.works for span in work.spans]  # fmt: skip
+            for clip in located.clips for work in clip.tracks for span in work.spans]  # fmt: skip
 
 
 def test_rows_of_each_clip_s_own_sampling(tmp_path: Path, clips: Path) -> None:
@@ -74,7 +74,7 @@ def test_rows_of_each_clip_s_own_sampling(tmp_path: Path, clips: Path) -> None:
         ("clip_3", "Tie", 0, 5),
         ("clip_3", "Cut", 15, 16),
     ]
-    works = [work for clip in located.clips for work in clip.works]
+    works = [work for clip in located.clips for work in clip.tracks]
     assert {work.annotator for work in works} == {"net"}
     assert [work.annotation.score for work in works] == pytest.approx([0.9, 0.9, 0.9])
     assert {round(span.score or 0, 9) for work in works for span in work.spans} == {0.9}
@@ -96,7 +96,7 @@ def test_sampled_again_each_row_has_its_class(tmp_path: Path, clips: Path, fps: 
     found = []
     for clip in read(folder(tmp_path, op1=one_hot(*codes)), clips, fps=Fraction(fps)).clips:
         labels = np.zeros(clip.index.n_frames, int)
-        for span in clip.works[0].spans:
+        for span in clip.tracks[0].spans:
             labels[span.start_frame : span.stop_frame] = CLASSES.index(span.label[0])
         found += labels[sample_frames(clip.index, Fraction(fps))].tolist()
     assert found == codes.tolist()

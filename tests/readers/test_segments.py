@@ -164,7 +164,7 @@ def test_a_bare_name_takes_its_case_from_where_the_clip_is(tmp_path: Path, video
     request = ReadRequest((str(file),), roots=(str(tmp_path / "clips"),))
     (found,) = read_located(request, Findings()).located.clips
     assert found.id == "op7/clip_1"
-    assert len(found.works[0].spans) == 2
+    assert len(found.tracks[0].spans) == 2
 
 
 @pytest.mark.parametrize(

@@ -479,9 +479,9 @@ def test_what_a_third_decided(tmp_path: Path) -> None:
     """Before: how far two were apart; after: how far each is from what was decided."""
     marked: dict[str, Marked] = {"anna": [(CUT, 0, 100)], "ben": [(CUT, 0, 150)], "cleo": [(CUT, 0, 125)]}
     (clip,) = annotated_case([(250, marked)], predictions=["anna", "ben"])
-    (cleo,) = (work for work in clip.works if work.annotator == "cleo")
+    (cleo,) = (work for work in clip.tracks if work.annotator == "cleo")
     true = replace(cleo, annotation=msgspec.structs.replace(cleo.annotation, ground_truth=True))
-    decided = replace(clip, works=(*(work for work in clip.works if work is not cleo), true))
+    decided = replace(clip, tracks=(*(work for work in clip.tracks if work is not cleo), true))
     write(tmp_path / "out", [decided])
     document = json.loads((tmp_path / "out" / "agreement.json").read_text())
     assert document["decisions"] == [

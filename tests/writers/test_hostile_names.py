@@ -60,7 +60,7 @@ def test_pympi_reads_elan(tmp_path: Path) -> None:
             if "level_1" in tier
             for mark in eaf.get_annotation_data_for_tier(tier)
         )
-        spans = one.works[0].spans if one.works else []
+        spans = one.tracks[0].spans if one.tracks else []
         assert [(start, end) for start, end, _ in found] == [(s.start_frame * 40, s.stop_frame * 40) for s in spans]
 
 
@@ -68,7 +68,7 @@ def test_webvtt_py_reads_webvtt(tmp_path: Path) -> None:
     clips, files, _ = written(tmp_path, "webvtt")
     for one, file in zip(clips["clips"], files, strict=True):
         found = [(cue.start_time.milliseconds, bool(cue.text.strip())) for cue in webvtt.read(str(file))]
-        assert len(found) == sum(len(work.spans) for work in one.works)
+        assert len(found) == sum(len(work.spans) for work in one.tracks)
         assert all(text for _, text in found)
 
 
@@ -76,7 +76,7 @@ def test_srt_reads_srt(tmp_path: Path) -> None:
     clips, files, findings = written(tmp_path, "srt")
     for one, file in zip(clips["clips"], files, strict=True):
         found = list(srt.parse(file.read_bytes().decode("utf-8"), ignore_errors=False))
-        assert len(found) == sum(len(work.spans) for work in one.works)
+        assert len(found) == sum(len(work.spans) for work in one.tracks)
         assert not any("-->" in cue.content for cue in found)
     assert any("'-->'" in text for text, _ in findings.warnings)
 
@@ -93,7 +93,7 @@ def test_polars_reads_the_tables(tmp_path: Path, name: str) -> None:
     expected = {
         (one.clip.case, "/".join(span.label), span.start_frame)
         for one in clips["clips"]
-        for work in one.works
+        for work in one.tracks
         for span in work.spans
     }
     assert len(first) == len(expected)

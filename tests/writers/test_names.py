@@ -41,10 +41,10 @@ def hostile(videos: VideoFactory) -> list[AnnotatedClip]:
     made = []
     for case, name in NAMES:
         one = clip("op1/x", [("A", 1, 4)], probe(path).index, str(path))
-        work = one.works[0]
+        work = one.tracks[0]
         spans = tuple(msgspec.structs.replace(span, case=case, clip=name) for span in work.spans)
         record = msgspec.structs.replace(one.clip, case=case, clip=name)
-        made.append(replace(one, clip=record, works=(replace(work, spans=spans),)))
+        made.append(replace(one, clip=record, tracks=(replace(work, spans=spans),)))
     return placed(*made)
 
 

@@ -57,7 +57,7 @@ print(json.dumps(rows))
 
 def expected(clips: list[AnnotatedClip], frames: list[int]) -> set[tuple[Any, ...]]:
     return {
-        (one.case, one.name, frame, frame, tuple(sorted(join_path(span.label) for work in one.works
+        (one.case, one.name, frame, frame, tuple(sorted(join_path(span.label) for work in one.tracks
          for span in work.spans if span.start_frame <= frame < span.stop_frame)))
         for one in clips for frame in frames
     }  # fmt: skip
@@ -127,7 +127,7 @@ def test_fiftyone_loads_the_labels_by_the_documented_line(tmp_path: Path, videos
     rows = run(FROM_DIR, tmp_path / "out", code)
     supports = {path: sorted((first, last) for _, first, last in found) for path, found in rows}
     assert supports == {
-        one.path: sorted((span.start_frame + 1, span.stop_frame) for work in one.works for span in work.spans)
+        one.path: sorted((span.start_frame + 1, span.stop_frame) for work in one.tracks for span in work.spans)
         for one in clips
     }
     assert len({label for _, found in rows for label, *_ in found}) == len(hostile.labels())

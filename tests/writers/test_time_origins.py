@@ -99,6 +99,6 @@ def test_the_first_second_of_a_desktop_program_is_the_films(tmp_path: Path, vide
     table.write_text(f"video,label,start_s,end_s\nop1/{name},A,0,1\n", encoding="utf-8")
     request = ReadRequest((str(table),), roots=(str(video.parent),))
     (found,) = read_located(request, Findings()).located.clips
-    (span,) = found.works[0].spans
+    (span,) = found.tracks[0].spans
     assert (span.start_frame, span.stop_frame) == (0, 25)
     assert (found.info.index.container_start_s > Fraction(1, 4)) == (name != "a.mp4")

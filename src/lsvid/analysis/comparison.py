@@ -194,11 +194,11 @@ class _Coding:
 
     def _code(self, clip: AnnotatedClip) -> _Coded | None:
         """None: nobody's work."""
-        if not clip.works:
+        if not clip.tracks:
             return None
         n_frames = clip.index.n_frames
-        works = {work.annotator: work for work in clip.works}
-        ends = {end for work in clip.works for s in work.spans for end in (s.start_frame, s.stop_frame) if end}
+        works = {work.annotator: work for work in clip.tracks}
+        ends = {end for work in clip.tracks for s in work.spans for end in (s.start_frame, s.stop_frame) if end}
         borders = np.array(sorted({0, n_frames} | ends), dtype=np.int64)
         codes = np.full((len(self.coders), len(borders) - 1), MISSING, dtype=np.int64)
         for row, coder in zip(codes, self.coders, strict=True):
@@ -316,7 +316,7 @@ class _Coding:
 
 
 def _coders(cases: Iterable[Case[AnnotatedClip]]) -> list[Coder]:
-    works = [work for case in cases for clip in case.clips for work in clip.works]
+    works = [work for case in cases for clip in case.clips for work in clip.tracks]
     names = dict.fromkeys(work.annotator for work in works)
     predicted = {w.annotator for w in works} - {
         w.annotator for w in works if w.annotation.status is not Status.PREDICTION

@@ -7,7 +7,7 @@ from itertools import combinations
 
 from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.spans import LocatedSpan, LsFrames, Seconds, Span
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.video.timebase import parse_rate
 
 Stretch = tuple[Fraction, Fraction, LabelPath]
@@ -49,8 +49,8 @@ def decisions(clips: Iterable[AnnotatedClip]) -> list[Decision]:
     """The clips that have one annotation that is the ground truth, and two others or more."""
     found = []
     for clip in clips:
-        true = [work for work in clip.works if work.annotation.ground_truth]
-        others = [work for work in clip.works if not work.annotation.ground_truth]
+        true = [work for work in clip.tracks if work.annotation.ground_truth]
+        others = [work for work in clip.tracks if not work.annotation.ground_truth]
         if len(true) != 1 or len(others) < 2:
             continue
         decided = _located(clip, true[0])
@@ -61,7 +61,7 @@ def decisions(clips: Iterable[AnnotatedClip]) -> list[Decision]:
     return found
 
 
-def _located(clip: AnnotatedClip, work: Work[LocatedSpan]) -> list[Stretch]:
+def _located(clip: AnnotatedClip, work: Track[LocatedSpan]) -> list[Stretch]:
     time_s = clip.index.time_s
     return [(time_s(span.start_frame), time_s(span.stop_frame), span.label) for span in work.spans]
 

@@ -34,7 +34,7 @@ from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
 from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import LocatedSpan, Status
-from lsvid.annotations.stages import AnnotatedClip, Stage, Work
+from lsvid.annotations.stages import AnnotatedClip, Stage, Track
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 
@@ -114,17 +114,17 @@ def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
 
 def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:
     """The clips with only what is a prediction; where nothing is, with all they have."""
-    if not any(_is_prediction(work) for clip in located.clips for work in clip.works):
+    if not any(_is_prediction(work) for clip in located.clips for work in clip.tracks):
         return located
     return replace(
         located,
         clips=tuple(
-            replace(clip, works=tuple(work for work in clip.works if _is_prediction(work))) for clip in located.clips
+            replace(clip, tracks=tuple(work for work in clip.tracks if _is_prediction(work))) for clip in located.clips
         ),
     )
 
 
-def _is_prediction(work: Work[LocatedSpan]) -> bool:
+def _is_prediction(work: Track[LocatedSpan]) -> bool:
     return work.annotation.status is Status.PREDICTION
 
 

@@ -14,7 +14,7 @@ from lsvid.analysis.detections import Detection
 from lsvid.analysis.timings import LabelPath, case_time_s, labels_at
 from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, runs_of_frames
 from lsvid.annotations.spans import LocatedSpan
-from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Work
+from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Track
 from lsvid.errors import PairingError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
@@ -274,25 +274,25 @@ def pair_clips(
     return Pairs(cases, paths, codes.members(), fps, true_spans if found else (), found)
 
 
-def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Work[LocatedSpan]]:
+def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Track[LocatedSpan]]:
     """The one annotation of each clip that has any."""
     works = {}
     for clip in clips:
-        if len(clip.works) > 1:
-            who = ", ".join(work.annotator for work in clip.works)
-            faults.append(f"clip {clip.id}: {side} by {len(clip.works)} ({who}): choose one, or merge them")
-        if clip.works:
-            works[clip.id] = clip.works[0]
+        if len(clip.tracks) > 1:
+            who = ", ".join(work.annotator for work in clip.tracks)
+            faults.append(f"clip {clip.id}: {side} by {len(clip.tracks)} ({who}): choose one, or merge them")
+        if clip.tracks:
+            works[clip.id] = clip.tracks[0]
     return works
 
 
 def _worked_cases(clips: Iterable[AnnotatedClip]) -> list[str]:
-    return list(dict.fromkeys(clip.clip.case for clip in clips if clip.works))
+    return list(dict.fromkeys(clip.clip.case for clip in clips if clip.tracks))
 
 
 def _labels(
-    true_works: Mapping[str, Work[LocatedSpan]],
-    said_works: Mapping[str, Work[LocatedSpan]],
+    true_works: Mapping[str, Track[LocatedSpan]],
+    said_works: Mapping[str, Track[LocatedSpan]],
     labels: Sequence[LabelPath] | None,
     level: int,
     faults: list[str],
@@ -321,8 +321,8 @@ def _labels(
 
 def _clip_runs(
     clip: AnnotatedClip,
-    true: Work[LocatedSpan] | None,
-    said: Work[LocatedSpan] | None,
+    true: Track[LocatedSpan] | None,
+    said: Track[LocatedSpan] | None,
     rank: Mapping[LabelPath, int],
     level: int,
     fps: Fraction,
@@ -365,7 +365,7 @@ def _codes_between(
 def _joined(
     case: str,
     clips: Sequence[AnnotatedClip],
-    works: Mapping[str, Work[LocatedSpan]],
+    works: Mapping[str, Track[LocatedSpan]],
     rank: Mapping[LabelPath, int],
     level: int,
     *,

@@ -208,7 +208,7 @@ def label_timings(
 
 def work_timing(case: Case[AnnotatedClip], annotator: str, level: int, found: Sequence[Occurrence]) -> WorkTiming:
     """What the annotator did with the case; `found` are all the occurrences of the level."""
-    mine = [clip for clip in case.clips if any(work.annotator == annotator for work in clip.works)]
+    mine = [clip for clip in case.clips if any(work.annotator == annotator for work in clip.tracks)]
     annotated = _union((clip.case_time_s, clip.case_time_s + clip.index.length_s) for clip in mine)
     labelled = _union((one.start_s, one.end_s) for one in found)
     free = _without(annotated, labelled)
@@ -251,7 +251,7 @@ Interval = tuple[Fraction, Fraction]
 def _parts(case: Case[AnnotatedClip], annotator: str, level: int) -> dict[LabelPath, list[Part]]:
     parts: dict[LabelPath, list[Part]] = {}
     for clip in case.clips:
-        for work in clip.works:
+        for work in clip.tracks:
             if work.annotator != annotator:
                 continue
             for span in work.spans:

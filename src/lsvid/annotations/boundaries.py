@@ -94,7 +94,7 @@ def tidy(
     tidied = []
     for clip in clips:
         works = []
-        for work in clip.works:
+        for work in clip.tracks:
             spans = list(work.spans)
             if options.snap_s is not None:
                 spans, moves = snap(spans, clip.index, options.snap_s)
@@ -105,7 +105,7 @@ def tidy(
                 spans, overlaps, vanished = resolve(spans, clip.index, _importance(options.priority, labels))
                 report.overlaps, report.vanished = report.overlaps + overlaps, report.vanished + vanished
             works.append(replace(work, spans=tuple(spans)))
-        tidied.append(replace(clip, works=tuple(works)))
+        tidied.append(replace(clip, tracks=tuple(works)))
     return tidied, report
 
 
@@ -295,11 +295,11 @@ def join(clips: Iterable[AnnotatedClip], gap_s: Fraction) -> tuple[list[Annotate
     across: set[tuple[str, str]] = set()  # (annotator, region) of the spans that have been joined to the clip before
     for clip in clips:
         works = []
-        for work in clip.works:
+        for work in clip.tracks:
             spans = _joined_within(work.spans, clip.index, gap_s)
             n_joins += len(work.spans) - len(spans)
             works.append(replace(work, spans=spans))
-        now = replace(clip, works=tuple(works))
+        now = replace(clip, tracks=tuple(works))
         if joined and joined[-1].case == now.case:
             joined[-1], now, across = _joined_across(joined[-1], now, gap_s, across)
             n_joins += len(across)
@@ -333,8 +333,8 @@ def _joined_across(
     across: the same of the pairs that end in `first`: their regions have their name already.
     """
     index, following = first.index, second.index
-    firsts = {work.annotator: list(work.spans) for work in first.works}
-    seconds = {work.annotator: list(work.spans) for work in second.works}
+    firsts = {work.annotator: list(work.spans) for work in first.tracks}
+    seconds = {work.annotator: list(work.spans) for work in second.tracks}
     pairs: set[tuple[str, str]] = set()
     for annotator in firsts.keys() & seconds.keys():
         mine, theirs = firsts[annotator], seconds[annotator]
@@ -357,7 +357,7 @@ def _joined_across(
 
 
 def _with_spans(clip: AnnotatedClip, spans: Mapping[str, Sequence[LocatedSpan]]) -> AnnotatedClip:
-    return replace(clip, works=tuple(replace(work, spans=tuple(spans[work.annotator])) for work in clip.works))
+    return replace(clip, tracks=tuple(replace(work, spans=tuple(spans[work.annotator])) for work in clip.tracks))
 
 
 def _by_frames(span: LocatedSpan) -> tuple[int, int]:

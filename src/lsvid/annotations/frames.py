@@ -11,7 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from lsvid.annotations.spans import LocatedSpan
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.errors import SettingsError
 from lsvid.labels.tree import join_path
 from lsvid.video.clips import natural_key
@@ -45,7 +45,7 @@ class _Rows:
     """
 
     clip: AnnotatedClip
-    work: Work[LocatedSpan]
+    work: Track[LocatedSpan]
     frames: IntArray
     spans: IntArray
 
@@ -67,7 +67,7 @@ class FrameTables:
                     f"--background {options.background!r} is the name of a label", "choose another name"
                 )
             names.append(options.background)
-        annotators = sorted({work.annotator for clip in clips for work in clip.works}, key=natural_key)
+        annotators = sorted({work.annotator for clip in clips for work in clip.tracks}, key=natural_key)
         self.schema: dict[str, pl.DataType] = {
             "case": _categories(clip.case for clip in clips),
             "clip": _categories(clip.name for clip in clips),
@@ -100,7 +100,7 @@ class FrameTables:
         Long: one row per (frame, active label), and one with no label (null) for a frame that has none. Each frame of a
         clip without annotations has one row, without an annotator.
         """
-        rows = [self._rows(clip, work) for clip in clips for work in clip.works or (Work[LocatedSpan].nobody(),)]
+        rows = [self._rows(clip, work) for clip in clips for work in clip.tracks or (Track[LocatedSpan].nobody(),)]
         # A column of all of them at once: a call of polars costs more than the rows of a clip.
         if self.options.wide:
             rows, labels = self._wide(rows)
@@ -116,7 +116,7 @@ class FrameTables:
         columns |= _times(rows) | labels
         return pl.DataFrame({name: columns[name] for name in self.schema})
 
-    def _rows(self, clip: AnnotatedClip, work: Work[LocatedSpan]) -> _Rows:
+    def _rows(self, clip: AnnotatedClip, work: Track[LocatedSpan]) -> _Rows:
         frames, spans = _active(work.spans, clip.index.n_frames, self._rank)
         if self.options.sample_fps is not None:
             mask = np.isin(frames, sample_frames(clip.index, self.options.sample_fps))
@@ -125,7 +125,7 @@ class FrameTables:
 
     def _ranks(self, row: _Rows) -> npt.NDArray[np.uint32]:
         """The rank of each span's label, then the rank for no label: that of the background, or one more."""
-        has_background = self.options.background is not None and row.clip.works  # nobody has looked: not background
+        has_background = self.options.background is not None and row.clip.tracks  # nobody has looked: not background
         nothing = len(self._rank) + (not has_background)
         return np.array([*(self._rank[span.label] for span in row.work.spans), nothing], dtype=np.uint32)
 

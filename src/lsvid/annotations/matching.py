@@ -96,7 +96,7 @@ def match_labels(
     matched: list[ClipT] = []
     for clip in clips:
         works = []
-        for work in clip.works:
+        for work in clip.tracks:
             kept = []
             for span in work.spans:
                 label = span.label
@@ -106,7 +106,7 @@ def match_labels(
                 if len(found[label]) == 1:
                     kept.append(msgspec.structs.replace(span, label=found[label][0]))
             works.append(replace(work, spans=tuple(kept)))
-        matched.append(replace(clip, works=tuple(works)))
+        matched.append(replace(clip, tracks=tuple(works)))
     for label, paths in found.items():
         if len(paths) != 1:
             number = "1 span" if counts[label] == 1 else f"{counts[label]} spans"

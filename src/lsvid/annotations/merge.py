@@ -14,7 +14,7 @@ import numpy as np
 
 from lsvid.annotations.codings import Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import Annotation, Frames, LocatedSpan, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.errors import SettingsError, check_choice
 from lsvid.findings import Findings
 
@@ -74,10 +74,10 @@ def merge(
     reports, merged = [], []
     all_tied = 0
     for clip in clips:
-        if not clip.works:
+        if not clip.tracks:
             merged.append(clip)
             continue
-        votes = _votes(clip.works, clip.index.n_frames)
+        votes = _votes(clip.tracks, clip.index.n_frames)
         depth = max((len(path) for ones in votes.marked.values() for labels in ones for path in labels), default=1)
         kept: list[set[LabelPath]] = [{()} for _ in votes.lengths]
         levels: list[dict[str, float | None]] = []
@@ -90,7 +90,7 @@ def merge(
         reports.append(
             {"case": clip.clip.case, "clip": clip.clip.clip, "annotators": list(votes.marked), "levels": levels}
         )
-        merged.append(replace(clip, works=(_merged(clip, votes, kept, options.how),)))
+        merged.append(replace(clip, tracks=(_merged(clip, votes, kept, options.how),)))
     if all_tied:
         findings.warn(
             f"{all_tied:,} frames (counted at each level) had exactly half of the annotators for a label: no majority",
@@ -99,7 +99,7 @@ def merge(
     return merged, {"how": options.how, "order": list(options.order), "clips": reports}
 
 
-def _votes(works: Sequence[Work[LocatedSpan]], n_frames: int) -> _Votes:
+def _votes(works: Sequence[Track[LocatedSpan]], n_frames: int) -> _Votes:
     spans = [span for work in works for span in work.spans]
     borders = np.array(sorted({0, n_frames, *(b for span in spans for b in _frames(span))}), dtype=np.int64)
     marked: dict[str, list[Labels]] = {}
@@ -151,7 +151,7 @@ def _first_word(marked: Sequence[set[LabelPath]]) -> set[LabelPath]:
     return chosen
 
 
-def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Work[LocatedSpan]:
+def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Track[LocatedSpan]:
     names: dict[str, Any] = {
         "case": clip.clip.case, "clip": clip.clip.clip, "annotator": how, "status": Status.ACCEPTED, "source": SOURCE,
         "annotation_id": how,
@@ -173,7 +173,7 @@ def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], 
         Span(**names, label=path, region_id=str(number), basis=Frames(start, stop)).located(clip.index)
         for number, (start, stop, path) in enumerate(ordered, start=1)
     )
-    return Work(Annotation(**names), spans, how)
+    return Track(Annotation(**names), spans, how)
 
 
 def agreement(votes: _Votes, level: int) -> dict[str, float | None]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from lsvid.annotations.spans import Basis, Clip, LocatedSpan, LsFrames, Seconds, Span, Status
-from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Work
+from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Track
 from lsvid.clock import clock
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import join_path
@@ -43,7 +43,7 @@ def warn_of_slips(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
     moved, short, covering = list[str](), list[str](), list[str]()
     for clip in clips:
         n_frames = clip.index.n_frames
-        for work in clip.works:
+        for work in clip.tracks:
             for regions in _regions(work):
                 moved += [_place(clip, one) for one in _moved(regions, n_frames)]
                 short += [_place(clip, one) for one in regions if _is_short(one, n_frames)]
@@ -67,8 +67,8 @@ def warn_of_vanished_sub_labels(
     """
     places = []
     for clip in clips:
-        versions: defaultdict[tuple[str, str], list[Work[Span]]] = defaultdict(list)
-        for work in clip.works:
+        versions: defaultdict[tuple[str, str], list[Track[Span]]] = defaultdict(list)
+        for work in clip.tracks:
             who = work.annotation.annotator
             is_drawn = work.annotation.status is not Status.PREDICTION and work.annotation.source == _WITH_SUB_LABELS
             if is_drawn and (annotators is None or who in annotators):
@@ -86,7 +86,7 @@ def _warn(places: Sequence[str], one: str, more: str, findings: Findings) -> Non
         findings.warn(f"{what}: {some(places, separator='; ')}", _HINT)
 
 
-def _regions(work: Work[LocatedSpan]) -> Iterator[list[_Region]]:
+def _regions(work: Track[LocatedSpan]) -> Iterator[list[_Region]]:
     """The regions of each timeline of the editor, by time."""
     if work.annotation.status is Status.PREDICTION:
         return
@@ -155,7 +155,7 @@ def _about(gap: int) -> tuple[int, ...]:
     return () if gap < 1 else (gap,) if gap == 1 else (gap, gap - 1, gap + 1)
 
 
-def _lost(versions: Sequence[Work[Span]]) -> list[Span]:
+def _lost(versions: Sequence[Track[Span]]) -> list[Span]:
     """A span of each region without sub labels in the last version that holds it, though an earlier one has some."""
     ordered = sorted(versions, key=lambda one: (one.annotation.updated_at, natural_key(one.annotation.annotation_id)))
     had: set[object] = set()

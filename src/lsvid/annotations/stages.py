@@ -38,7 +38,7 @@ SpanT_co = TypeVar("SpanT_co", bound=Span, covariant=True)
 
 
 @dataclass(frozen=True)
-class Work(Generic[SpanT_co]):
+class Track(Generic[SpanT_co]):
     """One annotation and its spans. `annotator` is different for each annotation of a clip."""
 
     annotation: Annotation
@@ -46,7 +46,7 @@ class Work(Generic[SpanT_co]):
     annotator: str = ""
 
     @classmethod
-    def nobody(cls) -> "Work[SpanT_co]":
+    def nobody(cls) -> "Track[SpanT_co]":
         """The annotation of a clip that nobody has annotated."""
         return cls(Annotation(case="", clip="", annotator="", status=Status.ACCEPTED, source="", annotation_id=""))
 
@@ -56,7 +56,7 @@ class GatheredClip:
     """A clip and its annotations. media: every name that the exports give to its file."""
 
     clip: Clip
-    works: tuple[Work[Span], ...] = ()
+    tracks: tuple[Track[Span], ...] = ()
     media: tuple[str, ...] = ()
 
     @property
@@ -73,7 +73,7 @@ class FoundClip:
     """
 
     clip: Clip
-    works: tuple[Work[Span], ...]
+    tracks: tuple[Track[Span], ...]
     path: str
     info: VideoInfo
     case_frame: int = 0
@@ -88,7 +88,7 @@ class AnnotatedClip:
     """
 
     clip: Clip
-    works: tuple[Work[LocatedSpan], ...]
+    tracks: tuple[Track[LocatedSpan], ...]
     path: str
     info: VideoInfo
     case_frame: int = 0
@@ -173,8 +173,8 @@ class Case(Generic[ClipT]):
     @property
     def annotators(self) -> list[str]:
         """The annotators of its clips, in natural order."""
-        names = {work.annotator for clip in self.clips for work in clip.works}
-        return sorted(names | {work.annotator for clip in self.lost for work in clip.works}, key=natural_key)
+        names = {work.annotator for clip in self.clips for work in clip.tracks}
+        return sorted(names | {work.annotator for clip in self.lost for work in clip.tracks}, key=natural_key)
 
 
 @dataclass(frozen=True)
@@ -208,7 +208,7 @@ class _Gathering:
     """A clip while its records are put together."""
 
     clip: Clip
-    works: dict[tuple[str, str, Status], tuple[Annotation, list[Span]]] = field(default_factory=dict)
+    tracks: dict[tuple[str, str, Status], tuple[Annotation, list[Span]]] = field(default_factory=dict)
     media: dict[str, None] = field(default_factory=dict)
 
 
@@ -234,14 +234,14 @@ def gather(records: Iterable[Record], findings: Findings) -> list[GatheredClip]:
             findings.fault(f"clip {record.clip_id}", "is annotated, but the export holds no record of the clip itself")
             clip = clips[record.clip_id] = _Gathering(Clip(case=record.case, clip=record.clip, media=record.clip))
         key = (record.annotation_id, record.annotator, record.status)
-        if key not in clip.works:
-            clip.works[key] = (record if isinstance(record, Annotation) else _annotation_of(record), [])
+        if key not in clip.tracks:
+            clip.tracks[key] = (record if isinstance(record, Annotation) else _annotation_of(record), [])
         if isinstance(record, Span):
-            clip.works[key][1].append(record)
+            clip.tracks[key][1].append(record)
     gathered = [
         GatheredClip(
             clip.clip,
-            tuple(Work(annotation, tuple(spans)) for annotation, spans in clip.works.values()),
+            tuple(Track(annotation, tuple(spans)) for annotation, spans in clip.tracks.values()),
             tuple(clip.media),
         )
         for clip in clips.values()
@@ -265,12 +265,12 @@ def _place(clip: Clip) -> tuple[object, ...]:
 
 def select(clips: Iterable[GatheredClip], selection: Selection, findings: Findings) -> list[GatheredClip]:
     """The clips with only the annotations that count; the others are reported as left out."""
-    return [replace(clip, works=_selected(clip, selection, findings)) for clip in clips]
+    return [replace(clip, tracks=_selected(clip, selection, findings)) for clip in clips]
 
 
-def _selected(clip: GatheredClip, selection: Selection, findings: Findings) -> tuple[Work[Span], ...]:
+def _selected(clip: GatheredClip, selection: Selection, findings: Findings) -> tuple[Track[Span], ...]:
     kept = []
-    for group in _by_annotator(work for work in clip.works if _asked_for(work, selection)).values():
+    for group in _by_annotator(work for work in clip.tracks if _asked_for(work, selection)).values():
         chosen = _choose(group, selection.annotations)
         for work in chosen:
             if work.annotation.status in selection.statuses:
@@ -281,7 +281,7 @@ def _selected(clip: GatheredClip, selection: Selection, findings: Findings) -> t
             if not any(work is one for one in chosen):
                 why = f"annotations other than the {selection.annotations} of an annotator"
                 findings.leave_out(_where(clip.clip, work), why)
-    for work in clip.works:
+    for work in clip.tracks:
         if not _asked_for(work, selection):
             why = f"annotations that are {work.annotation.status}s"
             if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
@@ -291,16 +291,16 @@ def _selected(clip: GatheredClip, selection: Selection, findings: Findings) -> t
     return tuple(sorted(named, key=lambda work: natural_key(work.annotator)))
 
 
-def _asked_for(work: Work[Span], selection: Selection) -> bool:
+def _asked_for(work: Track[Span], selection: Selection) -> bool:
     status = work.annotation.status
     if selection.annotators is not None and work.annotation.annotator not in selection.annotators:
         return False
     return status in selection.statuses or status in _SUBMITTED
 
 
-def _by_annotator(works: Iterable[Work[Span]]) -> dict[tuple[str, str, str], list[Work[Span]]]:
+def _by_annotator(works: Iterable[Track[Span]]) -> dict[tuple[str, str, str], list[Track[Span]]]:
     """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
-    groups: dict[tuple[str, str, str], list[Work[Span]]] = {}
+    groups: dict[tuple[str, str, str], list[Track[Span]]] = {}
     for work in works:
         status, part = work.annotation.status, work.annotation.part
         kind = "submitted" if status in _SUBMITTED else str(status)
@@ -308,7 +308,7 @@ def _by_annotator(works: Iterable[Work[Span]]) -> dict[tuple[str, str, str], lis
     return groups
 
 
-def _choose(group: Sequence[Work[Span]], which: str) -> list[Work[Span]]:
+def _choose(group: Sequence[Track[Span]], which: str) -> list[Track[Span]]:
     if which == "all":
         return list(group)
     if which == "ground-truth":
@@ -317,7 +317,7 @@ def _choose(group: Sequence[Work[Span]], which: str) -> list[Work[Span]]:
     return [ordered[0] if which == "first" else ordered[-1]]
 
 
-def _named(works: Sequence[Work[Span]], *, join_parts: bool) -> Iterator[Work[Span]]:
+def _named(works: Sequence[Track[Span]], *, join_parts: bool) -> Iterator[Track[Span]]:
     """The works with different names: the annotator's name, with an addition if one annotator has several."""
     works = _join_parts(works) if join_parts else works
     for work in works:
@@ -330,9 +330,9 @@ def _named(works: Sequence[Work[Span]], *, join_parts: bool) -> Iterator[Work[Sp
         yield replace(work, annotator=name)
 
 
-def _join_parts(works: Iterable[Work[Span]]) -> list[Work[Span]]:
+def _join_parts(works: Iterable[Track[Span]]) -> list[Track[Span]]:
     """`works`, with those that cover parts of a clip joined, if annotator and status are the same."""
-    whole, parts = [], dict[tuple[str, Status], list[Work[Span]]]()
+    whole, parts = [], dict[tuple[str, Status], list[Track[Span]]]()
     for work in works:
         if work.annotation.part:
             parts.setdefault((work.annotation.annotator, work.annotation.status), []).append(work)
@@ -345,7 +345,7 @@ def _join_parts(works: Iterable[Work[Span]]) -> list[Work[Span]]:
             for work in members
             for span in work.spans
         )
-        whole.append(Work(annotation, spans))
+        whole.append(Track(annotation, spans))
     return whole
 
 
@@ -399,7 +399,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
             f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",
             "labels are the same; for pictures at full quality give the folder of the originals: --clips DIR",
         )
-        return FoundClip(record, clip.works, path, info)  # the same frames at the same times
+        return FoundClip(record, clip.tracks, path, info)  # the same frames at the same times
     if record.fingerprint not in (None, info.fingerprint):
         findings.fault(f"clip {clip.id}", f"{path} is not the video that was imported: its content differs")
         return clip
@@ -414,7 +414,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
         duration_s=float(index.length_s),
         fingerprint=info.fingerprint,
     )
-    return FoundClip(known, clip.works, path, info)
+    return FoundClip(known, clip.tracks, path, info)
 
 
 def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findings) -> bool:
@@ -553,14 +553,14 @@ def locate(found: Stage[FoundClip], findings: Findings, *, cut_overrun: bool = F
     clips = []
     for clip in found.clips:
         works = tuple(
-            Work(work.annotation, tuple(_located(clip, work, findings, cut_overrun=cut_overrun)), work.annotator)
-            for work in clip.works
+            Track(work.annotation, tuple(_located(clip, work, findings, cut_overrun=cut_overrun)), work.annotator)
+            for work in clip.tracks
         )
         clips.append(AnnotatedClip(clip.clip, works, clip.path, clip.info, clip.case_frame, clip.case_time_s))
     return Stage(tuple(clips), found.lost)
 
 
-def _located(clip: FoundClip, work: Work[Span], findings: Findings, *, cut_overrun: bool) -> Iterator[LocatedSpan]:
+def _located(clip: FoundClip, work: Track[Span], findings: Findings, *, cut_overrun: bool) -> Iterator[LocatedSpan]:
     index, where = clip.info.index, _where(clip.clip, work)
     for span in work.spans:
         place = f"{where}, region {span.region_id}"
@@ -577,7 +577,7 @@ def _located(clip: FoundClip, work: Work[Span], findings: Findings, *, cut_overr
         yield located
 
 
-def _where(clip: Clip, work: Work[Span]) -> str:
+def _where(clip: Clip, work: Track[Span]) -> str:
     task = f"task {clip.task_id}, " if clip.task_id is not None else ""
     return f"{task}clip {clip.clip_id}, annotation {work.annotation.annotation_id}"
 
@@ -643,5 +643,5 @@ def label_order(clips: Iterable[AnnotatedClip | GatheredClip], tree: LabelTree |
     """Every label path: the tree's in its own order, then those that only occur in spans, in natural order."""
     paths = list(tree.paths()) if tree else []
     known = set(paths)
-    seen = {span.label for clip in clips for work in clip.works for span in work.spans} - known
+    seen = {span.label for clip in clips for work in clip.tracks for span in work.spans} - known
     return paths + sorted(seen, key=lambda path: [natural_key(name) for name in path])

@@ -20,7 +20,7 @@ from lsvid.annotations.stages import (
     GatheredClip,
     Selection,
     Stage,
-    Work,
+    Track,
     gather,
     locate,
     raise_faults,
@@ -116,7 +116,7 @@ def import_spans(
     plan = [
         (task, work, _results(controls, clip.info, task, work, findings))
         for clip, (_, task) in zip(located.clips, of_task, strict=True)
-        for work in clip.works
+        for work in clip.tracks
     ]
     raise_faults(findings, ", ".join(spans.exports), skip_bad=spans.skip_bad)
     counts: Counter[str] = Counter()
@@ -156,17 +156,17 @@ def _find(
                 continue
         task = tasks.get(file.id) if file else None
         if file is None or task is None:
-            for work in one.works:
+            for work in one.tracks:
                 findings.leave_out(
                     f"clip {one.id}, {work.annotator}", "annotations of clips that are not among those imported"
                 )
             continue
-        pairs.append((FoundClip(one.clip, one.works, file.path, probe(file.path)), task))
+        pairs.append((FoundClip(one.clip, one.tracks, file.path, probe(file.path)), task))
     return pairs
 
 
 def _results(
-    controls: Controls, info: VideoInfo, task: _Task, work: Work[LocatedSpan], findings: Findings
+    controls: Controls, info: VideoInfo, task: _Task, work: Track[LocatedSpan], findings: Findings
 ) -> list[dict[str, Any]]:
     rate: Fraction = parse_rate(str(float(parse_rate(task.data.get("fps", info.index.editor_rate)))))
     results, faults = controls.results(work.spans, info.index, rate)
@@ -178,7 +178,7 @@ def _results(
 def _add_prediction(
     server: Server,
     task: _Task,
-    work: Work[LocatedSpan],
+    work: Track[LocatedSpan],
     results: list[dict[str, Any]],
     users: Mapping[str, int],
     *,
@@ -198,7 +198,7 @@ def _add_prediction(
 def _add_annotation(
     server: Server,
     task: _Task,
-    work: Work[LocatedSpan],
+    work: Track[LocatedSpan],
     results: list[dict[str, Any]],
     users: Mapping[str, int],
     *,

@@ -18,7 +18,7 @@ import msgspec
 
 from lsvid.analysis.differing import differing_s, stretches_of
 from lsvid.annotations.spans import Span
-from lsvid.annotations.stages import GatheredClip, Selection, Work, gather, raise_faults, select
+from lsvid.annotations.stages import GatheredClip, Selection, Track, gather, raise_faults, select
 from lsvid.errors import SettingsError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
@@ -122,7 +122,7 @@ def _tasks(export: ProjectExport) -> list[_Task]:
 
 def _versions(
     export: ProjectExport, tasks: list[_Task], annotators: Collection[str], findings: Findings
-) -> list[tuple[_Task, list[Work[Span]]]]:
+) -> list[tuple[_Task, list[Track[Span]]]]:
     """The tasks that two people or more have submitted, in order, and the latest annotation of each of these."""
     names = {str(number): email for number, email in export.annotators.items()}
     options = ReadOptions(
@@ -134,7 +134,7 @@ def _versions(
     raise_faults(findings, f"project {export.id}", skip_bad=False)
     versions = []
     for task in tasks:
-        works = list(clips[task.id].works) if task.id in clips else []
+        works = list(clips[task.id].tracks) if task.id in clips else []
         if len(works) > 1:
             versions.append((task, works))
         elif works:
@@ -142,13 +142,13 @@ def _versions(
     return versions
 
 
-def _apart_s(works: list[Work[Span]]) -> Fraction:
+def _apart_s(works: list[Track[Span]]) -> Fraction:
     """The most that any two of them differ by."""
     stretches = [stretches_of(work.spans) for work in works]
     return max(differing_s(one, other) for one, other in combinations(stretches, 2))
 
 
-def _results(task: _Task, works: list[Work[Span]]) -> dict[str, list[dict[str, Any]]]:
+def _results(task: _Task, works: list[Track[Span]]) -> dict[str, list[dict[str, Any]]]:
     """What each annotator drew, by name."""
     by_id = {str(version.id): version.result or [] for version in task.annotations}
     return {

@@ -45,7 +45,7 @@ def write_report(
     """
     for lost in located.lost:
         findings.leave_out(f"clip {lost.id}", "clips whose video is missing or unreadable")
-    if not any(clip.works for clip in located.clips):
+    if not any(clip.tracks for clip in located.clips):
         sources = [Source(name, None) for name in options.sources]
         raise nothing_counts("there is nothing to report", located.clips, sources, findings)
     data = report_data(located, options)
@@ -94,7 +94,7 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
                         "case_time_s": float(clip.case_time_s),
                         "frames": clip.clip.n_frames,
                         "duration_s": clip.clip.duration_s,
-                        "annotators": [work.annotator for work in clip.works],
+                        "annotators": [work.annotator for work in clip.tracks],
                     }
                     for clip in case.clips
                 ],

@@ -11,7 +11,7 @@ import numpy as np
 from jinja2 import Environment, Template
 
 from lsvid.annotations.spans import LocatedSpan
-from lsvid.annotations.stages import AnnotatedClip, Source, Work, nothing_counts, task_url
+from lsvid.annotations.stages import AnnotatedClip, Source, Track, nothing_counts, task_url
 from lsvid.clock import clock
 from lsvid.errors import DataError, LsvidError
 from lsvid.files.outputs import whole_file
@@ -45,9 +45,9 @@ def write_contact_sheet(
     DataError where there is no span, or the disk is full; SettingsError where `path` is there and is no contact sheet,
     or one of `inputs`.
     """
-    shown = [clip for clip in clips if any(work.spans for work in clip.works)]
+    shown = [clip for clip in clips if any(work.spans for work in clip.tracks)]
     if not shown:
-        if any(clip.works for clip in clips):
+        if any(clip.tracks for clip in clips):
             raise DataError("there is no span to show: in the clips that are annotated, nothing is marked")
         raise nothing_counts("there is no span to show", clips, sources, findings)
     frames = [sorted({frame for _, span in _spans(clip) for frame in _three(span)}) for clip in shown]
@@ -58,7 +58,7 @@ def write_contact_sheet(
         done[position] = int(count)
 
     colours = {name: PALETTE[k % len(PALETTE)] for k, name in enumerate(dict.fromkeys(label[0] for label in labels))}
-    rows = sum(len(work.spans) for clip in shown for work in clip.works)
+    rows = sum(len(work.spans) for clip in shown for work in clip.tracks)
     with whole_file(path, _is_sheet, inputs) as page, unfinished_folder() as temporary:
         folders = [Path(temporary, str(position)) for position in range(len(shown))]
         wanted = [
@@ -99,9 +99,9 @@ def _is_sheet(start: bytes) -> bool:
     )
 
 
-def _spans(clip: AnnotatedClip) -> Iterator[tuple[Work[LocatedSpan], LocatedSpan]]:
+def _spans(clip: AnnotatedClip) -> Iterator[tuple[Track[LocatedSpan], LocatedSpan]]:
     """The spans of a clip and whose they are, by time."""
-    spans = [(work, span) for work in clip.works for span in work.spans]
+    spans = [(work, span) for work in clip.tracks for span in work.spans]
     yield from sorted(spans, key=lambda one: (one[1].start_frame or 0, one[1].stop_frame or 0, one[0].annotator))
 
 
@@ -111,7 +111,7 @@ def _three(span: LocatedSpan) -> tuple[int, int, int]:
     return first, (first + last) // 2, last
 
 
-def _row(clip: AnnotatedClip, work: Work[LocatedSpan], span: LocatedSpan, folder: Path, colour: str) -> dict[str, Any]:
+def _row(clip: AnnotatedClip, work: Track[LocatedSpan], span: LocatedSpan, folder: Path, colour: str) -> dict[str, Any]:
     """A span as the template takes it."""
     index = clip.index
     first, middle, last = _three(span)

@@ -160,7 +160,7 @@ def _unseen(
 ) -> Iterator[str]:  # fmt: skip
     """Grey, in a row of `annotator`, over the clips that others have annotated; `_ruler` greys those of nobody."""
     for clip in case.clips:
-        if clip.works and all(work.annotator != annotator for work in clip.works):
+        if clip.tracks and all(work.annotator != annotator for work in clip.tracks):
             x, width = _percent(float(clip.case_time_s) / total_s), _percent(float(clip.index.length_s) / total_s)
             tip = _attribute(f"clip {clip.clip.clip}\nnot annotated by {_who(annotator)}")
             yield f'<rect class=unseen x="{x}" width="{width}" y={y:.1f} height={height:.1f} data-t="{tip}" />'
@@ -171,9 +171,9 @@ def _ruler(case: Case[AnnotatedClip], total_s: float, height: float) -> Iterator
         x = _percent(float(clip.case_time_s) / total_s)
         share = (float(clip.index.length_s)) / total_s
         tip = f"clip {clip.clip.clip}: begins at {clock(float(clip.case_time_s), 2)}"
-        tip = _attribute(tip if clip.works else f"{tip}\nnot annotated")
+        tip = _attribute(tip if clip.tracks else f"{tip}\nnot annotated")
         yield f'<line class=clip x1="{x}" x2="{x}" y1=17 y2={height} />'
-        if not clip.works:
+        if not clip.tracks:
             place = f'x="{x}" width="{_percent(share)}" y={_RULER} height={height - _RULER}'
             yield f'<rect class=unseen {place} data-t="{tip}" />'
         place = f'data-w="{share:.6f}" x="{x}" dx=3 y=29'

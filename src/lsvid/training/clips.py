@@ -58,12 +58,12 @@ def training_clips(
     and none is chosen, or nobody is called so.
     """
     clips = list(clips)
-    names = {work.annotator for clip in clips for work in clip.works}
+    names = {work.annotator for clip in clips for work in clip.tracks}
     if annotator is not None and annotator not in names:
         raise SettingsError(f"no annotator is called {annotator!r}", f"there are: {', '.join(sorted(names)) or 'none'}")
     found = []
     for clip in clips:
-        works = [work for work in clip.works if annotator in (None, work.annotator)]
+        works = [work for work in clip.tracks if annotator in (None, work.annotator)]
         if len(works) > 1:
             raise SettingsError(
                 f"clip {clip.id} has several annotators: {', '.join(work.annotator for work in works)}",
@@ -95,7 +95,7 @@ def whole_cases(
     """
     found = []
     for case in located.cases:
-        unannotated = [clip.id for clip in case.clips if not clip.works]
+        unannotated = [clip.id for clip in case.clips if not clip.tracks]
         if case.lost:
             findings.leave_out(f"case {case.name}", "cases with clips that cannot be found or read")
         elif unannotated and not include_unannotated:

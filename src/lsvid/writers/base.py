@@ -141,7 +141,7 @@ class Video:
         ending: dict[LabelPath, int] = {}  # the segments, by their place in `found`, that reach the end of a clip
         for clip, (offset, _), (end, _) in zip(self.clips, self.starts, self.starts[1:], strict=False):
             inside = []
-            for work in clip.works:
+            for work in clip.tracks:
                 for span in work.spans:
                     if level is not None and len(span.label) < level:
                         continue
@@ -357,9 +357,9 @@ class Export:
 
     def check_one_annotator(self) -> None:
         """Raise DataError if a clip has several annotators; for formats that hold only one."""
-        several = [clip for clip in self.clips if len(clip.works) > 1]
+        several = [clip for clip in self.clips if len(clip.tracks) > 1]
         if several:
-            people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.works))
+            people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.tracks))
             raise DataError(
                 f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
                 + some([clip.id for clip in several], separator="; "),
@@ -434,8 +434,8 @@ class Export:
         """Warn of labels and names that a spreadsheet takes for formulas, once."""
         names = {name for clip in self.clips for name in (clip.case, clip.clip.clip)}
         names |= {name for path in self.table.labels for name in path}
-        names |= {work.annotator for clip in self.clips for work in clip.works}
-        regions = {span.region_id for clip in self.clips for work in clip.works for span in work.spans}
+        names |= {work.annotator for clip in self.clips for work in clip.tracks}
+        regions = {span.region_id for clip in self.clips for work in clip.tracks for span in work.spans}
         names |= {region for region in regions if not re.fullmatch(r"[\w-]*", region)}  # Label Studio's begin with any
         tell_formulas(names, self.findings, safe=self.options.spreadsheet_safe)
 

@@ -44,7 +44,7 @@ def write(export: Export) -> list[str]:
     names = _Names(export)
     titles, observations = [], []
     for clip in export.clips:
-        works = [(work.annotator, work.spans) for work in clip.works] or [("", ())]
+        works = [(work.annotator, work.spans) for work in clip.tracks] or [("", ())]
         for annotator, spans in works:
             title = clip.id if len(works) < 2 else f"{clip.id} {annotator}"
             titles.append(re.sub(rf"[{_UNSEEN}]+", " ", title).strip())

@@ -87,9 +87,9 @@ def _write_clip(export: Export, video: Video) -> str:
         address, relative = media_addresses(Path(path).absolute(), export.output)
         eaf.add_linked_file(address, relative, media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
-    annotators = distinct(one_line(xml_text(work.annotator)) for work in clip.works)
-    for work, annotator in zip(clip.works, annotators, strict=True):
-        whose = f"@{annotator}" if len(clip.works) > 1 else ""
+    annotators = distinct(one_line(xml_text(work.annotator)) for work in clip.tracks)
+    for work, annotator in zip(clip.tracks, annotators, strict=True):
+        whose = f"@{annotator}" if len(clip.tracks) > 1 else ""
         for lane in lanes(work.spans) or [[]]:
             # Somebody may be called 'ann (2)', as the second row of 'ann' is.
             ends = ("" if number == 1 else f" ({number})" for number in count(1))

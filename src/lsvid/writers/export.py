@@ -207,7 +207,7 @@ def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
         if export.unit == "case" and clip.clip.case in export.incomplete:
             continue
         times = weights.setdefault(clip.clip.case, {})
-        for work in clip.works:
+        for work in clip.tracks:
             for span in work.spans:
                 label = span.label[: export.level]
                 times[label] = times.get(label, 0.0) + (span.end_s or 0.0) - (span.start_s or 0.0)
@@ -229,7 +229,7 @@ def _exported(request: WriteRequest, findings: Findings) -> list[AnnotatedClip]:
     for clip in request.located.in_order:
         if isinstance(clip, GatheredClip):
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
-        elif not clip.works and not request.options.include_unannotated:
+        elif not clip.tracks and not request.options.include_unannotated:
             findings.leave_out(f"clip {clip.id}", "clips that nobody has annotated (--include-unannotated brings them)")
         else:
             exported.append(clip)
@@ -277,12 +277,12 @@ def _manifest(request: WriteRequest, exported: Sequence[AnnotatedClip], findings
             {"name": source.name} | ({"sha256": source.sha256} if source.sha256 else {}) for source in request.sources
         ],
         "labels": [join_path(path) for path in request.labels],
-        "annotators": sorted({work.annotator for clip in exported for work in clip.works}, key=natural_key),
+        "annotators": sorted({work.annotator for clip in exported for work in clip.tracks}, key=natural_key),
         "clips": [_manifest_clip(clip, exported=clip.id in exported_ids) for clip in request.located.clips],
         "counts": {
             "clips": len(exported),
-            "annotations": sum(len(clip.works) for clip in exported),
-            "spans": sum(len(work.spans) for clip in exported for work in clip.works),
+            "annotations": sum(len(clip.tracks) for clip in exported),
+            "spans": sum(len(work.spans) for clip in exported for work in clip.tracks),
             "frames": sum(clip.index.n_frames for clip in exported),
             "left_out": findings.left_out_counts(),
             "cut": len(findings.cuts),

@@ -110,7 +110,7 @@ def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> 
         for frame in range(segment.start, segment.stop):
             labels[frame].append(names[segment.label])
     background = export.table.background
-    if background is not None and video.clips[0].works:  # where nobody has looked is not background
+    if background is not None and video.clips[0].tracks:  # where nobody has looked is not background
         labels = [found or [background] for found in labels]
     return labels
 

@@ -96,7 +96,7 @@ def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping
                 "give them another name: --background NAME; or the label: --rename OLD=NEW",
             )
     frames = unlabelled[levels[0].number]
-    unseen = [clip.id for clip in export.clips if not clip.works]
+    unseen = [clip.id for clip in export.clips if not clip.tracks]
     if unseen:
         export.findings.warn(
             f"{len(unseen)} clips that nobody has annotated are {background!r} in every frame: {', '.join(unseen[:3])}",

@@ -9,7 +9,7 @@ show, from where the container starts (`first_pts_s` is a time of the presentati
 from collections.abc import Iterator
 
 from lsvid.annotations.spans import LocatedSpan
-from lsvid.annotations.stages import AnnotatedClip, Work
+from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.labels.tree import join_path
 from lsvid.writers.base import Export
 from lsvid.writers.formats import Format, options
@@ -35,14 +35,14 @@ def write(export: Export) -> list[str]:
         "start_frame", "stop_frame", "case_start_frame", "case_stop_frame",
         "start_s", "end_s", "case_start_s", "case_end_s", "duration_s", "start", "end",
     ]  # fmt: skip
-    rows = (row for clip in export.clips for work in clip.works for row in _rows(export, clip, work, levels))
+    rows = (row for clip in export.clips for work in clip.tracks for row in _rows(export, clip, work, levels))
     return [
         export.write_csv("segments.csv", header, rows),
         export.write_csv("clips.csv", CLIP_COLUMNS, (row for clip in export.clips for row in _clip_rows(clip))),
     ]
 
 
-def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: int) -> Iterator[list[object]]:
+def _rows(export: Export, clip: AnnotatedClip, work: Track[LocatedSpan], levels: int) -> Iterator[list[object]]:
     index = clip.index
     rank = {path: number for number, path in enumerate(export.table.labels)}
     for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
@@ -61,7 +61,7 @@ def _rows(export: Export, clip: AnnotatedClip, work: Work[LocatedSpan], levels: 
 
 def _clip_rows(clip: AnnotatedClip) -> Iterator[list[object]]:
     index = clip.index
-    for annotator in [work.annotator for work in clip.works] or [""]:
+    for annotator in [work.annotator for work in clip.tracks] or [""]:
         yield [
             clip.clip.case, clip.clip.clip, annotator, clip.path, index.n_frames, index.rate or "",
             f"{float(index.start_s):.6f}", f"{float(index.length_s):.6f}",

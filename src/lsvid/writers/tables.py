@@ -54,7 +54,7 @@ def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[Annota
     rows = 0
     for clip in clips:
         group.append(clip)
-        rows += clip.index.n_frames * max(1, len(clip.works))
+        rows += clip.index.n_frames * max(1, len(clip.tracks))
         if rows >= n_rows:
             yield group
             group, rows = [], 0
