@@ -120,11 +120,11 @@ def test_a_clip_whose_name_is_not_utf8(clips: Path, tmp_path: Path, videos: Vide
     for name in WRITERS:
         more = [word for option, value in _options(name).items() for word in (f"--{option}", value)]
         result = run(
-            "export-frames", exported, "--clips", clips, "-o", tmp_path / name, "--include-unannotated",
+            "export-frames", exported, "--clips", clips, "-o", tmp_path / f"as-{name}", "--include-unannotated",
             "--format", name, *more,
         )  # fmt: skip
         assert result.exit_code == 0, (name, result.output)
-        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((tmp_path / f"as-{name}" / "manifest.json").read_text(encoding="utf-8"))
         assert r"caf\xe9" in [one["clip"] for one in manifest["clips"]]
     spans = run("export-spans", exported, "--clips", clips)
     assert spans.exit_code == 0, spans.output

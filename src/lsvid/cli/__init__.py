@@ -56,6 +56,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 
 
+_AGAIN = "run the same command again: it goes on where it stopped"
+
+
 class _LsvidGroup(click.Group):
     """Finds commands without importing them, and is the one place where errors become messages and exit codes."""
 
@@ -93,7 +96,7 @@ class _LsvidGroup(click.Group):
             output.error(error.format_message(), "", error.exit_code)
         except (click.Abort, KeyboardInterrupt) as error:
             code = program.exit_code_of(error)
-            output.error("interrupted", "run the same command again: it goes on where it stopped", code)
+            output.error("interrupted", _AGAIN, code)
         except LsvidError as error:
             if os.environ.get("LSVID_DEBUG") == "1":
                 raise
@@ -101,10 +104,8 @@ class _LsvidGroup(click.Group):
         except ReaderGoneError:
             forget_stdout()
             sys.exit(0)
-        except (OSError, MemoryError, RuntimeError) as error:
-            output.error(*(_refused(error) or _own_fault(error)), 1)
         except Exception as error:  # noqa: BLE001 - the last line: whoever works with lsvid need not read a traceback
-            output.error(*_unforeseen(error, args))
+            output.error(*_told(error, args))
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
         return result
@@ -118,6 +119,15 @@ class _LsvidGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         with program.before_click():
             return super().invoke(ctx)
+
+
+def _told(error: Exception, args: Sequence[str] | None) -> tuple[str, str, int]:
+    """Message, hint and exit code of an error that is none of lsvid's own."""
+    if (signal := program.interrupted_by()) is not None:  # a library turned the interruption into an error of its own
+        return "interrupted", _AGAIN, 128 + signal
+    if isinstance(error, OSError | MemoryError | RuntimeError):
+        return (*(_refused(error) or _own_fault(error)), 1)
+    return _unforeseen(error, args)
 
 
 def _refused(error: Exception) -> tuple[str, str] | None:

@@ -32,6 +32,14 @@ def begin() -> None:
     find_temporary_folder()
 
 
+_received: list[int] = []
+
+
+def interrupted_by() -> int | None:
+    """The signal that asked this program to end; None where there was none."""
+    return _received[0] if _received else None
+
+
 def catch_signals() -> None:
     """Let the signals that ask a program to end raise Interrupted; one that is ignored (by nohup, say) stays so."""
     seen = 0
@@ -39,6 +47,7 @@ def catch_signals() -> None:
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal seen
         seen += 1
+        _received.append(number)
         if seen >= _IMPATIENT:
             os._exit(128 + number)
         if seen == 1:
