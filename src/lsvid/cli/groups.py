@@ -11,6 +11,8 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
 
 READ, WRITTEN, PICTURES, BOUNDARIES = "What is read", "What is written", "Pictures", "Boundaries and annotators"
+PROJECT, PAGE, CLIPS = "Project", "The annotator's page", "Clips"
+ANNOTATORS, SPANS = "Annotators", "Annotations that come along"
 SERVER, STORAGE, GENERAL = "Server", "S3", "General"
 
 _LAST = (SERVER, STORAGE, GENERAL)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from lsvid.cli.connection import connected
-from lsvid.cli.groups import command
+from lsvid.cli.groups import ANNOTATORS, CLIPS, GENERAL, PROJECT, SPANS, command, option
 from lsvid.cli.options import (
     case_options,
     document_root_option,
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 
 @command("import-clips")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
+@option(PROJECT, "--project", required=True, metavar="ID|TITLE", help="The project; digits only are an id.")
 @case_options
-@click.option("--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
+@option(CLIPS, "--order", type=click.Choice(["name", "recorded"]), default="name", show_default=True,
               help="Order the clips of a case by name (clip_2 before clip_10), or by time of recording.")  # fmt: skip
-@click.option("--proxies", metavar="DIR",
+@option(CLIPS, "--proxies", metavar="DIR",
               help="Show annotators the copies in DIR (or s3://BUCKET/PREFIX) that make-proxies made. Exports read "
               "the clips.")  # fmt: skip
-@click.option("--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
+@option(CLIPS, "--storage", "storages", multiple=True, metavar="DIR=SERVER_DIR",
               help="The server sees the folder DIR as SERVER_DIR. Not needed if setup-project was told so; "
               "repeatable.")  # fmt: skip
-@click.option("--assign", "assignment", metavar="FILE",
+@option(ANNOTATORS, "--assign", "assignment", metavar="FILE",
               help="A CSV file of who takes which case (case,person): each person gets a tab with "
               "their cases.")  # fmt: skip
 @document_root_option
-@click.option("--spans", "spans_files", multiple=True, metavar="FILE",
+@option(SPANS, "--spans", "spans_files", multiple=True, metavar="FILE",
               help="Import annotations of the clips, too: lsvid spans, a Prodigy or Label Studio export, a model's "
               "probabilities, or another format that lsvid reads; repeatable.")  # fmt: skip
-@click.option("--as", "kind", type=click.Choice(["predictions", "annotations"]), default="predictions",
+@option(SPANS, "--as", "kind", type=click.Choice(["predictions", "annotations"]), default="predictions",
               show_default=True, help="Import --spans as predictions, from which annotators start, or as finished "
               "annotations.")  # fmt: skip
 @flat_label_options
-@click.option("--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
-@click.option("--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
+@option(SPANS, "--skip-bad", is_flag=True, help="Leave bad spans out and count them, instead of stopping.")
+@option(GENERAL, "--dry-run", is_flag=True, help="Say what would be imported; change nothing.")
 @scheduler_option
 @s3_options
 @server_options

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsvid.cli.groups import command
+from lsvid.cli.groups import GENERAL, WRITTEN, command, option
 from lsvid.cli.options import case_options, open_workers, s3_options, scheduler_option
 from lsvid.cli.output import Output, output_options
 
@@ -17,20 +17,23 @@ if TYPE_CHECKING:
 
 @command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("-o", "--output", "folder", required=True, metavar="DIR",
+@option(WRITTEN, "-o", "--output", "folder", required=True, metavar="DIR",
               help="Folder or s3://BUCKET/PREFIX; proxies go into CASE/CLIP.mp4 in it.")  # fmt: skip
-@click.option("--height", type=click.IntRange(min=2), metavar="N",
+@option(WRITTEN, "--height", type=click.IntRange(min=2), metavar="N",
               help="Height in pixels; a smaller clip keeps its own. Default: 720; for training: 256.")  # fmt: skip
-@click.option(
+@option(
+    WRITTEN,
     "--for-training",
     is_flag=True,
     help="Make copies for training a model: small, and fast to decode at any place.",
 )
-@click.option("--fps", metavar="S", help="With --for-training: make S pictures a second fastest to read. Default: 1.")
-@click.option("--crf", type=click.IntRange(1, 51), default=26, show_default=True,
+@option(
+    WRITTEN, "--fps", metavar="S", help="With --for-training: make S pictures a second fastest to read. Default: 1."
+)
+@option(WRITTEN, "--crf", type=click.IntRange(1, 51), default=26, show_default=True,
               help="Quality of libx264: lower is better and bigger.")  # fmt: skip
-@click.option("--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
-@click.option("--jobs", type=click.IntRange(min=1), metavar="N",
+@option(WRITTEN, "--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
+@option(GENERAL, "--jobs", type=click.IntRange(min=1), metavar="N",
               help="Number of clips at a time. Default: one for every 8 cores.")  # fmt: skip
 @scheduler_option
 @case_options

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.connection import connected
-from lsvid.cli.groups import command
+from lsvid.cli.groups import ANNOTATORS, CLIPS, GENERAL, PAGE, PROJECT, command, option
 from lsvid.cli.options import document_root_option, s3_options, server_options
 from lsvid.cli.output import Output, output_options
 
@@ -29,38 +29,40 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str | None) -> str
 
 @command("setup-project")
 @click.argument("labels", metavar="LABELS", required=False)
-@click.option(
-    "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."
+@option(
+    PROJECT, "--title", metavar="TITLE", help="The project's title; default: the label file's name without its ending."
 )
-@click.option("--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it.")
-@click.option("--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
+@option(
+    PROJECT, "--project", metavar="ID|TITLE", help="Update this project; digits only are an id. --title renames it."
+)
+@option(PAGE, "--timeline", type=click.Choice(["frames", "waveform", "both"]), show_default="frames; or as it is",
               help="What annotators draw on. frames: exact to the frame, for short events. waveform: a strip that "
               "zooms, for spans of minutes. both: labels of --frames, or marked 'timeline: frames', on frames, the "
               "others on the strip.")  # fmt: skip
-@click.option("--frames", "on_frames", multiple=True, metavar="LABEL",
+@option(PAGE, "--frames", "on_frames", multiple=True, metavar="LABEL",
               help="With --timeline both: a top-level label that is drawn on the frames; the others go to the strip. "
               "Repeatable.")  # fmt: skip
-@click.option("--pass", "stage", type=click.Choice(["regions", "labels"]),
+@option(PAGE, "--pass", "stage", type=click.Choice(["regions", "labels"]),
               help="Label in two passes. regions: one label, REGION_OF_INTEREST, and nothing to choose; LABELS is not "
               "needed. labels: pick the label of each region, which lsvid second-pass brings.")  # fmt: skip
-@click.option("--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]|s3://...",
+@option(CLIPS, "--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]|s3://...",
               help="Folder of clips, strictly below the server's document root; SERVER_DIR where the server sees it "
               "under another path (a container); or s3://BUCKET/PREFIX. Repeatable.")  # fmt: skip
-@click.option("--presign/--no-presign", default=True, show_default=True,
+@option(CLIPS, "--presign/--no-presign", default=True, show_default=True,
               help="With s3://: let browsers read clips from S3 itself, by signed addresses, or pass them on through "
               "Label Studio.")  # fmt: skip
-@click.option("--presign-minutes", type=int, default=480, show_default=True, metavar="N",
+@option(CLIPS, "--presign-minutes", type=int, default=480, show_default=True, metavar="N",
               help="How long a signed address works.")  # fmt: skip
-@click.option("--speed", metavar="X", show_default="1; or as it is", callback=_speed,
+@option(PAGE, "--speed", metavar="X", show_default="1; or as it is", callback=_speed,
               help="How fast clips play when they are opened, from 0.25 to 10: 2 for twice as fast.")  # fmt: skip
 @document_root_option
-@click.option("--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
+@option(ANNOTATORS, "--annotations-per-clip", type=click.IntRange(min=1), metavar="N", show_default="1; or as it is",
               help="How many people are to annotate each clip.")  # fmt: skip
-@click.option("--order", type=click.Choice(["case", "uncertain"]), show_default="case; or as it is",
+@option(ANNOTATORS, "--order", type=click.Choice(["case", "uncertain"]), show_default="case; or as it is",
               help="What annotators get first. case: whole cases, their clips in order. uncertain: first the "
               "clips with the least certain predictions (import-clips --spans).")  # fmt: skip
-@click.option("--force", is_flag=True, help="Update even if annotations use labels that are removed.")
-@click.option("--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
+@option(GENERAL, "--force", is_flag=True, help="Update even if annotations use labels that are removed.")
+@option(GENERAL, "--dry-run", is_flag=True, help="Change nothing; print the change of the labelling configuration.")
 @s3_options
 @server_options
 @output_options
