@@ -59,8 +59,8 @@ class Folder(Protocol):
         """Those of `names` that exist already."""
         ...
 
-    def matching(self, pattern: str) -> list[str]:
-        """The files directly in the folder whose names match `pattern`, sorted."""
+    def matching(self, pattern: str) -> dict[str, int]:
+        """The files directly in the folder whose names match `pattern`, sorted, and their sizes in bytes."""
         ...
 
     def named(self, name: str, depth: int) -> list[str]:
@@ -199,13 +199,13 @@ class LocalFolder:
             above = above.parent
         return above.exists() and not above.is_dir()
 
-    def matching(self, pattern: str) -> list[str]:
+    def matching(self, pattern: str) -> dict[str, int]:
         """See Folder."""
         if not self.path.is_dir():
-            return []
+            return {}
         with writing(self.path):
-            names = [entry.name for entry in os.scandir(self.path) if not entry.is_dir()]
-        return sorted(name for name in names if fnmatchcase(name, pattern))
+            sizes = [(e.name, e.stat(follow_symlinks=False).st_size) for e in os.scandir(self.path) if not e.is_dir()]
+        return {name: size for name, size in sorted(sizes) if fnmatchcase(name, pattern)}
 
     def named(self, name: str, depth: int) -> list[str]:
         """See Folder."""
@@ -297,10 +297,11 @@ class S3Folder:
             return {name for name in names if storage.exists(self.where(name))}
         return names & {uri.removeprefix(self._prefix) for uri, _ in storage.list_objects(self._prefix)}
 
-    def matching(self, pattern: str) -> list[str]:
+    def matching(self, pattern: str) -> dict[str, int]:
         """See Folder."""
-        names = (uri.removeprefix(self._prefix) for uri, _ in storage.list_objects(self._prefix, in_folders=False))
-        return sorted(name for name in names if fnmatchcase(name, pattern))
+        found = storage.list_objects(self._prefix, in_folders=False)
+        sizes = ((uri.removeprefix(self._prefix), stat.size) for uri, stat in found)
+        return {name: size for name, size in sorted(sizes) if fnmatchcase(name, pattern)}
 
     def named(self, name: str, depth: int) -> list[str]:
         """See Folder."""

@@ -200,7 +200,8 @@ def _prepare(folder: Folder, record: _Record) -> set[str]:
     """The names of the pictures of `record` that are there already, made in the same way; of others that an earlier
     run made the folder is cleared. Raises SettingsError where a picture would take the place of somebody else's.
     """
-    present = {name for name in folder.matching("[0-9]*") if _PICTURE.fullmatch(name)}
+    sizes = {name: size for name, size in folder.matching("[0-9]*").items() if _PICTURE.fullmatch(name)}
+    present = set(sizes)
     wanted, old = set(record.names), _Record.read(folder, present)
     ours = set(old.names) if old else set()
     if taken := (present & wanted) - ours:
@@ -212,7 +213,8 @@ def _prepare(folder: Folder, record: _Record) -> set[str]:
     folder.remove(sorted((ours - kept) & present))
     if old != record:
         folder.write(record.as_json(), _RECORD)
-    return kept & present
+    # Some S3 services keep an empty object of an upload that was killed (SeaweedFS 4.48).
+    return {name for name in kept & present if sizes[name]}
 
 
 def remove_unwanted(folder: Folder, wanted: Collection[str]) -> None:
