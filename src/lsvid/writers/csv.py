@@ -26,7 +26,7 @@ def write(export: Export) -> list[str]:
 
 def _safe(frame: pl.LazyFrame) -> pl.LazyFrame:
     """`frame` with an apostrophe before all texts that a spreadsheet would run, names of columns among them."""
-    text = selectors.string(include_categorical=True).cast(pl.String)
+    text = selectors.by_dtype(pl.String, pl.Categorical, pl.Enum).cast(pl.String)
     is_formula = text.str.contains(FORMULA) & ~text.str.contains(NUMBER)
     marked = frame.with_columns(pl.when(is_formula).then("'" + text).otherwise(text).name.keep())
     return marked.rename(lambda name: str(as_text(name)))
