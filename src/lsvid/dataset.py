@@ -124,7 +124,7 @@ class Clip:
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second; None where the rate varies."""
+        """Frames a second; None if the rate varies."""
         return self.index.rate
 
     @property

@@ -55,7 +55,7 @@ class Findings:
         return deepcopy(self)
 
     def summary(self) -> str:
-        """Warnings, and what was left out or cut, in a few lines; empty where there is nothing."""
+        """Warnings, and what was left out or cut, in a few lines; empty if there is nothing."""
         lines = [text for text, _ in self.warnings]
         lines += [f"left out {count} {reason}" for reason, count in self.left_out_counts().items()]
         if self.cuts:

@@ -23,7 +23,7 @@ def krippendorff_alpha(runs: Runs) -> float | None:
 
     From the coincidence matrix: a frame that m >= 2 coders coded adds 1 / (m - 1) for each ordered pair of its codes;
     here a run adds its length times that. D_o is the share of unequal pairs, D_e the one expected of the same codes
-    paired at random. None where fewer than two coders coded any frame, or all used one and the same code.
+    paired at random. None if fewer than two coders coded any frame, or all used one and the same code.
 
     K. Krippendorff, Content Analysis, 4th edition 2018, chapter 12; Computing Krippendorff's Alpha-Reliability, 2011.
     """
@@ -68,7 +68,7 @@ def segments(codes: Codes, lengths: IntArray) -> Segments:
 
 def edit_score(first: Segments, second: Segments) -> float | None:
     """The segmental edit score, 0 to 100: 100 * (1 - d / n), d the Levenshtein distance between the two orders of
-    labels (durations do not count, nor does NOTHING), n the longer one's length. None where both are empty.
+    labels (durations do not count, nor does NOTHING), n the longer one's length. None if both are empty.
 
     C. Lea et al., Segmental spatiotemporal CNNs for fine-grained action segmentation, ECCV 2016; as Y. Abu Farha and
     J. Gall, MS-TCN, CVPR 2019, evaluate it.
@@ -173,7 +173,7 @@ def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list
 
 
 def label_ious(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | None]:
-    """Temporal IoU of each label: frames where both coders have it / frames where either has it; None where neither.
+    """Temporal IoU of each label: frames where both coders have it / frames where either has it; None if neither.
 
     `members[label, code]` says whether `code` contains the label, since a code may stand for several at once.
     """

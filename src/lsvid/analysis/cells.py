@@ -25,7 +25,7 @@ STRATEGIES = ("A", "B", "zero")
 MEASURES = ("precision", "recall", "jaccard", "f1")
 
 Cells = Mapping[str, FloatArray]
-"""Percent by measure, float64, shape (n_cases, n_labels); NaN where there is none."""
+"""Percent by measure, float64, shape (n_cases, n_labels); NaN if there is none."""
 
 
 class Hits(NamedTuple):
@@ -72,7 +72,7 @@ def cells(hits: Hits, strategy: str) -> dict[str, FloatArray]:
 
 
 def harmonic_mean(precision: FloatArray, recall: FloatArray) -> FloatArray:
-    """2PR / (P + R); 0 where both are 0, NaN where one is."""
+    """2PR / (P + R); 0 if both are 0, NaN if one is."""
     total = precision + recall
     found: FloatArray = np.where(total == 0, 0.0, np.nan)
     np.divide(2 * precision * recall, total, out=found, where=total > 0)
@@ -86,13 +86,13 @@ def _percent(part: IntArray, whole: IntArray) -> FloatArray:
 
 
 def mean(values: FloatArray | Sequence[float]) -> float:
-    """The mean of what is not NaN; NaN where that is nothing."""
+    """The mean of what is not NaN; NaN if that is nothing."""
     kept = _defined(values)
     return float(kept.mean()) if len(kept) else np.nan
 
 
 def sd(values: FloatArray | Sequence[float], ddof: int = 1) -> float:
-    """The standard deviation of what is not NaN, divided by n - `ddof`; NaN where that is nothing."""
+    """The standard deviation of what is not NaN, divided by n - `ddof`; NaN if that is nothing."""
     kept = _defined(values)
     return float(kept.std(ddof=ddof)) if len(kept) > ddof else np.nan
 

@@ -51,7 +51,7 @@ class Boundaries:
     """How far the second coder's boundaries lie after the first's, in seconds, over the segments that both have.
 
     matched: pairs of segments with one label that overlap by at least 10 % (IoU), each in one pair. start_median_s,
-    end_median_s: signed, above 0 where the second is later. start_abs_median_s, end_abs_median_s: of the distances.
+    end_median_s: signed, above 0 if the second is later. start_abs_median_s, end_abs_median_s: of the distances.
     Boundaries that both have at the very beginning or end of what they worked through are left out.
     """
 
@@ -142,7 +142,7 @@ class Comparison:
 
 
 def compare(cases: Sequence[Case[AnnotatedClip]], labels: Sequence[LabelPath]) -> Comparison | None:
-    """Every two coders who worked through one clip, at each level of `labels`; None where no clip has two of them.
+    """Every two coders who worked through one clip, at each level of `labels`; None if no clip has two of them.
 
     A person stands before a prediction, which is measured against the person; otherwise by name.
     """

@@ -40,7 +40,7 @@ class EvaluationOptions:
     as_: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raise SettingsError where a value is none of those there are."""
+        """Raise SettingsError if a value is none of those there are."""
         for name, value, values in (
             ("strategy", self.strategy, STRATEGIES),
             ("unlabelled", self.unlabelled or UNLABELLED[0], UNLABELLED),
@@ -68,7 +68,7 @@ class Evaluation:
     level: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number by its name, ready for JSON: None where it is not defined, 'inf' where it is infinite."""
+        """Every number by its name, ready for JSON: None if it is not defined, 'inf' where it is infinite."""
         about = {
             "labels": list(self.pairs.labels),
             "cases": list(self.pairs.cases),

@@ -155,7 +155,7 @@ def evaluate_pairs(
 ) -> Evaluation:
     """Compute everything. What was left out and what is warned about is in the Evaluation's `warnings`, too.
 
-    Raises DataError where nothing is left to compare, SettingsError where a published script does not take the data.
+    Raises DataError if nothing is left to compare, SettingsError if a published script does not take the data.
     """
     options.check()
     unlabelled = options.unlabelled or ("background" if pairs.several_at_once else "ignore")

@@ -69,7 +69,7 @@ def published(cases: Mapping[str, Runs], n_labels: int, variant: Variant, tolera
     """What the script finds; codes are 0 for no label, then 1, 2, … in the order of the phases.
 
     per_case_not_clamped: by case; summary: what Main.m prints; clamped, infinite: cells that were above 100, and
-    those that were infinite. Raises DataError where the script stops with an error.
+    those that were infinite. Raises DataError if the script stops with an error.
     """
     rule = cholec80_rule(later=n_labels - 7)
     found = {case: scores(case, runs, n_labels, variant, rule, tolerance) for case, runs in cases.items()}
@@ -112,7 +112,7 @@ def published(cases: Mapping[str, Runs], n_labels: int, variant: Variant, tolera
 
 
 def scores(case: str, runs: Runs, n_labels: int, variant: Variant, rule: Rule, tolerance: int) -> Scores:
-    """What Evaluate.m finds in one case. Raises DataError where it would stop."""
+    """What Evaluate.m finds in one case. Raises DataError if it would stop."""
     truth, said = (np.repeat(row, runs.lengths) for row in runs.codes)
     right = _right(truth, said, rule, tolerance, fixed=variant.fixed)
     labelled = np.flatnonzero(truth)

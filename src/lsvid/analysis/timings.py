@@ -65,7 +65,7 @@ class LabelTiming:
     """How often and how long `annotator` marked `label` in `case`.
 
     count: occurrences. total_s, mean_s, median_s, min_s, max_s: of their durations. first_start_s, last_end_s: in case
-    time. gaps: how many times it stopped and came again later; gaps_s, longest_gap_s: the time between. None where the
+    time. gaps: how many times it stopped and came again later; gaps_s, longest_gap_s: the time between. None if the
     count is 0. Occurrences of one label never overlap, but those of two labels may.
     """
 

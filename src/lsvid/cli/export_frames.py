@@ -208,7 +208,7 @@ def export_frames(
 
 
 def _tell(output: Output, manifest: "Manifest", folder: str) -> None:
-    """What was written. Raises DataError where clips gave no pictures."""
+    """What was written. Raises DataError if clips gave no pictures."""
     from lsvid.errors import DataError
 
     counts, images = manifest["counts"], manifest.get("images")

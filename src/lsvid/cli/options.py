@@ -52,7 +52,7 @@ def case_options(command: Function) -> Function:
 
 
 def case_rule(case: str | None, case_from: str | None) -> "CaseRule | None":
-    """What --case and --case-from ask for; None where neither is given."""
+    """What --case and --case-from ask for; None if neither is given."""
     from lsvid.video.clips import CaseRule
 
     return CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
@@ -203,7 +203,7 @@ def scheduler_option(command: Function) -> Function:
 
 @contextmanager
 def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Workers | None]":
-    """The cluster with that scheduler, else `jobs` processes of this machine; None where neither is given."""
+    """The cluster with that scheduler, else `jobs` processes of this machine; None if neither is given."""
     if scheduler is None:
         if jobs is None:
             yield None

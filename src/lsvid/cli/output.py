@@ -100,7 +100,7 @@ class Output:
     def data(self, chunks: Iterable[bytes]) -> None:
         """Write what was asked for to standard output, which is UTF-8 whatever the locale.
 
-        Raises SettingsError where it is closed, DataError where it takes no more, ReaderGoneError.
+        Raises SettingsError if it is closed, DataError if it takes no more, ReaderGoneError.
         """
         if sys.stdout is None or sys.stdout.closed:
             raise SettingsError("standard output is closed", "name a file with -o, or leave out '>&-'")

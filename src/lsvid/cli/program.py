@@ -36,7 +36,7 @@ _received: list[int] = []
 
 
 def interrupted_by() -> int | None:
-    """The signal that asked this program to end; None where there was none."""
+    """The signal that asked this program to end; None if there was none."""
     return _received[0] if _received else None
 
 

@@ -56,7 +56,7 @@ class _Version(msgspec.Struct):
 
 
 class Server:
-    """A Label Studio that answered and took the key. `url` ends without a slash; `release` is empty where not told."""
+    """A Label Studio that answered and took the key. `url` ends without a slash; `release` is empty if not told."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
@@ -127,7 +127,7 @@ class Server:
         return type(error)(message, hint)
 
     def require_timeline(self, timeline: str | None) -> None:
-        """Raise ServerError where the editor of this release cannot show `timeline`."""
+        """Raise ServerError if the editor of this release cannot show `timeline`."""
         if timeline in ("waveform", "both") and releases.lacks_waveform(self.release):
             raise ServerError(
                 f"the timeline {timeline} works from Label Studio 1.22 on, and {self.url} is {self.release}",
@@ -172,7 +172,7 @@ class Server:
         raise UnclearError(f"no answer came while {doing}")  # not reached: the last attempt returns or raises
 
     def get_json(self, path: str, doing: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
-        """The JSON answer to GET `path` as a `shape`. Raises ServerError where it is an error, or something else."""
+        """The JSON answer to GET `path` as a `shape`. Raises ServerError if it is an error, or something else."""
         with self.errors(doing):
             content = json_content(self.get(path, doing, params), self.url, doing)
             return msgspec.json.decode(content, type=shape)
@@ -277,7 +277,7 @@ def _retry(method: str) -> Retry:
 
 
 def require_sdk() -> None:
-    """Raise SettingsError where Label Studio's SDK is not installed. What only reads does without it."""
+    """Raise SettingsError if Label Studio's SDK is not installed. What only reads does without it."""
     if importlib.util.find_spec("label_studio_sdk") is not None:
         return
     if sys.version_info >= (3, 14):
@@ -320,7 +320,7 @@ def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
 def clean_url(url: str) -> str:
     """Label Studio's address out of what a person gave: without a slash at the end or a page of the web interface.
 
-    Raises SettingsError where it is no http(s) address.
+    Raises SettingsError if it is no http(s) address.
     """
     text = url.strip()
     try:
@@ -342,7 +342,7 @@ def clean_url(url: str) -> str:
 
 
 def _release(version: requests.Response) -> str:
-    """The release that the server tells; empty where it tells none: what is wrong with it comes out at the log-in."""
+    """The release that the server tells; empty if it tells none: what is wrong with it comes out at the log-in."""
     try:
         return msgspec.json.decode(version.content, type=_Version).release
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

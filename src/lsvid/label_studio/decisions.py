@@ -68,7 +68,7 @@ def bring_disagreements(
 
     annotators: of these only (e-mail); empty: of all. Each one's latest submitted annotation counts, and becomes a
     prediction there. Returns how many clips were "added", "updated" (other versions than last time), "unchanged", and
-    how many "agree". Raises SettingsError where the projects have not the same labels, ExportError, ServerError.
+    how many "agree". Raises SettingsError if the projects have not the same labels, ExportError, ServerError.
     """
     of_first, of_second = find_project(server, first), find_project(server, second)
     _check(of_first, of_second)

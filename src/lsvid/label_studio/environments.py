@@ -36,7 +36,7 @@ class InstallError(LsvidError):
 
 
 def find_python(*versions: str) -> Path | None:
-    """A CPython of one of `versions` ("3.13"), the first there is, in the order given; None where there is none.
+    """A CPython of one of `versions` ("3.13"), the first there is, in the order given; None if there is none.
 
     What is on the PATH may be no Python (a pyenv shim of a version that is not active): each is asked.
     """
@@ -51,7 +51,7 @@ def pythons_here() -> dict[str, Path]:
 
 
 def python_version(python: Path) -> str | None:
-    """The version of a CPython, as "3.13"; None where `python` does not run or is another implementation."""
+    """The version of a CPython, as "3.13"; None if `python` does not run or is another implementation."""
     question = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run([python, "-c", question], check=False, capture_output=True, text=True, timeout=30)

@@ -44,7 +44,7 @@ def download_export(server: Server, wanted: str, on_task: Progress = unheard) ->
     """The project `wanted` (id or title) in a temporary file, which is gone afterwards.
 
     `on_task` is called with the number of tasks that have arrived since its last call.
-    Raises NotFoundError, ServerError, and SettingsError where several projects have the title.
+    Raises NotFoundError, ServerError, and SettingsError if several projects have the title.
     """
     project = projects.find_project(server, wanted)
     doing = f"downloading project {project.id}"

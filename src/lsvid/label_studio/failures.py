@@ -26,7 +26,7 @@ class EndlessAnswer(requests.exceptions.RequestException):
 
 
 def json_content(response: requests.Response, url: str, doing: str) -> bytes:
-    """The JSON text of `response`. Raises ServerError where it is an error, or no JSON."""
+    """The JSON text of `response`. Raises ServerError if it is an error, or no JSON."""
     body = response.content
     if not response.ok:
         error = status_error(response.status_code, _decoded(body), url, doing)

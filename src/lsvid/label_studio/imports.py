@@ -96,7 +96,7 @@ def import_clips(
 
     A clip that cannot be read, or is there with other content, fails by itself; the others are imported.
     Tasks that a broken-off import has doubled are deleted where nobody has worked on them.
-    Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
+    Raises ServerError, SettingsError, and DataError if clips cannot be put in order.
     """
     project = find_project(server, wanted)
     server.require_timeline(LabelingConfig.parse(project.label_config).timeline)

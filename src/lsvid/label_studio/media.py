@@ -10,7 +10,7 @@ from lsvid.label_studio.project import StorageFolder, as_pure_path
 
 
 def path_on_server(path: str, folders: Sequence[StorageFolder]) -> str | None:
-    """Where the server sees the file that this machine has at `path`, or None where no storage folder holds it."""
+    """Where the server sees the file that this machine has at `path`, or None if no storage folder holds it."""
     file = Path(path)
     for folder in folders:
         local = Path(folder.local)
@@ -24,7 +24,7 @@ def path_on_server(path: str, folders: Sequence[StorageFolder]) -> str | None:
 def with_mappings(storages: Sequence[StorageFolder], mappings: Sequence[StorageFolder]) -> list[StorageFolder]:
     """The storages a project has, found on this machine where `mappings` (DIR=SERVER_DIR) say.
 
-    Raises SettingsError where a mapping's folder lies in none of the storages.
+    Raises SettingsError if a mapping's folder lies in none of the storages.
     """
     mapped = []
     for mapping in mappings:

@@ -85,7 +85,7 @@ def show_predictions(server: Server, project_id: int, model_version: str) -> Non
 def find_project(server: Server, wanted: str) -> Project:
     """The project that `wanted` names: an id where it is digits only, else a title.
 
-    Raises NotFoundError, and SettingsError where several projects have the title.
+    Raises NotFoundError, and SettingsError if several projects have the title.
     """
     if wanted.isdecimal():
         return get_project(server, int(wanted))
@@ -102,7 +102,7 @@ def find_project(server: Server, wanted: str) -> Project:
 
 
 def find_by_title(server: Server, title: str) -> Project | None:
-    """The project of this title, None where there is none. Raises SettingsError where several have it."""
+    """The project of this title, None if there is none. Raises SettingsError if several have it."""
     project_id = _only_id(_titles(server), title)
     return None if project_id is None else get_project(server, project_id)
 
@@ -273,7 +273,7 @@ def as_pure_path(path: str) -> PurePath:
 def document_root(server: Server, project_id: int, given: str | None = None) -> str:
     """The folder below which the server serves files: `given`, else the server's own word, else the environment's.
 
-    Raises ServerError where none of them tells.
+    Raises ServerError if none of them tells.
     """
     if given:
         return given.rstrip("/") or given

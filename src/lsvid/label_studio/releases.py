@@ -21,7 +21,7 @@ def numbers(release: str) -> tuple[int, ...]:
 
 
 def refusal(release: str) -> str:
-    """Why nothing can be done rightly on this release; empty where it can."""
+    """Why nothing can be done rightly on this release; empty if it can."""
     if not _is_before(release, _NUMBERS_FROM):
         return ""
     return (
@@ -36,7 +36,7 @@ def lacks_waveform(release: str) -> bool:
 
 
 def shortcoming(release: str) -> str:
-    """What does not work on this release, in one line; empty where nothing is known."""
+    """What does not work on this release, in one line; empty if nothing is known."""
     if not lacks_waveform(release):
         return ""
     return (
@@ -45,7 +45,7 @@ def shortcoming(release: str) -> str:
 
 
 def untested(release: str) -> str:
-    """That this release is newer than the tested one, in one line; empty where it is not."""
+    """That this release is newer than the tested one, in one line; empty if it is not."""
     if numbers(release) <= numbers(TESTED):
         return ""
     return f"Label Studio {release} is newer than the release that lsvid is tested with, {TESTED}"

@@ -74,7 +74,7 @@ def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
 def first_clip(uri: str) -> tuple[str, int]:
     """URI and size of the first video below the prefix `uri`, as a sample of it.
 
-    Raises AuthError, NotFoundError, ServerError, and DataError where there is none among its first 10,000 objects.
+    Raises AuthError, NotFoundError, ServerError, and DataError if there is none among its first 10,000 objects.
     """
     for found, stat in storage.list_objects(uri, limit=10_000):
         if found.lower().endswith(tuple(VIDEO_SUFFIXES)):
@@ -202,7 +202,7 @@ def check_resolved(server: Server, project_id: int, uri: str, size: int) -> str 
 def check_cors(uri: str, page: str) -> str | None:
     """What keeps a page of the origin `page` from playing the object at `uri` from S3 itself, or None.
 
-    Raises ServerError where its bytes do not come at all.
+    Raises ServerError if its bytes do not come at all.
     """
     return _check_presigned(storage.presigned_url(uri, 60), uri, None, page)
 

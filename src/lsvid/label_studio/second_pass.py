@@ -87,7 +87,7 @@ def bring_regions(
 
 
 def connect_folders(server: Server, first: Project, second: Project) -> None:
-    """Give `second` the storage folders of `first`. Raises SettingsError where it lacks one in S3."""
+    """Give `second` the storage folders of `first`. Raises SettingsError if it lacks one in S3."""
     in_s3 = s3_storages(server, second.id)
     lacking = [one.uri for one in s3_storages(server, first.id) if storage_of(one.uri, in_s3) is None]
     if lacking:

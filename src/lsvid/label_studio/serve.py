@@ -113,7 +113,7 @@ def server_address(url: str | None, api_key: str | None) -> tuple[str, str | Non
 
 
 def configured() -> Served | None:
-    """What the configuration tells; None where there is none, or none that can be read."""
+    """What the configuration tells; None if there is none, or none that can be read."""
     try:
         return Served(**json.loads(configuration_file().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -179,7 +179,7 @@ def running(*, wait: bool = False) -> Served | None:
 
 
 def stop() -> Served | None:
-    """End the server of one's own; returns what it was, None where none ran. Address and token stay in mind."""
+    """End the server of one's own; returns what it was, None if none ran. Address and token stay in mind."""
     served = configured()
     if served is None or not is_alive(served.process_id):
         return None
@@ -227,7 +227,7 @@ def start_server(
 
 
 def stored_account(data: Path) -> Account | None:
-    """Who may use the server whose data is in `data`; None where there is none.
+    """Who may use the server whose data is in `data`; None if there is none.
 
     `api_key` is empty before it has been up once.
     """
@@ -402,7 +402,7 @@ def _port(url: str) -> int:
 
 
 def call(url: str, api_key: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-    """The decoded JSON answer to `method path`, None where it is empty, in the name of the token's owner.
+    """The decoded JSON answer to `method path`, None if it is empty, in the name of the token's owner.
 
     For a server on loopback. Raises urllib.error.HTTPError where the server refuses, and OSError.
     """

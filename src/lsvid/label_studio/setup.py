@@ -90,7 +90,7 @@ class Settings:
     speed: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where the order is none of ORDERS."""
+        """Raise SettingsError if the order is none of ORDERS."""
         check_choice("order", self.order or "case", ORDERS)
 
     def config(self, timeline: Timeline, before: str | None = None) -> str:
@@ -127,7 +127,7 @@ def setup_project(
 ) -> SetupReport:
     """Make the project titled `settings.title`, or bring it, or the one that `wanted` names, up to date.
 
-    Raises DataError where an update would take labels from annotations (unless `force`), ServerError, and SettingsError
+    Raises DataError if an update would take labels from annotations (unless `force`), ServerError, and SettingsError
     where several projects have the title.
     """
     project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
@@ -210,7 +210,7 @@ def _update(
 
 
 def _check_editor(server: Server, timeline: Timeline, findings: Findings) -> None:
-    """Raise ServerError where the server's editor cannot show the timeline; warn where nobody has tried it."""
+    """Raise ServerError if the server's editor cannot show the timeline; warn where nobody has tried it."""
     server.require_timeline(timeline)
     if text := releases.untested(server.release):
         findings.warn(text, releases.COMPARE)
@@ -220,7 +220,7 @@ def _check_editor(server: Server, timeline: Timeline, findings: Findings) -> Non
 
 
 def _check_update(server: Server, project: Project, config: str, findings: Findings, *, force: bool) -> None:
-    """Raise DataError where `config` does not fit the project's annotations, unless `force` and the server agree.
+    """Raise DataError if `config` does not fit the project's annotations, unless `force` and the server agree.
 
     The server's own strict validation is asked, but its count of labels cannot be trusted (1.23.2, measured): it misses
     labels of annotations with several regions, and takes nested choices for missing even when nothing changes. So
@@ -260,7 +260,7 @@ _ABOUT_ANNOTATIONS = (_MISCOUNTED, "Created annotations are incompatible", "you 
 
 
 def _strict_refusal(server: Server, project_id: int, config: str) -> str:
-    """What the server has against `config` on account of annotations; empty where nothing. Raises ServerError."""
+    """What the server has against `config` on account of annotations; empty if nothing. Raises ServerError."""
     try:
         with server.errors(f"checking the configuration of project {project_id}"):
             server.sdk.projects.validate_label_config(id=project_id, label_config=config)

@@ -94,7 +94,7 @@ class _Task(msgspec.Struct):
 def project_status(server: Server, wanted: str, on_task: Progress = unheard) -> ProjectStatus:
     """How far the project `wanted` (id or title) is; memory does not grow with it.
 
-    Raises NotFoundError, ServerError, and SettingsError where several projects have the title.
+    Raises NotFoundError, ServerError, and SettingsError if several projects have the title.
     """
     project = find_project(server, wanted)
     with download_export(server, str(project.id), on_task) as export, export.path.open("rb") as lines:

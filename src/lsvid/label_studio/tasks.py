@@ -30,7 +30,7 @@ TASK_KEYS = (
 
 
 class TaskData(msgspec.Struct):
-    """The part of a task's data that tells which clip it is; None where somebody else made the task."""
+    """The part of a task's data that tells which clip it is; None if somebody else made the task."""
 
     id: str | None = None
     case: str | None = None
@@ -106,7 +106,7 @@ def import_tasks(
 
     Each has an `id` of its own. `on_done` is called with the number that have arrived since its last call.
     A request that got no clear answer is never simply repeated: the project is read, and what is missing is sent.
-    Raises ServerError where the server refuses, and UnclearError where it stays unclear.
+    Raises ServerError if the server refuses, and UnclearError if it stays unclear.
     """
     ids: list[int] = []
     for start in range(0, len(datas), _BATCH_SIZE):

@@ -145,13 +145,13 @@ def _view_data(case: str, hidden: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def _case(data: dict[str, Any]) -> str | None:
-    """The case that a tab shows, or None where it shows something else."""
+    """The case that a tab shows, or None if it shows something else."""
     cases = _cases(data)
     return cases[0] if len(cases) == 1 and not _is_person(data) else None
 
 
 def _cases(data: dict[str, Any]) -> list[str]:
-    """The cases that the filters of a tab name; none where one of them asks for something else."""
+    """The cases that the filters of a tab name; none if one of them asks for something else."""
     filters = (data.get("filters") or {}).get("items") or []
     if any((one.get("filter"), one.get("operator")) != (_CASE_COLUMN, "equal") for one in filters):
         return []

@@ -86,7 +86,7 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
     """The records of the export at `path` ('-' for standard input): by one of FILE_READERS, or whichever of READERS its
     first document belongs to.
 
-    Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
+    Faults of single annotations go to `findings`. Raises ExportError if the file is not such an export at all.
     """
     if is_file(path) or is_folder(path):  # else a pipe, which can be read only once: it holds documents
         head = _head(Path(path))

@@ -210,7 +210,7 @@ def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tu
 
 
 def _queued(paths: Sequence[str], lengths: Mapping[str, float], where: str, findings: Findings) -> list[_Media]:
-    """The files one after another; nothing where a length is needed and not known, which is a fault."""
+    """The files one after another; nothing if a length is needed and not known, which is a fault."""
     found, start_s = [], 0.0
     for number, path in enumerate(paths, start=1):
         length_s = lengths.get(path, math.nan)

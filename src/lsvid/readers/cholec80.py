@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 
 
 def _phases(file: Path, findings: Findings) -> list[str] | None:
-    """The phase of every frame, or None where a row is not of its frame."""
+    """The phase of every frame, or None if a row is not of its frame."""
     rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)[1:]]
     for number, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(number):

@@ -75,7 +75,7 @@ class ReadOptions:
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
 
     def __post_init__(self) -> None:
-        """Take a dict for the options of probabilities. Raise SettingsError where it names none of them."""
+        """Take a dict for the options of probabilities. Raise SettingsError if it names none of them."""
         check_choice("tier_names", self.tier_names, TIER_NAMES)
         if self.point_s is not None:
             check_kind("point_s", self.point_s, (int, float, Fraction), "a number of seconds")
@@ -189,7 +189,7 @@ def _not_utf8(raw: bytes) -> str:
 def iter_documents(path: str) -> Iterator[Document]:
     """The objects of a JSON array, or of JSON Lines, at `path` ('-' for standard input; what gzip packed is unpacked).
 
-    Raises ExportError where the file cannot be read or is not JSON, naming the place; NotJsonError where it does not
+    Raises ExportError if the file cannot be read or is not JSON, naming the place; NotJsonError if it does not
     begin as JSON.
     """
     content = _as_utf8(path, _content(path))
@@ -356,7 +356,7 @@ def as_seconds(value: object) -> float | None:
 
 
 def as_frame(value: object) -> int | None:
-    """`value`, a whole number or a text that writes one (25, 25.0, '25'), as a frame; None where it is none."""
+    """`value`, a whole number or a text that writes one (25, 25.0, '25'), as a frame; None if it is none."""
     if isinstance(value, str) and len(value) < 30:
         value = as_seconds(value)
     if isinstance(value, float):

@@ -434,7 +434,7 @@ class _Stretches:
             self._latest.append(max(mark.end or 0, self._latest[-1] if self._latest else 0))
 
     def holding(self, mark: _Mark) -> _Mark | None:
-        """The one that shares the most time with `mark`; None where none does."""
+        """The one that shares the most time with `mark`; None if none does."""
         start, end = mark.start or 0, mark.end or 0
         best, most = None, 0 if start == end else 1
         number = bisect_left(self._starts, max(end, start + 1)) - 1

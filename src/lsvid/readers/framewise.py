@@ -58,7 +58,7 @@ def level_folders(root: Path, inside: str) -> list[Path]:
 
 
 def open_dataset(root: Path, levels: Sequence[Path]) -> Dataset:
-    """The data set at `root`, with what its manifest tells. Raises ExportError where frames are left out of it."""
+    """The data set at `root`, with what its manifest tells. Raises ExportError if frames are left out of it."""
     dataset = Dataset(root, levels)
     manifest = _manifest(root)
     about = manifest.get("format", {})

@@ -205,7 +205,7 @@ class _TaskReader:
 
     @cached_property
     def _ls_fps(self) -> str | None:
-        """The rate that the editor used for this task, as a decimal; None where nothing tells it."""
+        """The rate that the editor used for this task, as a decimal; None if nothing tells it."""
         attribute = self.config.frame_rate
         if self.config.known and not (attribute or "").startswith("$"):
             value: Any = attribute

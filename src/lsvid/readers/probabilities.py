@@ -48,7 +48,7 @@ _NUMBERED = re.compile(r"^(\d+)\s+(.+)$")
 
 
 class _Table(NamedTuple):
-    """What a file holds. fps, classes: None where it does not say."""
+    """What a file holds. fps, classes: None if it does not say."""
 
     values: npt.NDArray[np.generic]
     fps: Fraction | None = None
@@ -66,7 +66,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of every case in the folder, or of the one file. Raises ExportError where nothing tells the clips."""
+    """The records of every case in the folder, or of the one file. Raises ExportError if nothing tells the clips."""
     folder = path if path.is_dir() else path.parent
     files = [path]
     if path.is_dir():
@@ -114,7 +114,7 @@ def _cases(path: Path, options: ReadOptions) -> dict[str, list[ClipFile]]:
 
 
 def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findings: Findings) -> _Table | None:
-    """What the file holds, with classes and a rate; None where it has faults, which are reported."""
+    """What the file holds, with classes and a rate; None if it has faults, which are reported."""
     try:
         table = _load(file)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
@@ -210,7 +210,7 @@ def _records(
 
 
 def _label(name: str, options: ReadOptions) -> LabelPath | None:
-    """The label path of a class; nothing for the background; None where the label file has no such label."""
+    """The label path of a class; nothing for the background; None if the label file has no such label."""
     if options.tree is None:
         return () if name == BACKGROUND else split_path(name)
     known = names_of_tree(options.tree)
@@ -223,7 +223,7 @@ def _label(name: str, options: ReadOptions) -> LabelPath | None:
 def _row_starts(
     file: Path, n_rows: int, indexes: Sequence[FrameIndex], fps: Fraction, findings: Findings
 ) -> IntArray | None:
-    """The frame of the case at which each row begins, and the number of all; None where there are too many or few."""
+    """The frame of the case at which each row begins, and the number of all; None if there are too many or few."""
     sampled = [sample_frames(index, fps) for index in indexes]
     n_frames = [index.n_frames for index in indexes]
     n_sampled = sum(map(len, sampled))

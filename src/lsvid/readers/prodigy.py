@@ -94,7 +94,7 @@ class _Task(msgspec.Struct):
 
     @property
     def file(self) -> str | None:
-        """What it names as its clip: a path, an address, or a bare file name; None where it names none."""
+        """What it names as its clip: a path, an address, or a bare file name; None if it names none."""
         in_meta = self.meta.get("file") if isinstance(self.meta, dict) else None
         names = (self.path, self.video, self.audio, in_meta)
         return next((name for name in names if isinstance(name, str) and name and not _is_data(name)), None)
@@ -221,7 +221,7 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
 
 
 def _own(task: _Task, name: str) -> str | None:
-    """What lsvid itself wrote into a task's `meta` where the path does not tell it (writers.prodigy)."""
+    """What lsvid itself wrote into a task's `meta` if the path does not tell it (writers.prodigy)."""
     value = task.meta.get(name) if isinstance(task.meta, dict) else None
     return value if isinstance(value, str) and value else None
 

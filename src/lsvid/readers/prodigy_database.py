@@ -58,7 +58,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
     """The tasks of `datasets`, in the order in which they were annotated. The database is not changed.
 
-    Raises SettingsError, which lists the datasets there are, where none is named or one is unknown; ExportError where
+    Raises SettingsError, which lists the datasets there are, where none is named or one is unknown; ExportError if
     the database cannot be read, or is not Prodigy's.
     """
     try:

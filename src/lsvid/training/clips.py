@@ -32,7 +32,7 @@ IntArray = npt.NDArray[np.int64]
 class TrainingClip:
     """A clip and one annotator's spans of it: (label path, start_frame, stop_frame), half-open.
 
-    spans: None where nobody has looked. path, info: of the file that pictures are read from. case_frame: where its
+    spans: None if nobody has looked. path, info: of the file that pictures are read from. case_frame: where its
     first picture lies in its case, counting every clip of the case.
     """
 
@@ -54,7 +54,7 @@ def training_clips(
 ) -> list[TrainingClip]:
     """`clips` with the spans of `annotator`; None: of whoever annotated each, where that is one person.
 
-    copies: by the clip's id, what to read its pictures from. Raises SettingsError where a clip has several annotators
+    copies: by the clip's id, what to read its pictures from. Raises SettingsError if a clip has several annotators
     and none is chosen, or nobody is called so.
     """
     clips = list(clips)
@@ -134,7 +134,7 @@ class Labelling:
     def numbered(self, clip: TrainingClip) -> IntArray:
         """(class, start_frame, stop_frame) of the spans of `clip` that have one: shape (n, 3), by class, then start.
 
-        Those of one class that overlap or touch are one. Raises DataError where single labels overlap.
+        Those of one class that overlap or touch are one. Raises DataError if single labels overlap.
         """
         spans = sorted(
             (self._number[self._cut(path)], start, stop)

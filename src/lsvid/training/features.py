@@ -221,7 +221,7 @@ def sampled_frames(clips: Sequence[TrainingClip], fps: float | str | Fraction) -
 
 
 def _check_labels(target: Folder, job: _Job) -> None:
-    """Raise DataError where labels of the case lie in the same folder, and are not as many."""
+    """Raise DataError if labels of the case lie in the same folder, and are not as many."""
     n_frames = sum(map(len, sampled_frames(job.clips, job.options.fps)))
     for inner in ("groundTruth", "level_1/groundTruth"):
         content = target.read(f"{inner}/{job.name}.txt")
@@ -372,7 +372,7 @@ def write_hdf5(
     """One HDF5 file of all cases: video_id (from 1, in the cases' order), frame_id (in the case), embeddings (N, D).
 
     int64, int64, float32, as CAMMA-public/SelfSupSurg reads extracted features (downstream_phase_tcn/data_loader.py).
-    The attribute `videos` lists the cases by video_id. folder: that of the cases' files. Raises SettingsError where
+    The attribute `videos` lists the cases by video_id. folder: that of the cases' files. Raises SettingsError if
     h5py is not installed.
     """
     h5py = _h5py()

@@ -89,7 +89,7 @@ def _in_turn(numbers: IntArray, count: int, rng: np.random.Generator) -> IntArra
 
 
 def check_sample(sample: str, n: int | None, group: int | None, anchors: Anchors) -> None:
-    """Raise SettingsError where the choice makes no sense, and DataError where there is nothing to choose from."""
+    """Raise SettingsError if the choice makes no sense, and DataError if there is nothing to choose from."""
     if sample not in SAMPLES:
         raise SettingsError(f"sample {sample!r}: choose from {', '.join(SAMPLES)}")
     if sample == "all" and (n is not None or group is not None):

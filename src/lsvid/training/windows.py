@@ -193,7 +193,7 @@ class Windows:
     def _window(self, place: int, phase: Fraction) -> tuple[dict[str, Any] | None, int]:
         """The window for the picture at `place` of the grid, and how many of its pictures cannot be decoded.
 
-        None where it is to be left out for that.
+        None if it is to be left out for that.
         """
         clips, frames = self._pictures_for(place, phase)
         pictures, whole = self._decoded(clips, frames)
@@ -230,7 +230,7 @@ class Windows:
         return clips, frames
 
     def _decoded(self, clips: IntArray, frames: IntArray) -> tuple[Image | None, npt.NDArray[np.bool_]]:
-        """The pictures, and which of them are whole; None where none is. The others hold anything."""
+        """The pictures, and which of them are whole; None if none is. The others hold anything."""
         options = self.options
         pictures: Image | None = None
         whole = np.zeros(len(frames), dtype=bool)

@@ -44,8 +44,8 @@ _AT_ONCE = 1000
 def open_cluster(scheduler: str) -> Iterator["Cluster"]:
     """The cluster with the scheduler at the address `tcp://HOST:PORT` or `tls://…`, or in a scheduler file of Dask's.
 
-    TLS: by Dask's own configuration (distributed.comm.tls). Raises SettingsError where it is no such address or file,
-    or a worker has another lsvid, Python or Dask; ServerError where no scheduler answers, or it has no workers.
+    TLS: by Dask's own configuration (distributed.comm.tls). Raises SettingsError if it is no such address or file,
+    or a worker has another lsvid, Python or Dask; ServerError if no scheduler answers, or it has no workers.
     """
     try:
         import distributed  # noqa: PLC0415 - optional, and more than half a second
@@ -131,7 +131,7 @@ def _check_workers(client: Any, address: str) -> None:  # noqa: ANN401 - as abov
 
 
 def check_versions(versions: Mapping[str, Any]) -> None:
-    """Raise SettingsError where scheduler or a worker differ from us, by what Dask's `get_versions` gave."""
+    """Raise SettingsError if scheduler or a worker differ from us, by what Dask's `get_versions` gave."""
     ours = versions["client"]["packages"] | {"lsvid": __version__}
     places = {"the scheduler": versions["scheduler"]}
     places |= {f"the worker at {address}": one for address, one in versions["workers"].items()}
@@ -156,7 +156,7 @@ def _told_apart(package: str, version: str | None) -> str | None:
 
 @dataclass(frozen=True)
 class _Errand:
-    """What is the same for all items. seen: a file of this machine's in the folder for results, none where in S3."""
+    """What is the same for all items. seen: a file of this machine's in the folder for results, none if in S3."""
 
     topic: str
     s3: Mapping[str, str | None]
@@ -206,7 +206,7 @@ class Cluster:
         reads: Callable[[Item], str] | None = None,
         writes: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[int, Result | LsvidError]]:
-        """See lsvid.workers.processes.Workers. Raises ServerError where scheduler or workers have gone."""
+        """See lsvid.workers.processes.Workers. Raises ServerError if scheduler or workers have gone."""
         sources = [reads(item) if reads else None for item in items]
         folders = [writes(item) for item in items] if writes else []
         payloads = [pickle.dumps((function, *one)) for one in zip(items, sources, strict=True)]
@@ -299,7 +299,7 @@ class Cluster:
             ) from error
 
     def _news(self, run: _Run) -> list[tuple[int, Any]]:
-        """The next news of items that are under way. Raises ServerError where none is to be expected any more."""
+        """The next news of items that are under way. Raises ServerError if none is to be expected any more."""
         away_since: float | None = None
         while True:
             with suppress(Empty):
