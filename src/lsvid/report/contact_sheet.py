@@ -3,12 +3,10 @@
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, Template
 
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Source, Track, nothing_counts, task_url
@@ -20,6 +18,7 @@ from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
 from lsvid.labels.tree import join_path
 from lsvid.progress import Progress, unheard
+from lsvid.report.templates import template
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.workers.processes import Processes
 
@@ -42,7 +41,7 @@ def write_contact_sheet(
     sources: what the clips were read from, for the title. project_url: where the tasks open, for links to them.
     Spans stand in the order of their clips, then by time. A picture that cannot be decoded is missing, and said so.
     `on_progress` gets the pictures done since the last call, and the number of all. `path` may be in S3. Raises
-    DataError where there is no span, or the disk is full; SettingsError where `path` is there and is no contact sheet,
+    DataError where there is no span, or the disk is full; SettingsError if `path` is there and is no contact sheet,
     or one of `inputs`.
     """
     shown = [clip for clip in clips if any(work.spans for work in clip.tracks)]
@@ -83,7 +82,7 @@ def write_contact_sheet(
                 }
                 for clip, folder in zip(shown, folders, strict=True)
             )
-            stream = _template().stream(
+            stream = template("contact_sheet.html").stream(
                 title=f"{rows:,} spans of {len(shown):,} clips", sources=", ".join(one.name for one in sources),
                 labels=[join_path(label) for label in labels], clips=page_clips,
             )  # fmt: skip
@@ -131,8 +130,3 @@ def _row(clip: AnnotatedClip, work: Track[LocatedSpan], span: LocatedSpan, folde
         "annotator": work.annotator,
         "pictures": pictures,
     }
-
-
-def _template() -> Template:
-    text = files("lsvid.report").joinpath("contact_sheet.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, keep_trailing_newline=True).from_string(text)

@@ -51,7 +51,7 @@ def write(export: Export) -> list[str]:
 
 
 def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None where there is none."""
+    """The address of the file at `path`, and the one relative to `folder`; None if there is none."""
     if not isinstance(path, PureWindowsPath):
         return f"file://{_quoted(path)}", None if folder is None else _quoted(posixpath.relpath(path, folder))
     start = "file:" if path.drive.startswith("\\\\") else "file:///"  # \\server\share is file://server/share
