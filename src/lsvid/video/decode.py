@@ -479,7 +479,7 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
     image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format, threads=1).to_ndarray()
     try:
         matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    except ValueError:  # a kind of side data that this PyAV does not know hides them all: turns are told, mirrors not
+    except ValueError:  # PyAV does not know one kind of side data: then only turns are known, not mirrors
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     if matrix is None:
         return image

@@ -56,11 +56,12 @@ _NO_PICTURE_BYTES = 16
 
 @dataclass
 class Packets:
-    """The facts of a film from its packets. pts: ascending. sizes: bytes. durations: ticks, 0 if unknown. All as long.
+    """The facts of a film from its packets. pts: ascending. sizes: bytes. durations: ticks, 0 if unknown.
 
-    keys: PTS of key pictures. n_packets: those that hold something, with the pictures that an edit list cuts away.
-    leading: packets at the beginning that no decoder makes pictures of, left out. trailing: the same at the end of a
-    file that was cut off. trouble: what FFmpeg said when it could not read on; None if it read to the end.
+    pts, sizes and durations are equally long. keys: PTS of key pictures. n_packets: those that hold something, with the
+    pictures that an edit list cuts away. leading: packets at the beginning from which no decoder makes a picture; they
+    are left out. trailing: the same at the end of a file that was cut off. trouble: FFmpeg's error if it could not read
+    on; None if it read to the end.
     """
 
     pts: PtsArray

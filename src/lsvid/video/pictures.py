@@ -93,7 +93,7 @@ def write_pictures(
     workers: Workers | None = None,
     on_progress: Callable[[int, float], None] | None = None,
 ) -> list[Pictures | LsvidError]:
-    """Write the pictures of each clip; in the clips' order, with an error in the place of a clip that fails.
+    """Write the pictures of each clip. Returns a result for each, in order; for a clip that fails, its error.
 
     Files appear whole or not at all. Those that an earlier run with the same options left are kept, and those that it
     left and nobody wants now are removed. `on_progress` gets a clip's position and how many of its pictures are done.
