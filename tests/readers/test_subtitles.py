@@ -63,8 +63,8 @@ def test_subtitles_from_elsewhere(tmp_path: Path) -> None:
 
 def test_the_clip_of_the_same_name(tmp_path: Path, videos: VideoFactory) -> None:
     videos.make(tmp_path / "clips/op7/a.mp4", n_frames=50)
-    (tmp_path / "a.srt").write_text("1\n00:00:00,400 --> 00:00:00,800\nCut\n")
-    request = ReadRequest((str(tmp_path / "a.srt"),), roots=(str(tmp_path / "clips"),))
+    (tmp_path / "a.txt").write_text("1\n00:00:00,400 --> 00:00:00,800\nCut\n")
+    request = ReadRequest((str(tmp_path / "a.txt"),), roots=(str(tmp_path / "clips"),))
     (found,) = read_located(request, Findings()).located.clips
     assert found.id == "op7/a"
     assert [(s.label, s.start_frame, s.stop_frame) for s in found.tracks[0].spans] == [(("Cut",), 10, 20)]

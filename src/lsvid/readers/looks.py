@@ -95,8 +95,6 @@ def _look(head: bytes) -> tuple[str, str]:
         return "", ""  # damaged JSON
     if first.startswith("<"):
         return _xml(text)
-    if any("-->" in line for line in lines[:3]):
-        return "subtitles", "name the file .srt, as SubRip's are"
     return _table(lines)
 
 

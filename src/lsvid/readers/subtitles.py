@@ -20,14 +20,17 @@ from lsvid.readers.documents import ReadOptions, parse_seconds
 SOURCE = "subtitles"
 
 _NAME = re.compile(r"\.(vtt|srt)(\.gz)?$", re.IGNORECASE)
+_ENDING = re.compile(r"\.(vtt|srt|txt)(\.gz)?$", re.IGNORECASE)
 _CLOCK = r"(?:\d{1,6}:)?\d{1,2}:\d{1,2}[.,]\d{1,3}"
 _TIMES = re.compile(rf"\s*({_CLOCK})\s*-->\s*({_CLOCK})(?:\s.*)?")
+_BEGINNING = re.compile(rb"(?:\xef\xbb\xbf)?\s*\d+\s*[\r\n]\s*[\d:,.]+\s*-->")
 _TAG = re.compile(r"</?[A-Za-z\d][^<>]*>|</>")
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is named so, or begins as WebVTT does."""
-    return path.is_file() and (bool(_NAME.search(path.name)) or first_line(head).startswith("WEBVTT"))
+    """Whether a file is named so, or begins as WebVTT and SubRip do."""
+    begins_so = first_line(head).startswith("WEBVTT") or _BEGINNING.match(head) is not None
+    return path.is_file() and (begins_so or bool(_NAME.search(path.name)))
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -42,7 +45,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     if text.strip() and not is_web and "-->" not in text:
         raise ExportError(f"{path} holds no subtitles", "in WebVTT and SubRip a line with '-->' gives their times")
     try:
-        case, clip, media = options.identify_beside(_NAME.sub("", path.name), path)
+        case, clip, media = options.identify_beside(_ENDING.sub("", path.name), path)
     except ClipError as error:
         findings.fault(str(path), error.message, error.hint)
         return
