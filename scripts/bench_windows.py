@@ -20,7 +20,7 @@ RATE, FRAMES, HEIGHT = 25, 16, 224
 ROUND_S = 0.7
 """How long a way runs in its turn."""
 
-# Reads a number of seconds from a line; makes windows for as long; prints [windows, seconds, seconds of processor time].
+# For each line, a number of seconds, it makes windows for as long; and prints how many, the time and processor time.
 _AROUND = """
 import json, random, sys, time
 import cv2, numpy as np
@@ -39,7 +39,7 @@ def once():
     window = window_at([25 * (start + k) for k in range(16)])
     assert window.shape[0] == 16 and window.shape[1] == 224, window.shape
 once()
-print(json.dumps("ready"), flush=True)
+print("[]", flush=True)
 for line in sys.stdin:
     begin, used, count = time.perf_counter(), time.process_time(), 0
     while not count or time.perf_counter() - begin < float(line):
@@ -144,10 +144,10 @@ def _compare(paths: dict[str, Path], seconds: int, threads: int, rounds: int) ->
     return best
 
 
-def _answer(process: "subprocess.Popen[str]") -> list[float] | str | None:
+def _answer(process: "subprocess.Popen[str]") -> list[float] | None:
     """What a way says next; None where it has ended."""
     line = process.stdout.readline() if process.stdout else ""
-    return json.loads(line) if line else None  # type: ignore[no-any-return]
+    return [float(number) for number in json.loads(line)] if line else None
 
 
 def _run(*command: object) -> None:
