@@ -74,7 +74,7 @@ def _spellings(media: str) -> list[str]:
     if parts.path.endswith("/data/local-files/"):
         quoted = _parameter(parts.query, "d")
         return [unquote_plus(quoted), unquote(quoted), quoted]
-    if parts.path.endswith(("/resolve/", "/presign/")) and (quoted := _parameter(parts.query, "fileuri")):
+    if quoted := _parameter(parts.query, "fileuri"):  # …/resolve/?fileuri=, …/presign/, …/file-proxy/
         media = _resolved(unquote(quoted))
         parts = _split(media)
     if parts.scheme in ("http", "https"):
@@ -216,7 +216,7 @@ class ClipFinder:
                     "\n".join([f"several files could be the clip {media}:", *listed, *more]),
                     "name a narrower folder with --clips",
                 )
-            if candidates:
+            if candidates and (is_upload(media_path(media)) or not self._lies_elsewhere(candidates[0], wanted)):
                 if not _is_named(candidates[0], media):
                     self.loosely[media] = candidates[0]
                 return candidates[0]
@@ -255,6 +255,25 @@ class ClipFinder:
                 yield _first(self._loose_stems.longest(named))
                 if _UPLOAD_PREFIX.match(name):
                     yield _first(self._loose_stems.longest([_UPLOAD_PREFIX.sub("", name)]))
+
+    def _lies_elsewhere(self, path: str, wanted: Sequence[tuple[str, ...]]) -> bool:
+        """Whether the folder that is wanted is there, and `path` lies in another one: it only has the same name."""
+        found = [fold(part) for part in reversed(path_parts(path))]
+        tellings = []
+        for names in ([fold(part) for part in reversed(parts)] for parts in wanted if len(parts) > 1):
+            both = min(len(found), len(names))
+            differs = next((depth for depth in range(1, both) if found[depth] != names[depth]), None)
+            tellings.append(differs is not None and (differs, names[differs]) in self._folders)
+        return bool(tellings) and all(tellings)
+
+    @cached_property
+    def _folders(self) -> set[tuple[int, str]]:
+        """The folders that hold videos, by how far above them: 1 is the parent."""
+        return {
+            (depth, fold(part))
+            for path in self._paths
+            for depth, part in enumerate(reversed(path_parts(path)[:-1]), start=1)
+        }
 
     def _best(self, groups: list[list[str]], loose: "_Ends", parts: Sequence[str]) -> list[str]:
         """The files that share the longest end; of several, those whose other folders agree loosely, if any do."""
