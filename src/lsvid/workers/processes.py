@@ -94,7 +94,7 @@ class Processes:
         writes: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[int, Result | LsvidError]]:
         """See Workers."""
-        folder_of = writes or (lambda _item: None)
+        folder_of: Callable[[Item], str | None] = writes or (lambda _item: None)
         waiting = deque((position, 1) for position in range(len(items)))
         workers: list[_Worker] = []
         on_progress = on_progress or (lambda _position, _done: None)
@@ -136,7 +136,8 @@ def outcome(function: Callable[[Item, Report], Result], item: Item, report: Repo
 
 
 def remove_attempts(folder: str | None, item: str | None = None) -> None:
-    """Remove what workers that died left of an item: in and beside its folder, and among this machine's temporary files.
+    """Remove what workers that died left of an item: in and beside its folder, and in this machine's folder for
+    temporary files.
 
     item: its name, where the worker may have been on another machine; see `lsvid.files.unfinished.made_for`.
     """
