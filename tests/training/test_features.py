@@ -60,6 +60,9 @@ def test_a_second_run_makes_only_what_is_missing_or_different(videos: VideoFacto
     assert made(clips, options) == [False, False]
     (tmp_path / "features" / "op1.npy").unlink()
     assert made(clips, options) == [True, False]
+    for name, damage in (("op1.npy", b""), ("op1.npy", b"\x93NUMPY"), ("op1.json", b""), ("op1.json", b'{"made')):
+        (tmp_path / "features" / name).write_bytes(damage)
+        assert made(clips, options) == [True, False], "one that is not whole"
     assert made(clips[1:], options) == [True, False], "another clip less"
     assert made(clips, FeatureOptions(5)) == [True, True]
     assert not list((tmp_path / "features").glob(".*"))

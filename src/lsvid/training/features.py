@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
+from lsvid.files import storage
 from lsvid.files.folders import Folder, folder_at, writing
 from lsvid.files.outputs import as_json
 from lsvid.labels.naming import safe_ids
@@ -243,12 +244,10 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     frames = sampled_frames(job.clips, job.options.fps)
     n_frames = sum(map(len, frames))
     made_from = json.loads(as_json(_made_from(job)))
-    known = json.loads(folder.read(record) or b"{}")
-    if known.get("made_from") == made_from and folder.there([file]):
+    kept = _kept(job, folder, made_from, n_frames)
+    if kept is not None:
         report(n_frames)
-        return CaseFeatures(
-            job.case, folder.where(file), n_frames, int(known["dimensions"]), int(known["missing"]), made=False
-        )
+        return kept
     extractor = job.extractor if callable(job.extractor) else load_extractor(job.extractor, job.places)
     values, missing = _features(job, extractor, frames, report)
     with writing(job.folder), folder.scratch() as scratch:
@@ -258,6 +257,19 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     document = {"version": 1, "case": job.case, "frames": n_frames, "dimensions": values.shape[1], "missing": missing}
     folder.write((as_json(document | {"made_from": made_from}) + "\n").encode(), record)
     return CaseFeatures(job.case, folder.where(file), n_frames, values.shape[1], missing, made=True)
+
+
+def _kept(job: _Job, folder: Folder, made_from: dict[str, Any], n_frames: int) -> CaseFeatures | None:
+    """The features of the case that an earlier run made in the same way; None if they are not there, or not whole."""
+    path = folder.where(f"{job.name}.npy")
+    try:
+        known = json.loads(folder.read(f"{job.name}.json") or b"{}")
+        dimensions, missing, size = int(known["dimensions"]), int(known["missing"]), storage.stat(path).size
+    except (ValueError, KeyError, TypeError, RecursionError, ClipError):
+        return None
+    if known.get("made_from") != made_from or size < n_frames * dimensions * np.dtype(np.float32).itemsize:
+        return None
+    return CaseFeatures(job.case, path, n_frames, dimensions, missing, made=False)
 
 
 def _made_from(job: _Job) -> dict[str, Any]:
