@@ -1,5 +1,6 @@
 """Files that are not finished. Their names say which process writes them, so the leftovers of a killed process can be
-found; and on a cluster for which item of which run, so that who waits for the item finds them wherever they were made.
+found. On a cluster they also say for which item of which run: the machine that waits for the item does not know which
+processes run on the others.
 """
 
 import hashlib
@@ -10,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -25,7 +27,7 @@ _item: ContextVar[str] = ContextVar("item", default="")
 
 @contextmanager
 def made_for(item: str) -> Iterator[None]:
-    """What this thread leaves unfinished within belongs to `item` (see `item_name`), for `remove_leftovers`."""
+    """The unfinished files that this thread makes within get the name of `item`, by which `remove_leftovers` finds them."""
     before = _item.set(item)
     try:
         yield
@@ -61,15 +63,28 @@ def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator
     """
     parent = parent or Path(tempfile.gettempdir())
     remove_leftovers(parent, of)
-    with tempfile.TemporaryDirectory(dir=parent, prefix=f"{_name(of)}.", ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    folder = parent / f"{_name(of)}.{uuid.uuid4().hex[:8]}"
+    try:
+        folder.mkdir(mode=0o700)  # within the try: a signal may come right after it
+        yield folder
+    finally:
+        _remove_folder(folder)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove `folder` as far as the system lets us, even if a signal comes meanwhile."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def remove_leftovers(folder: Path, of: str | None = None, item: str | None = None) -> None:
     """Remove the unfinished files of killed processes in `folder`: those of the file with the stem `of`, or all.
 
     This machine does not know which processes run on others. So their files are removed only after a week without a
-    change; but those of `item`, of which nobody wants anything any more, at once. A file that cannot be removed stays.
+    change. Those of `item` are removed at once: its result is there. A file that cannot be removed stays.
     """
     stem = ".*" if of is None else re.escape(_short(of)) + _AN_ITEM
     ours, anybodys = (
@@ -112,7 +127,7 @@ def _is_old(entry: "os.DirEntry[str]") -> bool:
 def is_running(process_id: int) -> bool:
     """Whether a process with this id runs on this machine."""
     if sys.platform == "win32":
-        import ctypes  # noqa: PLC0415 - only there
+        import ctypes  # noqa: PLC0415 - only Windows needs it
 
         return runs_on_windows(process_id, ctypes.WinDLL("kernel32", use_last_error=True), ctypes.get_last_error)
     try:
@@ -120,16 +135,16 @@ def is_running(process_id: int) -> bool:
         state = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's, or there is no /proc
+    except OSError:  # another user's process, or there is no /proc
         return True
-    return state not in (b"Z", b"X")  # it has ended, and nobody has asked how
+    return state not in (b"Z", b"X")  # it has ended, and its parent has not waited for it
 
 
 _SYNCHRONIZE, _WAIT_TIMEOUT, _ACCESS_DENIED = 0x100000, 0x102, 5
 
 
-def runs_on_windows(process_id: int, kernel32: Any, last_error: Any) -> bool:  # noqa: ANN401 - of ctypes, which is untyped
-    """`is_running` there, where os.kill would end the process."""
+def runs_on_windows(process_id: int, kernel32: Any, last_error: Any) -> bool:  # noqa: ANN401 - ctypes has no types
+    """`is_running` on Windows, where os.kill would end the process."""
     handle = kernel32.OpenProcess(_SYNCHRONIZE, False, process_id)
     if not handle:
         return bool(last_error() == _ACCESS_DENIED)
