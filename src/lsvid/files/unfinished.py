@@ -27,7 +27,7 @@ _item: ContextVar[str] = ContextVar("item", default="")
 
 @contextmanager
 def made_for(item: str) -> Iterator[None]:
-    """The unfinished files that this thread makes within get the name of `item`, by which `remove_leftovers` finds them."""
+    """The unfinished files that this thread makes within bear the name of `item`: see `remove_leftovers`."""
     before = _item.set(item)
     try:
         yield
