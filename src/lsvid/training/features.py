@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, partial
+from glob import escape
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -23,7 +24,6 @@ import numpy as np
 import numpy.typing as npt
 
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.files import storage
 from lsvid.files.folders import Folder, folder_at, writing
 from lsvid.files.outputs import as_json
 from lsvid.labels.naming import safe_ids
@@ -244,10 +244,12 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     frames = sampled_frames(job.clips, job.options.fps)
     n_frames = sum(map(len, frames))
     made_from = json.loads(as_json(_made_from(job)))
-    kept = _kept(job, folder, made_from, n_frames)
-    if kept is not None:
+    known = _known(folder.read(record))
+    if known.get("made_from") == made_from and _is_whole(folder, file, int(known["dimensions"]), n_frames):
         report(n_frames)
-        return kept
+        return CaseFeatures(
+            job.case, folder.where(file), n_frames, int(known["dimensions"]), int(known["missing"]), made=False
+        )
     extractor = job.extractor if callable(job.extractor) else load_extractor(job.extractor, job.places)
     values, missing = _features(job, extractor, frames, report)
     with writing(job.folder), folder.scratch() as scratch:
@@ -259,17 +261,21 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     return CaseFeatures(job.case, folder.where(file), n_frames, values.shape[1], missing, made=True)
 
 
-def _kept(job: _Job, folder: Folder, made_from: dict[str, Any], n_frames: int) -> CaseFeatures | None:
-    """The features of the case that an earlier run made in the same way; None if they are not there, or not whole."""
-    path = folder.where(f"{job.name}.npy")
+def _known(content: bytes | None) -> dict[str, Any]:
+    """What an earlier run wrote down; empty if there is nothing, or not all of it."""
     try:
-        known = json.loads(folder.read(f"{job.name}.json") or b"{}")
-        dimensions, missing, size = int(known["dimensions"]), int(known["missing"]), storage.stat(path).size
-    except (ValueError, KeyError, TypeError, RecursionError, ClipError):
-        return None
-    if known.get("made_from") != made_from or size < n_frames * dimensions * np.dtype(np.float32).itemsize:
-        return None
-    return CaseFeatures(job.case, path, n_frames, dimensions, missing, made=False)
+        found = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and {"dimensions", "missing"} <= found.keys() else {}
+
+
+def _is_whole(folder: Folder, file: str, dimensions: int, n_frames: int) -> bool:
+    """Whether the file is as long as np.save makes it: a killed upload may leave it empty, a full disk cut."""
+    header = io.BytesIO()
+    content = {"descr": "<f4", "fortran_order": False, "shape": (dimensions, n_frames)}
+    np.lib.format.write_array_header_1_0(header, content)  # type: ignore[no-untyped-call]
+    return folder.matching(escape(file)).get(file) == header.tell() + 4 * dimensions * n_frames
 
 
 def _made_from(job: _Job) -> dict[str, Any]:
