@@ -20,7 +20,7 @@ from lsvid.errors import ClipError, ExportError, SettingsError, check_choice, ch
 from lsvid.files import texts
 from lsvid.files.inputs import open_input, read_at_most
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule, ClipFile
+from lsvid.video.clips import CaseRule, ClipFile, path_parts
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
 from lsvid.video.timebase import exact_seconds
 
@@ -105,7 +105,7 @@ class ReadOptions:
         Raises ClipError.
         """
         path = media_path(media)
-        is_bare = "/" not in path
+        is_bare = len([part for part in path_parts(path) if not part.endswith(":")]) < 2  # or in the root of a drive
         if self.finder is not None and self.finder.roots and (is_bare or is_upload(path)):
             try:
                 path = self.finder.find(media)
