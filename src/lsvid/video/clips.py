@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import natsort
@@ -108,7 +108,8 @@ class CaseRule:
     """
 
     name: str | None = None
-    pattern: re.Pattern[str] | None = None
+    pattern: Any = None
+    """Of the package regex, which can end a search that takes too long."""
     parents: int = 1
 
     @classmethod
@@ -118,9 +119,11 @@ class CaseRule:
             return cls(name=_checked_case(case, "--case"))
         if case_from in ("parent", "grandparent"):
             return cls(parents=1 if case_from == "parent" else 2)
+        import regex  # noqa: PLC0415 - few need it
+
         try:
-            pattern = re.compile(case_from)
-        except re.error as error:
+            pattern = regex.compile(case_from)
+        except regex.error as error:
             raise SettingsError(
                 f"--case-from {case_from!r} is not a regular expression: {error}", _CASE_HINT
             ) from error
@@ -140,7 +143,13 @@ class CaseRule:
             return self.name
         posix = path.replace("\\", "/")
         if self.pattern is not None:
-            match = self.pattern.search(posix)
+            try:
+                match = self.pattern.search(posix, timeout=_SEARCH_TIMEOUT_S)
+            except TimeoutError as error:
+                raise SettingsError(
+                    f"--case-from {self.pattern.pattern!r} takes more than {_SEARCH_TIMEOUT_S} s on {path}",
+                    "where a repetition is repeated, as in (a+)+, a search may take for ever: write it simpler",
+                ) from error
             if match is None or not match["case"]:
                 raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
             return _checked_case(match["case"], f"--case-from on {path}")
@@ -150,6 +159,7 @@ class CaseRule:
         return parts[-self.parents]
 
 
+_SEARCH_TIMEOUT_S = 2
 _CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or --case NAME"
 
 
