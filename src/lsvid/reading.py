@@ -29,7 +29,7 @@ from lsvid.annotations.stages import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.inputs import is_stream
 from lsvid.files.outputs import sha256
-from lsvid.files.storage import is_in_sight
+from lsvid.files.paths import is_in_sight
 from lsvid.files.texts import TextError, csv_rows, read_text
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels

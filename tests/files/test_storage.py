@@ -19,6 +19,7 @@ from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.cli import cli
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.video.boxes import unneeded
 from lsvid.video.clips import CaseRule, find_clips
 from lsvid.video.index import probe, probe_all
 from lsvid.video.lookup import ClipFinder
@@ -141,7 +142,7 @@ def test_a_fragmented_file_is_read_to_its_end(bucket: Bucket, videos: VideoFacto
                 packet.stream = stream
                 target.mux(packet)
     uri = bucket.put("op/fragmented.mp4", path)
-    assert storage.hollowed(storage.S3File(uri, storage.stat(uri))).hollow == []
+    assert unneeded(storage.S3File(uri, storage.stat(uri))) == []
     assert probe(uri).fingerprint == probe(path).fingerprint
 
 

@@ -19,10 +19,11 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
 from lsvid.errors import ClipError, DataError, ExportError, check_choice
+from lsvid.files.paths import is_file
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
 from lsvid.progress import Progress, unheard
-from lsvid.video.clips import CaseRule, clip_key, find_clips, is_file, missing_numbers, natural_key, recorded_later
+from lsvid.video.clips import CaseRule, clip_key, find_clips, missing_numbers, natural_key, recorded_later
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import OUTSIDE_TOLERANCE_S, FrameIndex, OutsideClipError, PackedFrameIndex

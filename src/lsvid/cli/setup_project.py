@@ -100,7 +100,7 @@ def setup_project(
       lsvid setup-project --pass regions --title Regions --storage /data/clips
       lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
     """
-    from lsvid.files.storage import is_s3
+    from lsvid.files.paths import is_s3
     from lsvid.findings import Findings
     from lsvid.label_studio import setup
     from lsvid.label_studio.project import check_below_root, checked_title, parse_storage

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lsvid.files.storage import is_s3, parent_of
+from lsvid.files.paths import is_s3, parent_of
 from lsvid.findings import Findings
 from lsvid.labeling.config import Timeline
 from lsvid.video.index import VideoInfo

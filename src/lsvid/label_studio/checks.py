@@ -15,7 +15,7 @@ import msgspec
 import urllib3
 
 from lsvid.errors import LsvidError, ServerError
-from lsvid.files import storage
+from lsvid.files.paths import is_s3
 from lsvid.findings import Findings
 from lsvid.label_studio import releases, s3
 from lsvid.label_studio.advice import ProbedClip, advise
@@ -78,7 +78,7 @@ def run_checks(options: CheckOptions) -> Iterator[Check]:
     except LsvidError as error:
         yield _failed("token" if server is None else "project", error)
     for source in options.sources:
-        check = _check_s3_source if storage.is_s3(source) else _check_folder
+        check = _check_s3_source if is_s3(source) else _check_folder
         yield from check(source, server, project, options)
     yield check_disk()
 

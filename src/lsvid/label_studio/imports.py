@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from lsvid.errors import ClipError, DataError, ServerError, SettingsError
-from lsvid.files.storage import is_s3
+from lsvid.files.paths import is_s3
 from lsvid.findings import Findings, some
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server

@@ -16,6 +16,7 @@ import requests
 
 from lsvid.errors import AuthError, DataError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.files.paths import SCHEME, folder_uri, split_uri
 from lsvid.label_studio.client import Server
 from lsvid.video.clips import VIDEO_SUFFIXES
 
@@ -50,12 +51,12 @@ class _Answer(msgspec.Struct):
 
 def parse_s3_storage(text: str, *, presign: bool = True, minutes: int = PRESIGN_MINUTES) -> S3Storage:
     """The storage that `s3://BUCKET/PREFIX` names. Raises SettingsError."""
-    storage.split_uri(text)
+    split_uri(text)
     if not 1 <= minutes <= 7 * 24 * 60:
         raise SettingsError(
             f"--presign-minutes {minutes}: S3 signs for at most a week", "give 1 to 10080; a working day is 480"
         )
-    return S3Storage(storage.folder_uri(text), presign, minutes)
+    return S3Storage(folder_uri(text), presign, minutes)
 
 
 def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
@@ -66,7 +67,7 @@ def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
     found = []
     for answer in sorted(answers, key=lambda answer: answer.id):
         prefix = (answer.prefix or "").rstrip("/")
-        uri = storage.folder_uri(f"{storage.SCHEME}{answer.bucket}/{prefix}" if prefix else f"s3://{answer.bucket}")
+        uri = folder_uri(f"{SCHEME}{answer.bucket}/{prefix}" if prefix else f"{SCHEME}{answer.bucket}")
         found.append(S3Storage(uri, answer.presign, answer.presign_ttl, answer.id))
     return found
 
@@ -120,7 +121,7 @@ def check_s3(server: Server, project_id: int | None, wanted: S3Storage) -> None:
 
 def _sent(project_id: int | None, wanted: S3Storage) -> dict[str, Any]:
     keys = storage.credentials()
-    bucket, prefix = storage.split_uri(wanted.uri)
+    bucket, prefix = split_uri(wanted.uri)
     optional = {
         "prefix": prefix, "s3endpoint": storage.endpoint(), "region_name": storage.region(),
         "aws_session_token": keys.token,
@@ -246,7 +247,7 @@ def _check_size(response: requests.Response, uri: str, size: int) -> None:
 
 def cors_hint(server: Server, bucket_uri: str) -> str:
     """How to let the server's pages read the bucket."""
-    bucket, _ = storage.split_uri(bucket_uri)
+    bucket, _ = split_uri(bucket_uri)
     document = json.dumps(storage.cors_document(origin(server)))
     return (
         f"aws s3api put-bucket-cors --bucket {bucket} --cors-configuration '{document}'; or serve it through Label "

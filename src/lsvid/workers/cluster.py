@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from lsvid import __version__
 from lsvid.errors import ClipError, LsvidError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.files.paths import common_folder, is_in_sight
 from lsvid.files.unfinished import remove_leftovers, unfinished
 from lsvid.workers.processes import Item, Report, Result, outcome
 
@@ -337,11 +338,10 @@ def _put(news: "SimpleQueue[tuple[int, Any]]", position: int, future: object) ->
 @contextmanager
 def _file_seen(folders: Sequence[str]) -> Iterator[str | None]:
     """A file in the folder that holds all `folders` of this machine, by which workers tell whether they see it."""
-    local = [folder for folder in folders if not storage.is_s3(folder)]
-    if not local:
+    folder = common_folder(folders)
+    if folder is None:
         yield None
         return
-    folder = Path(os.path.commonpath(local))
     file = unfinished(folder / f"seen-{uuid.uuid4().hex}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -388,7 +388,7 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
     result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
         result = type(result)(f"on {host}: {result.message}", result.hint)
-    unseen = None if source is None or storage.is_in_sight(source) else source
+    unseen = None if source is None or is_in_sight(source) else source
     return _Done(result, reported, unseen, host)
 
 

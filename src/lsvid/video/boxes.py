@@ -1,0 +1,56 @@
+"""The boxes of MP4 and QuickTime files, as their first bytes tell."""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import BinaryIO
+
+from lsvid.errors import LsvidError
+from lsvid.files import storage
+
+_MEDIA_KEPT = 64 << 10
+_PLAIN = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"udta", b"meta", b"uuid")
+_MOST = 1000
+
+
+def _boxes(file: "BinaryIO | storage.S3File") -> Iterator[tuple[bytes, int, int, int]]:
+    """Kind, start and length of each box of the file, and the bytes from its start to the end of the file."""
+    at, size = 0, file.seek(0, 2)
+    while at + 8 <= size:
+        file.seek(at)
+        header = file.read(16) or b""
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 1:  # the true one follows, in 64 bits
+            length = int.from_bytes(header[8:16], "big")
+        elif length == 0:  # to the end of the file
+            length = size - at
+        yield kind, at, length, size - at
+        if length < 8:
+            return
+        at += length
+
+
+def unneeded(file: storage.S3File) -> storage.Ranges:
+    """The pictures and sound of an MP4 or QuickTime file, but for the first few of them.
+
+    Its index, which stands elsewhere in the file, tells all about them; FFmpeg reads them all the same, to no use but
+    that it learns the pixel format from the first. Nothing where that cannot be relied on: other containers; a
+    fragmented file, which has its index among them; one that was cut off, and lacks some of them.
+    """
+    ranges = []
+    for kind, at, length, left in _boxes(file):
+        if kind not in _PLAIN or length < 8 or length > left:
+            return []
+        if kind == b"mdat":
+            kept = -(-(at + _MEDIA_KEPT) // storage.BLOCK) * storage.BLOCK  # to the end of a block, fetched whole
+            ranges.append((kept, max(kept, at + length)))
+    return ranges
+
+
+def lacks_its_index(path: str) -> bool:
+    """Whether it is an MP4 or QuickTime file, by its first bytes, and holds no moov box."""
+    try:
+        with storage.open_file(path) as file:
+            kinds = [kind for kind, *_ in islice(_boxes(file), _MOST)]
+    except (LsvidError, OSError):
+        return False
+    return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
