@@ -5,7 +5,7 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """See lsvid.cli.main. Until its machinery is imported nothing has begun: Ctrl-C ends it without a traceback."""
+    """See lsvid.cli.main. Ctrl-C during the imports ends the program without a traceback: no work has begun."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from lsvid.cli import main as run  # noqa: PLC0415 - see above

@@ -1,4 +1,4 @@
-"""Times as people read them."""
+"""Times in the form that people read."""
 
 
 def clock(seconds: float, digits: int = 0) -> str:

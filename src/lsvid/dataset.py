@@ -1,6 +1,6 @@
-"""`Dataset`, which `lsvid.read` returns, with its clips, and everything that can be made from it.
+"""`Dataset`, which `lsvid.read` returns: its clips, and everything that can be made from them.
 
-No step changes an object: it returns a new one. `Dataset.findings` holds what was noticed on the way.
+No step changes an object: each returns a new one. `Dataset.findings` holds faults and warnings of all steps.
 """
 
 import html
@@ -51,7 +51,7 @@ PathLike = str | os.PathLike[str]
 
 
 class LsvidWarning(UserWarning):
-    """A summary of what was noticed while reading. `Dataset.findings` holds all of it."""
+    """A summary of the faults and warnings while reading. `Dataset.findings` holds all of them."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Clip:
 
     @property
     def rate(self) -> Fraction | None:
-        """Frames a second; None where the rate varies."""
+        """Frames a second; None if the rate varies."""
         return self.index.rate
 
     @property
@@ -415,7 +415,7 @@ class Dataset:
         return replace(self, located=Stage(tuple(kept), lost))
 
     def rename(self, names: Mapping[str, str], separator: str = DEFAULT_SEPARATOR) -> "Dataset":
-        """Labels renamed, old -> new, each a name or a path joined by " / ". Sub labels go along.
+        """The data set with labels renamed, old -> new, each a name or a path joined by " / ". Sub labels stay below.
 
         >>> renamed = lsvid.read("export.json", clips="clips").rename({"Suturing": "Closing"})
         >>> renamed.labels
@@ -449,7 +449,7 @@ class Dataset:
         how: Literal["majority", "union", "intersection", "priority"],
         order: Sequence[str] = (),
     ) -> "Dataset":
-        """The data set with one annotator, named `how`, in place of each clip's several, at each level of the labels.
+        """The data set with the annotators of each clip merged into one, named `how`, at each level of the labels.
 
         order: with "priority", the annotators; the first one counts most.
         """
@@ -545,7 +545,7 @@ class Dataset:
         """Windows of pictures and labels over whole cases: a sequence of dicts. Each is made when you ask for it.
 
         pictures: uint8 (frames, height, width, 3), RGB. labels: uint8 (frames, classes), or with labels="single" int64
-        (frames,), -100 for frames that nobody looked at. frame, clip: int64 (frames,). case: str. annotator: whose
+        (frames,), -100 for clips that nobody annotated. frame, clip: int64 (frames,). case: str. annotator: whose
         labels; None: those of each clip's only annotator. `lsvid.training.windows.WindowOptions` describes the other
         options. Raises SettingsError and DataError.
 
@@ -745,7 +745,7 @@ def read_dataset(
 ) -> Dataset:
     """The data set that `request` names; `lsvid.read` in the form that the command line uses. See `read_located`.
 
-    findings: collects what is noticed; it is filled also if reading fails.
+    findings: collects faults and warnings; it is filled also if reading fails.
     """
     findings = Findings() if findings is None else findings
     found = read_located(
@@ -759,8 +759,9 @@ def read_dataset(
 
 
 def tidied(dataset: Dataset, boundaries: BoundaryOptions, merging: MergeOptions | None = None) -> Dataset:
-    """The data set with its boundaries tidied and its annotators merged, in this order: snapped, overlaps resolved,
-    merged, joined. Raises ExportError with every overlap where overlaps are errors.
+    """The data set with its boundaries tidied and its annotators merged.
+
+    The order is: snap, resolve overlaps, merge, join. Raises ExportError with every overlap if overlaps are errors.
     """
     findings, changes = dataset.findings.copy(), dict(dataset.changes)
     clips, report = tidy(dataset.located.clips, boundaries, dataset.labels, findings)
@@ -816,7 +817,7 @@ def write_dataset_report(
 
 
 def _warn(findings: Findings, known: Findings | None = None) -> None:
-    """Warn the caller of a public function, once, of what is new in `findings`."""
+    """Warn the caller of a public function, once, of what `findings` has and `known` does not."""
     before = known.summary().splitlines() if known else []
     noticed = [line for line in findings.summary().splitlines() if line not in before]
     if noticed:
@@ -824,7 +825,7 @@ def _warn(findings: Findings, known: Findings | None = None) -> None:
 
 
 def _with_copies(dataset: Dataset, folder: PathLike | None) -> Dataset:
-    """The data set whose pictures are read from the copies in `folder`, as far as they are there."""
+    """The data set whose pictures are read from the copies in `folder`, for the clips that have one."""
     if folder is None:
         return dataset
     clips = dataset.located.clips

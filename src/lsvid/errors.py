@@ -1,18 +1,18 @@
 """Every error that lsvid raises on purpose.
 
-LsvidError                  what went wrong, and a hint: what to do; carries the exit code
+LsvidError                  what went wrong, a hint (what to do), and the exit code
 ├── DataError               exit 1: the data is bad: a file, a clip, an export
 │   ├── LabelFileError      a label file; all its faults at once
 │   ├── ExportError         an annotation export; all its faults at once
-│   ├── PairingError        truth and predictions that do not fit together; all that does not at once
-│   └── ClipError           a video that cannot be found, read, or told from another
+│   ├── PairingError        truth and predictions do not fit together; all faults at once
+│   └── ClipError           a video that cannot be found or read, or several that fit
 ├── SettingsError           exit 2: the command or its configuration is wrong, not the data
-└── ServerError             exit 3: Label Studio or storage unreachable, or it refused
+└── ServerError             exit 3: Label Studio or the storage cannot be reached, or it refused
     ├── AuthError           the key is missing, wrong, expired or not allowed
     ├── NotFoundError       the server has no such project, task or bucket
-    └── UnclearError        no clear answer came: the server may have done it or not
+    └── UnclearError        no clear answer came: the server may or may not have done it
 
-Catch `LsvidError` for all of them; the others where the remedy differs.
+Catch `LsvidError` to catch all of them, and the others if you react to them in different ways.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,14 +23,14 @@ from lsvid.redaction import redacted
 class LsvidError(Exception):
     """What went wrong (`message`, one line or more) and what to do about it (`hint`, may be empty).
 
-    A notebook shows the hint below the message. No secret that an address carries is in either.
+    A notebook shows the hint below the message. Secrets in addresses are removed from both.
     """
 
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
         message, hint = redacted(message), redacted(hint)
-        super().__init__(message, hint)  # both in args: an error must survive the trip out of a worker process
+        super().__init__(message, hint)  # both in args: workers send errors by pickle
         self.message = message
         self.hint = hint
         if hint:
@@ -45,7 +45,7 @@ class DataError(LsvidError):
 
 
 class _FaultsError(DataError):
-    """Several faults of one file, reported together: `faults`, each a line that names its place."""
+    """Several faults that are reported together. `faults` has a line for each, with its place."""
 
     def __init__(self, message: str, hint: str = "", faults: Sequence[str] = ()) -> None:
         text = "\n".join([message, *(f"  {fault}" for fault in faults)])
@@ -62,11 +62,11 @@ class ExportError(_FaultsError):
 
 
 class PairingError(_FaultsError):
-    """Truth and predictions do not fit together; `faults` lists all that does not, each with its case."""
+    """Truth and predictions do not fit together; `faults` lists each fault with its case."""
 
 
 class ClipError(DataError):
-    """A video cannot be found, read, or told from another."""
+    """A video cannot be found or read, or several fit."""
 
 
 class SettingsError(LsvidError):
@@ -76,19 +76,19 @@ class SettingsError(LsvidError):
 
 
 def check_choice(option: str, value: object, choices: Collection[str]) -> None:
-    """Raise SettingsError, which lists `choices`, where `value` is none of them. `option` is what a person set."""
+    """Raise SettingsError, which lists `choices`, unless `value` is one of them. option: the name for messages."""
     if value not in choices:
         raise SettingsError(f"{option} {value!r} is not known", f"choose from {', '.join(choices)}")
 
 
 def check_kind(option: str, value: object, kinds: type | tuple[type, ...], wanted: str) -> None:
-    """Raise SettingsError, which says what is `wanted`, where `value` is of none of `kinds`; a bool is no number."""
+    """Raise SettingsError, which says what is `wanted`, unless `value` is of one of `kinds`. A bool is not a number."""
     if not isinstance(value, kinds) or isinstance(value, bool):
         raise SettingsError(f"{option} {value!r} is not {wanted}")
 
 
 class ServerError(LsvidError):
-    """Label Studio or storage is unreachable, or refused."""
+    """Label Studio or the storage cannot be reached, or it refused."""
 
     exit_code = 3
 
@@ -102,4 +102,4 @@ class NotFoundError(ServerError):
 
 
 class UnclearError(ServerError):
-    """No clear answer came (a timeout, a broken connection, a 5xx): the server may have done what was asked, or not."""
+    """No clear answer came (timeout, broken connection, 5xx): the server may or may not have done what was asked."""

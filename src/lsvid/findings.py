@@ -1,6 +1,6 @@
-"""What a library function noticed on its way and a person should know: it never prints, it collects.
+"""Collects faults and warnings of library functions, for people. The library never prints.
 
-Nothing is dropped silently: what a reader or an exporter cannot use ends up here, by reason, with its place.
+Nothing is dropped silently: everything that a reader or an exporter cannot use is noted here with reason and place.
 """
 
 from collections import Counter
@@ -13,9 +13,9 @@ from lsvid.redaction import redacted
 
 @dataclass
 class Findings:
-    """Faults (bad data), things left out on purpose, and warnings, in the order in which they were met.
+    """Faults (bad data), things left out on purpose, and warnings, in the order in which they were found.
 
-    Each is a place and a reason. hints: what to do about a fault, where it is not to be mended at its source.
+    Each is a place and a reason. hints: what to do about a fault, if it is not simply to be corrected in the data.
     """
 
     faults: list[tuple[str, str]] = field(default_factory=list)
@@ -26,36 +26,36 @@ class Findings:
     _warned: set[tuple[str, str]] = field(default_factory=set, repr=False)
 
     def fault(self, place: str, reason: str, hint: str = "") -> None:
-        """Bad data at `place`; `reason` says what is wrong and gives the value; `hint` what helps against it."""
+        """Note bad data at `place`. `reason` says what is wrong, with the value; `hint` says what to do."""
         self.faults.append((redacted(place), redacted(reason)))
         if hint:
             self.hints[self.faults[-1]] = redacted(hint)
 
     def leave_out(self, place: str, reason: str) -> None:
-        """Something sound that does not reach the output, and why; `reason` is the same text for the same cause."""
+        """Note good data that does not reach the output. The same cause has the same text as `reason`."""
         self.left_out.append((redacted(place), redacted(reason)))
 
     def cut(self, place: str) -> None:
-        """A span that reached a little past its clip, and was cut to it."""
+        """Note a span that ended a little after its clip, and was cut."""
         self.cuts.append(place)
 
     def warn(self, text: str, hint: str = "") -> None:
-        """Something that a person should look at; the same text is kept once."""
+        """Note something that a person should look at. The same text is kept once."""
         warning = (redacted(text), redacted(hint))
         if warning not in self._warned:
             self._warned.add(warning)
             self.warnings.append(warning)
 
     def left_out_counts(self) -> dict[str, int]:
-        """How many were left out, by reason."""
+        """The number of things left out, by reason."""
         return dict(Counter(reason for _, reason in self.left_out))
 
     def copy(self) -> "Findings":
-        """The same findings, to which others can be added."""
+        """A copy, to which more findings can be added."""
         return deepcopy(self)
 
     def summary(self) -> str:
-        """Warnings, and what was left out or cut, in a few lines; empty where there is nothing."""
+        """Warnings, and what was left out or cut, in a few lines; empty if there is nothing."""
         lines = [text for text, _ in self.warnings]
         lines += [f"left out {count} {reason}" for reason, count in self.left_out_counts().items()]
         if self.cuts:
@@ -64,5 +64,5 @@ class Findings:
 
 
 def some(items: Sequence[str], shown: int = 3, separator: str = ", ") -> str:
-    """The first `shown` of `items`, and how many more there are: 'a, b, c and 4 more'."""
+    """The first `shown` of `items`, and the number of the others: 'a, b, c and 4 more'."""
     return separator.join(items[:shown]) + (f" and {len(items) - shown} more" if len(items) > shown else "")

@@ -77,8 +77,8 @@ class ReadRequest:
     storages, give. labels: a label file or tree; it gives the order of labels, and the names of ids. options: how
     exports are read. selection: which annotations count; None: all of them. renames: old label -> new label. separator:
     the text between a label and its sub label in flat labels. skip_bad: leave bad data out and count it, instead of
-    stopping. annotator_order: for merging by priority, the annotators; the first one counts most. files: further files
-    from which the request was made.
+    stopping. annotator_order: for merging by priority, the annotators; the first one counts most. files: other files
+    from which the values of this request were read.
     """
 
     exports: tuple[str, ...] = ()
@@ -170,7 +170,7 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
         yield Sources(request.exports, request.exports, options, request.roots, matcher)
         return
     from lsvid.label_studio.export import download_export  # noqa: PLC0415 - the same
-    from lsvid.labeling.parsed import LabelingConfig  # noqa: PLC0415 - only for those who talk to a server
+    from lsvid.labeling.parsed import LabelingConfig  # noqa: PLC0415 - needed only with a server
 
     with download_export(request.connection.open(findings), request.project, progress) as download:
         emails = {str(user): email for user, email in download.annotators.items()}
@@ -240,7 +240,7 @@ def read_map(path: str, columns: str) -> dict[str, str]:
 
 
 def read_assignment(path: str) -> dict[str, list[str]]:
-    """The cases of each person, of a CSV file with the columns case and person. Raises SettingsError."""
+    """The cases of each person, from a CSV file with the columns case and person. Raises SettingsError."""
     cases: dict[str, set[str]] = {}
     for case, person in (map(str.strip, pair) for pair in read_pairs(path, "case,person")):
         if not case or not person:
@@ -253,7 +253,7 @@ def read_assignment(path: str) -> dict[str, list[str]]:
 
 
 def read_pairs(path: str, columns: str) -> list[tuple[str, str]]:
-    """The rows of a CSV file of two columns; `columns` says what they are. Raises SettingsError."""
+    """The rows of a CSV file with two columns. columns: what they are, for messages. Raises SettingsError."""
     try:
         rows = list(csv_rows(read_text(Path(path)).text))
     except TextError as error:
@@ -273,7 +273,7 @@ def rate_of(value: float | str | Fraction, what: str) -> Fraction:
 
 
 def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
-    """Every record: of each clip itself, then its annotations, each followed by its spans."""
+    """Every record: for each clip the clip itself, then its annotations, each followed by its spans."""
     for clip in located.in_order:
         yield clip.clip
         for work in clip.tracks:
@@ -283,7 +283,7 @@ def records_of(located: Stage[AnnotatedClip]) -> Iterator[Record]:
 
 def _by_time(span: Span) -> tuple[float, float, tuple[str, ...]]:
     if span.start_s is None or span.end_s is None:
-        return (0.0, 0.0, ())  # of a clip that has not been found: as they came
+        return (0.0, 0.0, ())  # the clip was not found: keep the order in which they came
     return (span.start_s, span.end_s, span.label)
 
 

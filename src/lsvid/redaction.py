@@ -1,7 +1,7 @@
-"""What is never shown or written: what an address carries beside the place, such as the signature that opens it.
+"""Removes secrets from addresses, such as the signature of a presigned address. They are never shown or written.
 
-The one place that takes secrets out of addresses. Whoever holds a presigned address can read the video behind it, for
-days; and exports of Label Studio are full of them.
+This is the only place that does so. Anybody with a presigned address can read its video, for days, and exports of Label
+Studio hold many of them.
 """
 
 import re
@@ -14,16 +14,16 @@ _SECRET = re.compile(
     r"sig|token|cred|secret|passw|pwd|key|auth|policy|x-amz|x-goog|hmac|jwt|session|^code$|^se$|^sp$|^sv$",
     re.IGNORECASE,
 )
-_NAMES_THE_FILE = ("d", "fileuri")  # Label Studio's own: of a file it serves, of an object it resolves
+_NAMES_THE_FILE = ("d", "fileuri")  # Label Studio's names for a file that it serves, and for an S3 object
 
 
 def redacted(text: str) -> str:
-    """`text`, in which no address holds a user, a password, or a query that opens what is not public."""
+    """`text` with users, passwords, and queries that may give access removed from its addresses."""
     return _ADDRESS.sub(lambda match: _public(match, strict=False), text) if "://" in text else text
 
 
 def public_address(media: str) -> str:
-    """What names a clip, without anything that only opens it: of a query what names the file stays, and no more."""
+    """The address of a clip without secrets: only the part of its query that names the file stays."""
     return _ADDRESS.sub(lambda match: _public(match, strict=True), media) if "://" in media else media
 
 

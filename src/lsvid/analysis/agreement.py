@@ -1,6 +1,6 @@
-"""How far two or more codings of the same frames agree: lsvid.annotations.codings, of which this goes on. Pure numpy.
+"""Measures of agreement between codings of the same frames, made by lsvid.annotations.codings. Pure numpy.
 
-A measure that the data does not define (no frame, one single code, no segment) is None, never 0 or 1.
+A measure that is not defined for the data (no frame, only one code, no segment) is None, never 0 or 1.
 """
 
 from collections.abc import Sequence
@@ -12,18 +12,19 @@ import numpy.typing as npt
 from lsvid.annotations.codings import MISSING, NOTHING, Codes, IntArray, Runs, cohen_kappa
 
 F1_OVERLAPS = (0.10, 0.25, 0.50)
-"""The overlaps (IoU) of F1@10, F1@25 and F1@50."""
+"""The least overlaps (IoU) for F1@10, F1@25 and F1@50."""
 
 MATCH_IOU = 0.10
-"""The least overlap (IoU) of two segments whose boundaries are compared."""
+"""Boundaries of two segments are compared if the segments overlap by at least this (IoU)."""
 
 
 def krippendorff_alpha(runs: Runs) -> float | None:
-    """Krippendorff's alpha for nominal data: 1 - D_o / D_e, any number of coders, missing codes allowed.
+    """Krippendorff's alpha for nominal data: 1 - D_o / D_e, for any number of coders, with missing codes.
 
-    From the coincidence matrix: a frame that m >= 2 coders coded adds 1 / (m - 1) for each ordered pair of its codes;
-    here a run adds its length times that. D_o is the share of unequal pairs, D_e the one expected of the same codes
-    paired at random. None where fewer than two coders coded any frame, or all used one and the same code.
+    None if no frame was coded by two coders, or all used the same single code. It is computed from the coincidence
+    matrix: a frame that m >= 2 coders coded adds 1 / (m - 1) for each ordered pair of its codes, and a run adds its
+    length times that. D_o is the share of unequal pairs; D_e is the share expected if the same codes are paired at
+    random.
 
     K. Krippendorff, Content Analysis, 4th edition 2018, chapter 12; Computing Krippendorff's Alpha-Reliability, 2011.
     """
@@ -35,18 +36,18 @@ def krippendorff_alpha(runs: Runs) -> float | None:
     coders = counts.sum(axis=0)
     pairable = coders >= 2
     counts, coders, lengths = counts[:, pairable], coders[pairable], runs.lengths[pairable]
-    totals = (counts * lengths).sum(axis=1)  # values by code; the matrix's margins
+    totals = (counts * lengths).sum(axis=1)  # codes of each kind: the margins of the matrix
     n = int(totals.sum())
     disagreeing_expected = n * n - sum(int(total) ** 2 for total in totals)
     if disagreeing_expected == 0:
         return None
-    unequal = coders * (coders - 1) - (counts * (counts - 1)).sum(axis=0)  # ordered pairs of unequal codes in a frame
+    unequal = coders * (coders - 1) - (counts * (counts - 1)).sum(axis=0)  # ordered pairs of unequal codes a frame
     observed = float((unequal * lengths / (coders - 1)).sum())
     return 1 - (n - 1) * observed / disagreeing_expected
 
 
 class Segments(NamedTuple):
-    """Stretches of one code, in order: `codes`, and their frames `[starts, stops)`; int64 each."""
+    """Stretches of one code, in order: `codes`, with the frames `[starts, stops)`. All int64, shape (n,)."""
 
     codes: IntArray
     starts: IntArray
@@ -54,7 +55,7 @@ class Segments(NamedTuple):
 
 
 def segments(codes: Codes, lengths: IntArray) -> Segments:
-    """The segments of one coder's runs: equal neighbours joined; NOTHING and MISSING are none."""
+    """The segments of one coder's runs. Equal neighbours are joined; NOTHING and MISSING make no segments."""
     if not len(lengths):
         return Segments(*(np.zeros(0, np.int64) for _ in range(3)))
     firsts = np.append(True, codes[1:] != codes[:-1])
@@ -67,21 +68,21 @@ def segments(codes: Codes, lengths: IntArray) -> Segments:
 
 
 def edit_score(first: Segments, second: Segments) -> float | None:
-    """The segmental edit score, 0 to 100: 100 * (1 - d / n), d the Levenshtein distance between the two orders of
-    labels (durations do not count, nor does NOTHING), n the longer one's length. None where both are empty.
+    """The segmental edit score, 0 to 100: 100 * (1 - d / n). None if both are empty.
 
-    C. Lea et al., Segmental spatiotemporal CNNs for fine-grained action segmentation, ECCV 2016; as Y. Abu Farha and
-    J. Gall, MS-TCN, CVPR 2019, evaluate it.
+    d is the Levenshtein distance between the two sequences of labels, n the length of the longer sequence. Durations do
+    not count, nor does NOTHING. C. Lea et al., Segmental spatiotemporal CNNs for fine-grained action segmentation, ECCV
+    2016; computed as by Y. Abu Farha and J. Gall, MS-TCN, CVPR 2019.
     """
     longer = max(len(first.codes), len(second.codes))
     return 100 * (1 - _levenshtein(first.codes, second.codes) / longer) if longer else None
 
 
 def _levenshtein(one: IntArray, other: IntArray) -> int:
-    """The edit distance of two orders, a column of the table at a time, its differences as the bits of two integers:
-    so that ten thousand segments a side take less than a second.
+    """The edit distance of two sequences. Ten thousand segments on each side take less than a second.
 
-    G. Myers, A fast bit-vector algorithm for approximate string matching, JACM 46, 1999; for the distance, H. Hyyrö,
+    It computes one column of the table at a time, with the differences in a column as the bits of two integers: G.
+    Myers, A fast bit-vector algorithm for approximate string matching, JACM 46, 1999; for the distance, H. Hyyrö,
     Explaining and extending the bit-parallel approximate string matching algorithm of Myers, 2001.
     """
     if not len(one):
@@ -103,7 +104,7 @@ def _levenshtein(one: IntArray, other: IntArray) -> int:
 
 
 class Counts(NamedTuple):
-    """Segments found (`hits`), found but not there (`extra`), there but not found (`missed`)."""
+    """`hits`: true positives; `extra`: false positives; `missed`: false negatives."""
 
     hits: int
     extra: int
@@ -111,26 +112,26 @@ class Counts(NamedTuple):
 
 
 def f1_counts(found: Segments, truth: Segments, overlap: float) -> Counts:
-    """How many segments of `found` match one of `truth`, at least `overlap` (IoU) of it: true and false positives and
-    false negatives. Each found segment, in order of time, takes the true one of its label that it overlaps most, and is
-    extra if that is too little or is taken.
+    """How many segments of `found` match one of `truth` with at least `overlap` (IoU).
 
-    Which of two annotators is the truth may matter a little where overlaps are below 0.5.
-    C. Lea et al., Temporal convolutional networks for action segmentation and detection, CVPR 2017; as MS-TCN's
-    evaluation computes it.
+    Each found segment, in order of time, takes the true segment of its label that it overlaps most. It is extra if the
+    overlap is too small or the true segment is taken. For overlaps below 0.5, it may matter a little which of two
+    annotators is the truth. C. Lea et al., Temporal convolutional networks for action segmentation and detection, CVPR
+    2017; computed as in MS-TCN's evaluation.
     """
     found_at, truth_at, iou = overlaps(found, truth)
-    # Of each found segment the first of its best: sorted so that it is the last one written.
+    # For each found segment keep the first of its best: it is sorted last, so it is written last.
     order = np.lexsort((-truth_at, iou, found_at))
     best = np.full((2, len(found.codes)), -1.0)
     best[:, found_at[order]] = truth_at[order], iou[order]
-    hits = len(np.unique(best[0, best[1] >= overlap]))  # a true segment is hit once: the others who chose it are extra
+    hits = len(np.unique(best[0, best[1] >= overlap]))  # each true segment counts once
     return Counts(hits, len(found.codes) - hits, len(truth.codes) - hits)
 
 
 def overlaps(first: Segments, second: Segments) -> tuple[IntArray, IntArray, npt.NDArray[np.float64]]:
-    """The pairs of segments with one label that share a frame: (position in `first`, position in `second`, IoU), by
-    position. int64, int64, float64, each of shape (n_pairs,).
+    """(position in `first`, position in `second`, IoU) of the pairs of segments with the same label that share a frame.
+
+    Ordered by position. int64, int64, float64, each of shape (n_pairs,).
     """
     low = np.searchsorted(second.stops, first.starts, side="right")
     counts = np.maximum(np.searchsorted(second.starts, first.stops) - low, 0)
@@ -144,22 +145,22 @@ def overlaps(first: Segments, second: Segments) -> tuple[IntArray, IntArray, npt
 
 
 def f1_score(counts: Sequence[Counts]) -> float | None:
-    """F1 of the counts of all videos together, 0 to 100: the harmonic mean of precision and recall. None: nothing
-    was marked.
-    """
+    """F1 (harmonic mean of precision and recall), 0 to 100, of the summed counts. None if there are no segments."""
     hits, extra, missed = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0, 0)
     either = 2 * hits + extra + missed
     return 100 * 2 * hits / either if either else None
 
 
 def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list[tuple[int, int]]:
-    """Pairs (position in `first`, in `second`) of segments with one label that overlap by at least `least` (IoU), each
-    in one pair at most: the best overlap first. The same pairs whichever of the two comes first.
+    """(position in `first`, in `second`) of segments with the same label that overlap by at least `least` (IoU).
+
+    Each segment is in one pair at most: the best overlaps are taken first. Swapping `first` and `second` gives the same
+    pairs.
     """
     candidates = []
     for i, j, iou in zip(*(column.tolist() for column in overlaps(first, second)), strict=True):
         if iou >= least:
-            # A tie goes to the pair that begins first, in a way that does not ask which coder is which.
+            # A tie goes to the pair that begins first, whichever coder begins.
             begin = sorted((int(first.starts[i]), int(second.starts[j])))
             end = sorted((int(first.stops[i]), int(second.stops[j])))
             candidates.append((-iou, begin, end, i, j))
@@ -173,7 +174,7 @@ def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list
 
 
 def label_ious(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | None]:
-    """Temporal IoU of each label: frames where both coders have it / frames where either has it; None where neither.
+    """Temporal IoU of each label: frames in which both coders have it / frames in which any has it; None if none has.
 
     `members[label, code]` says whether `code` contains the label, since a code may stand for several at once.
     """
@@ -182,7 +183,7 @@ def label_ious(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | 
 
 
 def label_kappas(table: IntArray, members: npt.NDArray[np.bool_]) -> list[float | None]:
-    """Cohen's kappa of each label against all else: of the two-by-two table "has it, has it not"."""
+    """Cohen's kappa of each label, from the two-by-two table "has it, does not have it"."""
     has = members.astype(np.int64)
     without = 1 - has
     return [

@@ -1,6 +1,6 @@
-"""Precision, recall, Jaccard index and F1 of each label in each case, and their means. Pure numpy; all in percent.
+"""Precision, recall, Jaccard index and F1 for each label in each case, and their means. Pure numpy; all in percent.
 
-A cell is one label in one case. What a cell without a truth or without a prediction is worth is a matter of strategy:
+A cell is one label in one case. The strategy decides the value of a cell without a truth or without a prediction:
 
               truth lacks the label,      truth has it, never     neither
               it is predicted             predicted
@@ -8,8 +8,8 @@ A cell is one label in one case. What a cell without a truth or without a predic
     B         none                        P none, R = J = F1 = 0  none
     zero      all 0 (scikit-learn)        all 0                   none
 
-A none is NaN here, and is left out of every mean. After I. Funke, D. Rivoir, S. Speidel, Metrics Matter in Surgical
-Phase Recognition, arXiv 2305.13961, 2023, which names A and B.
+"none" is NaN here, and is left out of every mean. The names A and B come from I. Funke, D. Rivoir, S. Speidel, Metrics
+Matter in Surgical Phase Recognition, arXiv 2305.13961, 2023.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,15 +25,14 @@ STRATEGIES = ("A", "B", "zero")
 MEASURES = ("precision", "recall", "jaccard", "f1")
 
 Cells = Mapping[str, FloatArray]
-"""Percent by measure, float64, shape (n_cases, n_labels); NaN where there is none."""
+"""Percent by measure, float64, shape (n_cases, n_labels); NaN if not defined."""
 
 
 class Hits(NamedTuple):
-    """Frames by case and label, int64, shape (n_cases, n_labels) each.
+    """Counts of frames by case and label, int64, each of shape (n_cases, n_labels).
 
-    in_truth, predicted: that have the label. right_in_truth, right_predicted: those of them that are right; both are
-    the true positives where nothing is relaxed. either: in truth or predicted; right_either: those of them that are
-    right.
+    in_truth, predicted: frames that have the label. right_in_truth, right_predicted: those of them that are right;
+    unrelaxed, both are the true positives. either: in truth or predicted; right_either: those of them that are right.
     """
 
     in_truth: IntArray
@@ -45,10 +44,10 @@ class Hits(NamedTuple):
 
 
 def cells(hits: Hits, strategy: str) -> dict[str, FloatArray]:
-    """The cells by measure, under one of STRATEGIES.
+    """The cells by measure, with one of STRATEGIES.
 
-    F1 is the harmonic mean of the cell's own precision and recall (of plain counts: 2 TP / (2 TP + FP + FN)), and 0
-    where the label is there but never predicted.
+    F1 is the harmonic mean of the cell's own precision and recall (unrelaxed: 2 TP / (2 TP + FP + FN)), and 0 if the
+    label is in the truth but never predicted.
     """
     only_predicted = (hits.in_truth == 0) & (hits.predicted > 0)
     only_in_truth = (hits.in_truth > 0) & (hits.predicted == 0)
@@ -72,7 +71,7 @@ def cells(hits: Hits, strategy: str) -> dict[str, FloatArray]:
 
 
 def harmonic_mean(precision: FloatArray, recall: FloatArray) -> FloatArray:
-    """2PR / (P + R); 0 where both are 0, NaN where one is."""
+    """2PR / (P + R); 0 if both are 0, NaN if one is."""
     total = precision + recall
     found: FloatArray = np.where(total == 0, 0.0, np.nan)
     np.divide(2 * precision * recall, total, out=found, where=total > 0)
@@ -86,13 +85,13 @@ def _percent(part: IntArray, whole: IntArray) -> FloatArray:
 
 
 def mean(values: FloatArray | Sequence[float]) -> float:
-    """The mean of what is not NaN; NaN where that is nothing."""
+    """The mean of the values that are not NaN; NaN if there are none."""
     kept = _defined(values)
     return float(kept.mean()) if len(kept) else np.nan
 
 
 def sd(values: FloatArray | Sequence[float], ddof: int = 1) -> float:
-    """The standard deviation of what is not NaN, divided by n - `ddof`; NaN where that is nothing."""
+    """The standard deviation of the values that are not NaN, divided by n - `ddof`; NaN if there are none."""
     kept = _defined(values)
     return float(kept.std(ddof=ddof)) if len(kept) > ddof else np.nan
 
@@ -104,10 +103,10 @@ def _defined(values: FloatArray | Sequence[float]) -> FloatArray:
 
 
 def in_both_orders(values: FloatArray) -> dict[str, Any]:
-    """The means of one measure's cells, in both orders, and the SDs by what they are over.
+    """The mean of one measure's cells, taken in both orders, with standard deviations (SD).
 
-    by_case: of each case over its labels, then over cases; sd_cases (n - 1), sd_cases_n (n).
-    by_label: of each label over its cases, then over labels; sd_labels (n - 1) says nothing of patients.
+    by_case: the mean over the labels of each case, then over cases; sd_cases (n - 1), sd_cases_n (n).
+    by_label: the mean over the cases of each label, then over labels; sd_labels (n - 1) is not over patients.
     """
     of_cases, of_labels = [mean(row) for row in values], [mean(column) for column in values.T]
     return {
@@ -117,22 +116,22 @@ def in_both_orders(values: FloatArray) -> dict[str, Any]:
 
 
 def per_label(values: FloatArray) -> list[dict[str, Any]]:
-    """Of each label over the cases where its cell is defined: mean, sd_cases (n - 1), n_cases."""
+    """For each label, over the cases in which its cell is defined: mean, sd_cases (n - 1), n_cases."""
     return [
         {"mean": mean(column), "sd_cases": sd(column), "n_cases": int((~np.isnan(column)).sum())} for column in values.T
     ]
 
 
 def f1_of_means(summaries: Mapping[str, Any], order: str) -> float:
-    """F1 of mean precision and mean recall: never below the mean F1, and not to be called "F1"."""
+    """F1 of mean precision and mean recall. It is never below the mean F1, so do not call it "F1"."""
     precision, recall = (summaries[name][order]["mean"] for name in ("precision", "recall"))
     return float(harmonic_mean(np.array([precision]), np.array([recall]))[0])
 
 
 def pooled(hits: Hits) -> dict[str, Any]:
-    """The counts of all cases added up, then the measures of each label, then their mean and SD over labels (n - 1).
+    """The measures of each label from the summed counts of all cases, then their mean and SD over labels (n - 1).
 
-    A label that is nowhere has none; one that is only in the truth, or only predicted, has 0 (strategy zero).
+    A label that occurs nowhere has NaN; a label only in the truth, or only predicted, has 0 (strategy zero).
     """
     together = Hits(*(counts.sum(axis=0, keepdims=True) for counts in hits))
     rows = {name: values[0] for name, values in cells(together, "zero").items()}

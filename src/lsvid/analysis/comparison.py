@@ -1,12 +1,12 @@
-"""Annotators compared: each pair of them, a person with a prediction too, and all persons together, at every level.
+"""Compare annotators at every level: each pair of people, people with predictions, and all people together.
 
-What is compared at level L is the set of labels of each frame, every label cut to its first L names (a shorter one as
-it is, so that a person who said less is seen to disagree). Two labels at once are one value of their own. A frame in a
-clip that both worked through, without a label, has the value "nothing"; a clip that one of them did not work through is
-left out of the pair's numbers.
+At level L, the value of a frame is the set of its labels, each cut to its first L names (a shorter label stays as it
+is, so a person who gave less detail disagrees). Two labels at once are one value of their own. A frame without a label,
+in a clip that both worked through, has the value "nothing". A clip that one of them did not work through is left out of
+the pair's numbers.
 
-Sequences, for the measures that need one (edit score, F1, boundaries), are as long as they can be: the clips of a case
-that both worked through, end to end, up to the first that one of them did not.
+Edit score, F1 and boundaries need sequences. A sequence is a run of consecutive clips of a case, end to end, that both
+worked through, as long as possible.
 """
 
 from collections.abc import Iterable, Sequence
@@ -40,7 +40,7 @@ LabelSet = frozenset[LabelPath]
 
 @dataclass(frozen=True)
 class Coder:
-    """An annotator, or what made a prediction."""
+    """An annotator, or the source of a prediction."""
 
     name: str
     is_prediction: bool
@@ -48,11 +48,11 @@ class Coder:
 
 @dataclass(frozen=True)
 class Boundaries:
-    """How far the second coder's boundaries lie after the first's, in seconds, over the segments that both have.
+    """How many seconds the second coder's boundaries lie after the first's, for the segments that both have.
 
-    matched: pairs of segments with one label that overlap by at least 10 % (IoU), each in one pair. start_median_s,
-    end_median_s: signed, above 0 where the second is later. start_abs_median_s, end_abs_median_s: of the distances.
-    Boundaries that both have at the very beginning or end of what they worked through are left out.
+    matched: the number of pairs of segments with the same label that overlap by at least 10 % (IoU); each segment is in
+    one pair at most. start_median_s, end_median_s: signed, above 0 if the second is later. start_abs_median_s,
+    end_abs_median_s: of the distances. Boundaries that both have at the beginning or end of a sequence do not count.
     """
 
     matched: int
@@ -64,7 +64,7 @@ class Boundaries:
 
 @dataclass(frozen=True)
 class LabelAgreement:
-    """One label: the frames that each coder gave it, temporal IoU, and Cohen's kappa of "has it, has it not"."""
+    """One label: the frames that each coder gave it, temporal IoU, and Cohen's kappa of "has it, does not have it"."""
 
     label: LabelPath
     first_frames: int
@@ -75,11 +75,11 @@ class LabelAgreement:
 
 @dataclass(frozen=True)
 class PairAgreement:
-    """Two coders, at one level, in one case or (case None) in all of them. Definitions: lsvid.analysis.agreement.
+    """Two coders at one level, in one case or (case None) in all cases. Definitions: lsvid.analysis.agreement.
 
-    clips, frames: that both worked through. accuracy, kappa, alpha, iou: from frames; iou is the mean over the labels
-    that occur. edit: the mean over the sequences, as MS-TCN has it over videos. f1_10, f1_25, f1_50: of all sequences
-    together, the first coder being the truth.
+    clips, frames: those that both worked through. accuracy, kappa, alpha, iou: from frames; iou is the mean over the
+    labels that occur. edit: the mean over sequences, as MS-TCN takes it over videos. f1_10, f1_25, f1_50: from the
+    summed counts of all sequences, with the first coder as the truth.
     """
 
     level: int
@@ -102,9 +102,7 @@ class PairAgreement:
 
 @dataclass(frozen=True)
 class GroupAlpha:
-    """Krippendorff's alpha of all persons, at one level, in one case or (None) in all; `frames`: that two or more of
-    them coded.
-    """
+    """Krippendorff's alpha of all people at one level, in one case or (None) in all; `frames`: coded by two or more."""
 
     level: int
     case: str | None
@@ -115,7 +113,7 @@ class GroupAlpha:
 
 @dataclass(frozen=True)
 class Disagreement:
-    """Frames `[start_frame, stop_frame)` of a clip to which two coders gave different labels, the same throughout."""
+    """Frames `[start_frame, stop_frame)` of a clip in which each of two coders has one value, and the two differ."""
 
     level: int
     clip: AnnotatedClip
@@ -133,7 +131,7 @@ class Disagreement:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that was compared."""
+    """The result of a comparison."""
 
     coders: tuple[Coder, ...]
     pairs: list[PairAgreement]
@@ -142,9 +140,9 @@ class Comparison:
 
 
 def compare(cases: Sequence[Case[AnnotatedClip]], labels: Sequence[LabelPath]) -> Comparison | None:
-    """Every two coders who worked through one clip, at each level of `labels`; None where no clip has two of them.
+    """Compare each two coders who worked through the same clip, at each level of `labels`; None if no clip has two.
 
-    A person stands before a prediction, which is measured against the person; otherwise by name.
+    In a pair, a person comes before a prediction, and is the truth; otherwise the order is by name.
     """
     coders = _coders(cases)
     comparison = Comparison(tuple(coders), [], [], [])
@@ -176,7 +174,7 @@ class _Coded:
 
 
 class _Coding:
-    """Everybody's work at one level, as runs of codes."""
+    """All coders' work at one level, as runs of codes."""
 
     def __init__(
         self, cases: Sequence[Case[AnnotatedClip]], coders: Sequence[Coder], level: int, labels: Sequence[LabelPath]
@@ -193,7 +191,7 @@ class _Coding:
         self._members = self._members.reshape(len(self._labels), len(self._sets))
 
     def _code(self, clip: AnnotatedClip) -> _Coded | None:
-        """None: nobody's work."""
+        """The runs of all coders in `clip`; None if nobody worked on it."""
         if not clip.tracks:
             return None
         n_frames = clip.index.n_frames
@@ -275,7 +273,7 @@ class _Coding:
         return [LabelAgreement(label, int(a), int(b), iou, kappa) for label, a, b, iou, kappa in numbers if a or b]
 
     def alpha(self, name: str | None, cases: Iterable[Case[AnnotatedClip]], people: Sequence[int]) -> GroupAlpha:
-        """Of all persons together."""
+        """Krippendorff's alpha of all people together."""
         coded = [one for case in cases for one in self._cases[case.name] if one is not None]
         joined = _joined(coded, people)
         worked = (joined.codes != MISSING).sum(axis=0)
@@ -285,7 +283,7 @@ class _Coding:
         return GroupAlpha(self.level, name, at_work, int(joined.lengths[worked >= 2].sum()), krippendorff_alpha(joined))
 
     def disagreements(self, first: int, second: int, stretches: Sequence[Sequence[_Coded]]) -> Iterable[Disagreement]:
-        """Where two coders' values differ, clip by clip, in order."""
+        """The stretches in which two coders' values differ, clip by clip, in order."""
         for coded in (one for stretch in stretches for one in stretch):
             codes, lengths = coded.runs.codes[[first, second]], coded.runs.lengths
             changes = np.append(True, (codes[:, 1:] != codes[:, :-1]).any(axis=0))
@@ -326,7 +324,7 @@ def _coders(cases: Iterable[Case[AnnotatedClip]]) -> list[Coder]:
 
 
 def _deepest(labels: set[LabelPath]) -> LabelSet:
-    """Without the labels that are the beginning of another of the same frame."""
+    """`labels` without those that are the beginning of another one."""
     return frozenset(p for p in labels if not any(len(q) > len(p) and q[: len(p)] == p for q in labels))
 
 
@@ -361,7 +359,7 @@ def _boundaries(
 
 
 def _medians(offsets_s: Sequence[Fraction]) -> tuple[float | None, float | None]:
-    """Of the offsets as they are, and of their distances."""
+    """(median of the signed offsets, median of their absolute values); None for no offsets."""
     if not offsets_s:
         return None, None
     return float(median(offsets_s)), float(median(abs(offset) for offset in offsets_s))

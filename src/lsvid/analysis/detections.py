@@ -11,11 +11,11 @@ TIOUS: Mapping[str, FloatArray] = {
     "thumos": np.linspace(0.3, 0.7, 5, dtype=np.float64),
     "activitynet": np.linspace(0.5, 0.95, 10, dtype=np.float64),
 }
-"""The least temporal IoUs by the benchmark that averages over them."""
+"""By benchmark, the temporal IoU thresholds over which it averages."""
 
 
 class Detection(NamedTuple):
-    """A stretch [start, stop) of one case, in any unit that the truth has too; `score` None in the truth."""
+    """A stretch [start, stop) of a case, in the same unit as the truth; `score` is None in the truth."""
 
     case: str
     label: int
@@ -25,12 +25,12 @@ class Detection(NamedTuple):
 
 
 def detections(truth: Sequence[Detection], found: Sequence[Detection], n_labels: int) -> dict[str, Any]:
-    """AP by label and threshold, mAP by threshold and their mean, for each of TIOUS; 0 to 1.
+    """For each of TIOUS: AP by label and threshold, mAP by threshold, and its mean; all from 0 to 1.
 
-    Per label, over all cases, the found ones by falling score (equal scores: by case, start, stop): each takes the true
-    one of its case that it overlaps most and that is free, if that is enough. Precision is made non-increasing from the
-    right; AP = sum of recall's steps times precision. A label that is never found has 0; one that the truth lacks is
-    not in the mean (its AP is NaN).
+    For each label, the found stretches of all cases are taken by falling score (equal scores: by case, start, stop).
+    Each takes the free true stretch of its case that it overlaps most, if the overlap reaches the threshold. Precision
+    is made non-increasing from the right; AP is the sum of the steps of recall times precision. A label that is never
+    found has AP 0; a label that is not in the truth has AP NaN, and is not in the mean.
 
     ActivityNet's eval_detection.py (activitynet/ActivityNet 82304fa) gives the same.
     """

@@ -1,4 +1,4 @@
-"""For how long two people differ about a clip, and how far each of them is from what a third decided."""
+"""How many seconds two people differ on a clip, and how many each of them differs from a third person's decision."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.video.timebase import parse_rate
 
 Stretch = tuple[Fraction, Fraction, LabelPath]
-"""[start_s, end_s) and what it is."""
+"""Seconds [start_s, end_s), and the label."""
 
 
 def stretches_of(spans: Iterable[Span]) -> list[Stretch]:
-    """The spans by their own times. A range of Label Studio's is as long as its numbers last at the editor's rate.
+    """The spans by their own times. For frame numbers of Label Studio, these follow from the editor's rate.
 
     Raises TypeError for spans in frames of a clip, which have no times by themselves.
     """
@@ -33,10 +33,10 @@ def stretches_of(spans: Iterable[Span]) -> list[Stretch]:
 
 @dataclass(frozen=True)
 class Decision:
-    """A clip on which people differed, and of which somebody said what is true.
+    """A clip on which people differed, and for which a third person decided.
 
-    before_s: the most seconds by which two of the others differ. after_s: by how many each of them differs from what
-    was decided, by name.
+    before_s: the most seconds by which two of the others differ. after_s: by name, the seconds by which each of them
+    differs from the decision.
     """
 
     clip: AnnotatedClip
@@ -46,7 +46,7 @@ class Decision:
 
 
 def decisions(clips: Iterable[AnnotatedClip]) -> list[Decision]:
-    """The clips that have one annotation that is the ground truth, and two others or more."""
+    """The clips with one ground-truth annotation and two or more others."""
     found = []
     for clip in clips:
         true = [work for work in clip.tracks if work.annotation.ground_truth]
@@ -67,7 +67,7 @@ def _located(clip: AnnotatedClip, work: Track[LocatedSpan]) -> list[Stretch]:
 
 
 def differing_s(one: Sequence[Stretch], other: Sequence[Stretch]) -> Fraction:
-    """The seconds in which the two do not have the same labels. A label and one above it are not the same."""
+    """The seconds in which the two have different labels. A label and its parent are different."""
     changes = sorted(
         ((time_s, side, label, change) for side, stretches in enumerate((one, other))
          for start_s, end_s, label in stretches for time_s, change in ((start_s, 1), (end_s, -1))),

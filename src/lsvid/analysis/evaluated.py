@@ -1,4 +1,4 @@
-"""What an evaluation found: it prints as a paper's table, and has every number by its name."""
+"""The result of an evaluation: it prints like the table of a paper, and has every number by its name."""
 
 import math
 from collections.abc import Mapping
@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 UNLABELLED = ("ignore", "background")
 
 AS = (*VARIANTS, "cholec80")
-"""What `as_` may name: the published scripts; and cholec80: consistent, but with Cholec80's transitions by number."""
+"""The values for `as_`: the published scripts, and "cholec80", which is consistent but uses Cholec80's transitions."""
 
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """relaxed_s: how many seconds a boundary may be early or late, in the relaxed numbers.
+    """How to evaluate.
 
-    strategy: the one of STRATEGIES whose numbers are shown first; all are computed.
-    unlabelled: what frames without a truth are: 'ignore' drops them from all that is counted by frame, 'background'
-    keeps them, so that false alarms count and nothing for nothing is right. None: ignore, but background where several
-    labels may be there at once.
-    as_: published scripts whose numbers, faults included, are computed too: of AS.
+    relaxed_s: the seconds by which a boundary may be early or late in the relaxed numbers.
+    strategy: one of STRATEGIES, whose numbers are shown first; all are computed.
+    unlabelled: 'ignore' drops frames without a truth from everything that is counted by frame; 'background' keeps
+    them, so that false alarms count, and no prediction is right there. None: 'ignore', but 'background' if frames may
+    have several labels.
+    as_: of AS; published scripts whose numbers, with their faults, are computed too.
     """
 
     relaxed_s: Fraction = Fraction(10)
@@ -40,7 +41,7 @@ class EvaluationOptions:
     as_: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Raise SettingsError where a value is none of those there are."""
+        """Raise SettingsError if a value is not one of those allowed."""
         for name, value, values in (
             ("strategy", self.strategy, STRATEGIES),
             ("unlabelled", self.unlabelled or UNLABELLED[0], UNLABELLED),
@@ -54,9 +55,9 @@ class EvaluationOptions:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was found. It prints as a paper's table; `as_dict()` has every number.
+    """The result of an evaluation. It prints like the table of a paper; `as_dict()` has every number.
 
-    pairs: what was compared. warnings: what a reader of the numbers must know, in sentences.
+    pairs: the compared frames. warnings: sentences that a reader of the numbers has to know.
     """
 
     pairs: Pairs
@@ -68,7 +69,7 @@ class Evaluation:
     level: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number by its name, ready for JSON: None where it is not defined, 'inf' where it is infinite."""
+        """Every number by its name, ready for JSON: None if not defined, 'inf' if infinite."""
         about = {
             "labels": list(self.pairs.labels),
             "cases": list(self.pairs.cases),
@@ -89,7 +90,7 @@ class Evaluation:
     @property
     def summary(self) -> "pl.DataFrame":
         """A row for each of unrelaxed, relaxed and segments: mean and SD over cases (n - 1) of each measure."""
-        import polars as pl  # noqa: PLC0415 - a tenth of a second
+        import polars as pl  # noqa: PLC0415 - its import takes a tenth of a second
 
         rows = []
         for name, measures in self._rows():
@@ -100,7 +101,7 @@ class Evaluation:
 
     @property
     def per_label(self) -> "pl.DataFrame":
-        """A row for each label: unrelaxed means and SDs over its defined cells (n_cases_… tells how many), pooled."""
+        """A row for each label: unrelaxed means and SDs over its defined cells (n_cases_…: how many), and pooled."""
         import polars as pl  # noqa: PLC0415 - as above
 
         return pl.DataFrame([_nulls(row) for row in self.label_rows()], infer_schema_length=None)
@@ -114,7 +115,7 @@ class Evaluation:
 
     @property
     def confusion(self) -> "pl.DataFrame":
-        """Frames by label in the truth (rows) and in the predictions (columns); '' is no label."""
+        """Counts of frames: rows are labels in the truth, columns are predicted labels; '' is no label."""
         import polars as pl  # noqa: PLC0415 - as above
 
         names = self.confusion_names()
@@ -123,12 +124,12 @@ class Evaluation:
         return pl.DataFrame({"truth": names, **columns})
 
     def confusion_names(self) -> list[str]:
-        """What the rows and columns of results["confusion"] stand for: '' (no label), each label, sets of labels."""
+        """The names of the rows and columns of results["confusion"]: '' (no label), each label, sets of labels."""
         members = self.pairs.members
         return ["; ".join(self.pairs.labels[k] for k in np.flatnonzero(column)) for column in members.T]
 
     def label_rows(self) -> list[dict[str, Any]]:
-        """As `per_label`, as plain rows."""
+        """`per_label` as plain rows."""
         found = self.results["unrelaxed"][self.options.strategy]
         relaxed = self.results["relaxed"]["consistent_neighbours"]
         rows = []
@@ -148,7 +149,7 @@ class Evaluation:
         return rows
 
     def case_rows(self) -> list[dict[str, Any]]:
-        """As `per_case`, as plain rows."""
+        """`per_case` as plain rows."""
         values = self.results["cells"][self.options.strategy]
         segment = self.results["segments"]
         rows = []
@@ -187,12 +188,12 @@ class Evaluation:
 
     @property
     def relaxed_name(self) -> str:
-        """'relaxed 10 s'."""
+        """Such as 'relaxed 10 s'."""
         return f"relaxed {float(self.options.relaxed_s):g} s"
 
     @property
     def how(self) -> str:
-        """What the first numbers are, in one line."""
+        """How the first numbers are defined, in one line."""
         over = {"A": "over a case's labels, in truth or predicted", "B": "over the labels in a case's truth",
                 "zero": "over a case's labels, in truth or predicted, 0 for what is not defined"}  # fmt: skip
         return f"mean {over[self.options.strategy]} (strategy {self.options.strategy}), then mean ± SD (n-1) over cases"
@@ -235,12 +236,12 @@ class Evaluation:
 
 
 def tolerance(relaxed_s: Fraction, fps: Fraction) -> int:
-    """How many frames a boundary may be early or late."""
+    """The number of frames by which a boundary may be early or late."""
     return math.floor(relaxed_s * fps)
 
 
 def published_lines(name: str, relaxed: Mapping[str, Any]) -> list[str]:
-    """What a published script would print, and that it has faults."""
+    """Lines with the numbers that a published script would print, and a note that it has faults."""
     if name == "cholec80":
         found = relaxed["consistent_cholec80"]
         values = [_mean_sd(found[m]["mean"], found[m]["sd_cases"]) if m == "accuracy" else
@@ -277,7 +278,7 @@ def _nulls(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
-    """For JSON: no NaN, no infinity."""
+    """`value` for JSON, without NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

@@ -1,8 +1,9 @@
-"""Predictions against the truth: per label and per case, unrelaxed and relaxed, by segments and by detections.
+"""Compare predictions with the truth: by label and by case, unrelaxed and relaxed, by segments and by detections.
 
-Computed on runs of frames (lsvid.analysis.agreement), so that hours of video cost no more than their spans. All numbers
-are in percent, but kappa, AP and mAP (0 to 1). Definitions: lsvid.analysis.cells (measures, strategies, means),
-lsvid.analysis.relaxed, lsvid.analysis.agreement (edit, F1@k), lsvid.analysis.detections, lsvid.analysis.published.
+Everything is computed on runs of frames (lsvid.analysis.agreement), so the cost depends on the number of spans, not on
+the hours of video. All numbers are in percent, except kappa, AP and mAP (0 to 1). Definitions: lsvid.analysis.cells
+(measures, strategies, means), lsvid.analysis.relaxed, lsvid.analysis.agreement (edit, F1@k), lsvid.analysis.detections,
+lsvid.analysis.published.
 """
 
 import math
@@ -40,17 +41,17 @@ from lsvid.findings import Findings
 
 
 class HasClips(Protocol):
-    """What was read: an `lsvid.Dataset`."""
+    """An object with annotated clips: an `lsvid.Dataset`."""
 
     @property
     def located(self) -> Stage[AnnotatedClip]: ...
 
 
 Side = Mapping[str, Frames] | Stage[AnnotatedClip] | HasClips
-"""Arrays by case, or clips whose annotations have been read and located."""
+"""Arrays by case, or clips with located annotations."""
 
 DEFAULT_FPS = 1
-"""Pictures a second that are compared where the sides are annotations: what surgical phases are evaluated at."""
+"""Pictures a second that are compared if both sides are annotations, as is usual for surgical phases."""
 
 
 def evaluate(
@@ -69,18 +70,18 @@ def evaluate(
     sources: Sequence[str] = (),
     findings: Findings | None = None,
 ) -> Evaluation:
-    """How well `predictions` find the `truth`: an Evaluation, which prints as a paper's table.
+    """An Evaluation of `predictions` against `truth`. It prints like the table of a paper.
 
-    Either side: by case, a whole number for each frame, shape (T,), -1 for no label; or, where several labels may be
-    there at once, 0 and 1, shape (T, K). labels: their names. fps: frames a second, of both. scored: by case, each
-    prediction that has a score, as (start_s, end_s, label, score), for mAP.
+    Both sides are arrays by case: integers, shape (T,), -1 for no label; or, if a frame may have several labels, 0 and
+    1, shape (T, K). labels: their names. fps: frames a second of both. scored: by case, (start_s, end_s, label, score)
+    of each prediction with a score, for mAP.
 
-    Or both sides: annotated clips. Of the predictions those count that are predictions, or else what was accepted.
-    labels: every label path, in order; None: those of the truth. level: which names of the paths count, from 1.
-    fps: how many pictures a second are compared, as the frame table samples them (None: 1).
+    Or both sides are annotated clips. From `predictions`, the spans with status prediction are taken, or the accepted
+    ones if there are none. labels: every label path, in order; None: those of the truth. level: how many names of a
+    path count, from 1. fps: pictures a second to compare, sampled as in the frame table (None: 1).
 
-    relaxed_s, strategy, unlabelled, as_: as in EvaluationOptions. common: leave out, and count, what only one side has,
-    instead of stopping. sources: where both came from, for people.
+    relaxed_s, strategy, unlabelled, as_: see EvaluationOptions. common: leave out, and count, the cases that only one
+    side has, instead of raising. sources: where both come from, for people.
 
     >>> truth, said = {"op1": [0, 0, 0, 1, 1, 1]}, {"op1": [0, 0, 1, 1, 1, 1]}
     >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
@@ -89,7 +90,7 @@ def evaluate(
     >>> found.as_dict()["relaxed"]["consistent_neighbours"]["accuracy"]["mean"]
     100.0
 
-    Raises PairingError with all that does not fit together, SettingsError for a setting that cannot be.
+    Raises PairingError, which lists everything that does not fit together, and SettingsError for a wrong setting.
     """
     options = evaluation_options(relaxed_s=relaxed_s, strategy=strategy, unlabelled=unlabelled, as_=as_)
     findings = Findings() if findings is None else findings
@@ -113,7 +114,7 @@ def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
 
 
 def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:
-    """The clips with only what is a prediction; where nothing is, with all they have."""
+    """The clips with only their predictions; if there are no predictions at all, the clips unchanged."""
     if not any(_is_prediction(work) for clip in located.clips for work in clip.tracks):
         return located
     return replace(
@@ -138,7 +139,7 @@ def _rate(fps: float | str | Fraction) -> Fraction:
 def evaluation_options(
     *, relaxed_s: float | str | Fraction, strategy: str, unlabelled: str | None, as_: str | Iterable[str]
 ) -> EvaluationOptions:
-    """The options from what a person gives. Raises SettingsError."""
+    """EvaluationOptions from the values that a person gives. Raises SettingsError."""
     names = (as_,) if isinstance(as_, str) else tuple(as_)
     options = EvaluationOptions(_exact(relaxed_s, "relaxed_s"), strategy, unlabelled, names)
     options.check()
@@ -153,9 +154,9 @@ def evaluate_pairs(
     sources: Sequence[str] = (),
     level: int | None = None,
 ) -> Evaluation:
-    """Compute everything. What was left out and what is warned about is in the Evaluation's `warnings`, too.
+    """The Evaluation of `pairs`. Its `warnings` also say what was left out.
 
-    Raises DataError where nothing is left to compare, SettingsError where a published script does not take the data.
+    Raises DataError if nothing is left to compare, SettingsError if a published script cannot take the data.
     """
     options.check()
     unlabelled = options.unlabelled or ("background" if pairs.several_at_once else "ignore")
@@ -202,7 +203,7 @@ def evaluate_pairs(
 
 
 def sum_of(tables: Iterable[IntArray]) -> IntArray:
-    """The tables added up."""
+    """The sum of the tables."""
     total: IntArray = np.sum(list(tables), axis=0)
     return total
 
@@ -254,7 +255,7 @@ def _accuracy_of_all(looked: Mapping[str, Runs], n_codes: int) -> float:
 
 
 def _background(looked: Mapping[str, Runs], pairs: Pairs, n_codes: int) -> dict[str, Any]:
-    """What the counts are where frames without a truth are kept."""
+    """The counts if frames without a truth are kept."""
     tables = {case: confusion(runs, n_codes=n_codes) for case, runs in looked.items()}
     hits = _plain_hits(tables.values(), pairs.members)
     return {
@@ -268,8 +269,9 @@ def _background(looked: Mapping[str, Runs], pairs: Pairs, n_codes: int) -> dict[
 
 
 def _relaxed(pairs: Pairs, relax_frames: int, unlabelled: str, rule: Rule | None) -> dict[str, Any]:
-    """Means over the cells of strategy B. Where several labels may be there at once, each label is relaxed by itself,
-    and there is no relaxed accuracy.
+    """Relaxed means over the cells of strategy B.
+
+    If frames may have several labels, each label is relaxed by itself, and there is no relaxed accuracy.
     """
     rows: list[Hits] = []
     right_shares: dict[str, float | None] = {}
@@ -294,14 +296,14 @@ def _relaxed(pairs: Pairs, relax_frames: int, unlabelled: str, rule: Rule | None
 
 
 def _binary(runs: Runs, has: BoolArray) -> Runs:
-    """One label's runs: 2 where it is, 1 where it is not, MISSING where nobody looked."""
+    """The runs of one label: 2 where it is present, 1 where it is absent, MISSING where nobody looked."""
     return Runs(runs.lengths, np.where(runs.codes == MISSING, MISSING, 1 + has[np.maximum(runs.codes, 0)]))
 
 
 def _relaxed_hits(
     runs: Runs, relax_frames: int, unlabelled: str, rule: Rule | None, n_codes: int
 ) -> tuple[Hits, float | None]:
-    """(hits by code, the share of frames that are right) of one case."""
+    """(hits by code, share of frames that are right) for one case."""
     judged = judge(runs, relax_frames, rule, nothing=unlabelled == "background")
     keep = judged.runs.codes[0] != MISSING
     if unlabelled == "ignore":
@@ -351,7 +353,7 @@ def _published(pairs: Pairs, options: EvaluationOptions, relax_frames: int, unla
 
 
 def _segments(cases: Mapping[str, Runs]) -> dict[str, Any]:
-    """Edit score and F1@k, over all frames: no label is no segment. Edit: mean over cases; F1: of all counts."""
+    """Edit score (mean over cases) and F1@k (from summed counts), over all frames; no label makes no segment."""
     edits: dict[str, float] = {}
     counts: dict[str, list[Any]] = {}
     for case, runs in cases.items():

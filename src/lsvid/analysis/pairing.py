@@ -1,6 +1,6 @@
-"""Truth and predictions side by side, frame for frame: what evaluation is computed on.
+"""Put truth and predictions side by side, frame by frame, for the evaluation.
 
-They are paired by case and by time, never by the place in a list. All that does not fit is one PairingError.
+They are paired by case and by time, never by their place in a list. One PairingError lists all that does not fit.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,27 +21,27 @@ from lsvid.labels.tree import join_path
 from lsvid.video.timebase import sample_frames
 
 Frames = npt.ArrayLike
-"""Of one case: a whole number for each frame, -1 for no label, shape (T,); or 0 and 1, shape (T, K), where several
-labels may be there at once.
+"""The frames of a case: integers, -1 for no label, shape (T,); or, if a frame may have several labels, 0 and 1, shape
+(T, K).
 """
 
 LabelSet = frozenset[int]
 
 _MISSING_CLIP = Runs(np.ones(1, np.int64), np.full((2, 1), MISSING))
-"""A clip that cannot be read: nothing is joined across it."""
+"""Stands for a clip that cannot be read, so that nothing is joined across it."""
 
 MAX_UNEQUAL_FRAMES = 1
-"""By so many frames a prediction may be longer or shorter than its truth: rounding. Both are cut to the shorter."""
+"""A prediction may differ in length from its truth by this many frames, from rounding. Both are cut to the shorter."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Truth and predictions of every case, frame for frame.
+    """Truth and predictions of every case, frame by frame.
 
-    cases: by name, runs with codes of shape (2, n_runs), the truth first; MISSING where nobody looked, NOTHING where
-    there is no label, then a code for each label (or set of labels at once). paths: of the labels, in order.
-    members[label, code]: whether the code contains the label. fps: frames a second. truth, found: the truth's runs and
-    the predictions that have a score, in seconds of the case.
+    cases: by name, runs with codes of shape (2, n_runs), the truth first: MISSING where nobody looked, NOTHING for no
+    label, then a code for each label (or set of labels). paths: those of the labels, in order. members[label, code]:
+    whether the code contains the label. fps: frames a second. truth, found: the stretches of the truth, and the
+    predictions with a score, in seconds of the case.
     """
 
     cases: Mapping[str, Runs]
@@ -53,7 +53,7 @@ class Pairs:
 
     @property
     def labels(self) -> list[str]:
-        """Their names."""
+        """The names of the labels."""
         return [join_path(path) for path in self.paths]
 
     @property
@@ -64,7 +64,7 @@ class Pairs:
 
 @dataclass
 class _Codes:
-    """Numbers for sets of labels, in the order in which they are met; those of single labels come first, in order."""
+    """Numbers for sets of labels: first the single labels, in order, then sets in the order of their appearance."""
 
     n_labels: int
     numbers: dict[LabelSet, int] = field(default_factory=dict)
@@ -93,10 +93,11 @@ def pair_arrays(
     common: bool,
     scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
 ) -> Pairs:
-    """The pairs of arrays. labels: their names; None: as many numbers as occur. scored: by case, (start_s, end_s,
-    label, score) of each prediction that has a score.
+    """The Pairs of two sides of arrays.
 
-    Raises PairingError with all that does not fit; with `common`, what is only on one side is left out and counted.
+    labels: their names; None: the numbers that occur. scored: by case, (start_s, end_s, label, score) of each
+    prediction with a score. Raises PairingError with everything that does not fit; with `common`, cases of only one
+    side are left out and counted instead.
     """
     faults: list[str] = []
     sides = [_checked(truth, "truth", faults), _checked(predictions, "predictions", faults)]
@@ -186,7 +187,7 @@ def _runs(pair: Sequence[IntArray], codes: _Codes) -> Runs:
             unknown = values[0] >= codes.n_labels
             values = values[0] + 1
             if unknown.any():
-                values = np.where(unknown, codes.of([-2]), values)  # a label that nobody knows: right nowhere
+                values = np.where(unknown, codes.of([-2]), values)  # an unknown label is never right
             rows.append(values)
         else:
             sets, which = np.unique(values, axis=1, return_inverse=True)
@@ -226,11 +227,11 @@ def pair_clips(
     level: int = 1,
     common: bool = False,
 ) -> Pairs:
-    """The pairs of located clips at one level of the labels, `fps` pictures a second as the frame table samples them.
+    """The Pairs of located clips at one level of the labels, at `fps` pictures a second, sampled as in the frame table.
 
-    A label that ends above the level is none there. A clip that has no truth is left out; one without a prediction,
-    where its case has some, has none to be right. labels: every path, in order; None: those of the truth.
-    Raises PairingError with all that does not fit.
+    A label path that is shorter than the level does not count. A clip without a truth is left out. A clip without a
+    prediction is a fault or, with `common`, left out. labels: every path, in order; None: those of the truth. Raises
+    PairingError with everything that does not fit.
     """
     faults: list[str] = []
     true_works = _works(truth.clips, "truth", faults)
@@ -275,7 +276,7 @@ def pair_clips(
 
 
 def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Track[LocatedSpan]]:
-    """The one annotation of each clip that has any."""
+    """The annotation of each clip that has one. Clips with several are faults."""
     works = {}
     for clip in clips:
         if len(clip.tracks) > 1:
@@ -300,7 +301,7 @@ def _labels(
     *,
     common: bool,
 ) -> list[LabelPath]:
-    """The labels of the level, in order."""
+    """The labels at the level, in order."""
     true = {span.label for work in true_works.values() for span in work.spans}
     said = {span.label for work in said_works.values() for span in work.spans}
     paths = labels_at(labels if labels is not None else sorted(true), level)
@@ -328,7 +329,7 @@ def _clip_runs(
     fps: Fraction,
     codes: _Codes,
 ) -> Runs:
-    """The runs of one clip's sampled pictures; MISSING without a truth."""
+    """The runs of a clip's sampled pictures; MISSING if it has no truth."""
     sampled = sample_frames(clip.index, fps)
     if true is None:
         return Runs(np.array([len(sampled)]), np.full((2, 1), MISSING))
@@ -347,7 +348,7 @@ def _codes_between(
     changes: list[list[tuple[int, int]]] = [[] for _ in borders]
     for span in spans:
         if len(span.label) >= level:
-            label = rank.get(span.label[:level], -2)  # -2: a label that nobody knows, right nowhere
+            label = rank.get(span.label[:level], -2)  # -2: an unknown label, which is never right
             first, last = np.searchsorted(borders, (span.start_frame, span.stop_frame))
             changes[first].append((label, 1))
             changes[last].append((label, -1))
@@ -371,9 +372,9 @@ def _joined(
     *,
     scored: bool = False,
 ) -> list[Detection]:
-    """The spans of a case, in its seconds. What a clip's end cut in two is one again: its score the mean by time.
+    """The spans of a case, in seconds of the case. Spans that were cut at a clip's end are joined; scores are averaged.
 
-    scored: only those with a score, each by itself; else those of one label that overlap or touch are one.
+    scored: take only spans with a score, each by itself; otherwise spans of a label that overlap or touch are joined.
     """
     pieces: dict[int, list[list[float]]] = {}
     for clip in clips:
@@ -407,7 +408,7 @@ def _joined(
 def _common_cases(
     true: Sequence[str], said: Sequence[str], faults: list[str], findings: Findings, *, common: bool
 ) -> list[str]:
-    """The cases that both have; the others are faults or, with `common`, left out."""
+    """The cases that both sides have; the others are faults or, with `common`, left out."""
     there = set(said)
     for names, others, side in ((true, there, "truth"), (said, set(true), "predictions")):
         for case in names:
@@ -420,7 +421,7 @@ def _common_cases(
 
 
 def _label_runs(lengths: IntArray, has: npt.NDArray[np.bool_]) -> Iterable[tuple[int, int, int]]:
-    """(label, first frame, frame after the last) of the maximal runs of each label; `has`: shape (n_labels, n_runs)."""
+    """(label, start, stop) in frames of each stretch of each label; `has`: shape (n_labels, n_runs)."""
     borders = np.concatenate([[0], np.cumsum(lengths)])
     for label, row in enumerate(has):
         changes = np.flatnonzero(np.diff(np.concatenate([[0], row.astype(np.int8), [0]])))

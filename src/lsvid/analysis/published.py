@@ -1,15 +1,15 @@
-"""The numbers of published evaluation scripts, with their faults, so that a paper's table can be set beside one's own.
+"""The numbers of published evaluation scripts, with their faults, for a comparison with the tables of papers.
 
 `Evaluate.m` and `Main.m` of the M2CAI 2016 challenge, as SV-RCNet, TMRNet, Trans-SVNet and Surgformer use them. They
 know seven phases by number (M2CAI: eight, with its rules one phase later), and relax boundaries by 10 s, but:
 
-1. frames that are early by less than 10 s stay wrong; in their place as many frames at the *beginning* of the phase
-   become right, whatever is said there (`fixed` mends this, and nothing else);
+1. frames that are early by less than 10 s stay wrong; instead, as many frames at the *beginning* of the phase become
+   right, whatever is predicted there (`fixed` repairs only this);
 2. a forgiven frame is a hit of both phases, so precision and recall may pass 100; Main.m cuts each of them to 100;
-3. a phase that is there but never predicted has a precision of none, or, with forgiven frames, infinity, cut to 100;
-4. frames without a truth before the last one with it are right, and hits of what is predicted there;
-5. J, P and R are means over cases, then over phases, and their SD is over phases; a phase that no case has makes the
-   mean J and R undefined.
+3. a phase in the truth that is never predicted has no precision or, with forgiven frames, infinity, cut to 100;
+4. frames without a truth, before the last frame with one, are right, and hits of the predicted phase;
+5. J, P and R are means over cases, then over phases, and their SD is over phases; if a phase is in no case, the mean J
+   and R are undefined.
 
 Read and run: YuemingJin/TMRNet 6a0db47, YuemingJin/SV-RCNet 8df7e10, isyangshu/Surgformer 21a9578.
 """
@@ -26,9 +26,9 @@ from lsvid.errors import DataError
 
 
 class Variant(NamedTuple):
-    """A script. name: of its results. n_labels: how many it takes.
+    """A script. name: of its results. n_labels: the number of phases that it takes.
 
-    fixed: fault 1 mended. zero: a phase never predicted has precision 0. f1: the F1 that Surgformer adds.
+    fixed: fault 1 is repaired. zero: a phase that is never predicted has precision 0. f1: with Surgformer's F1.
     """
 
     name: str
@@ -45,18 +45,20 @@ VARIANTS = {
     "tmrnet-m2cai": Variant("tmrnet_m2cai", (7, 8)),
     "svrcnet-m2cai": Variant("svrcnet_m2cai", (7, 8), zero=True),
 }
-"""By the name that asks for it. Of M2CAI's eight phases seven may be given: those from the second on."""
+"""By name. For M2CAI with its eight phases, seven are allowed too: those from the second on."""
 
 
 def cholec80_rule(later: int = 0) -> Rule:
-    """The transitions that are relaxed in Cholec80, codes from 1: to the next phase, and from 4 to 7 also to the one
-    after it; back to the one before, and from 6 and 7 also to the one before that. later: M2CAI's phases are 1 later.
+    """The transitions that are relaxed in Cholec80, with codes from 1.
+
+    Forward to the next phase, from 4 to 7 also to the one after it; back to the phase before, from 6 and 7 also to the
+    one before that. later: M2CAI's phases are 1 later.
     """
     return Rule({p + later: (-1, -2) for p in (6, 7)}, {p + later: (1, 2) for p in (4, 5, 6, 7)})
 
 
 class Scores(NamedTuple):
-    """Of one case, in percent and not cut to 100: jaccard, precision, recall and f1 by phase, and accuracy."""
+    """The scores of a case, in percent and not cut to 100: jaccard, precision, recall, f1 by phase, and accuracy."""
 
     jaccard: FloatArray
     precision: FloatArray
@@ -66,10 +68,10 @@ class Scores(NamedTuple):
 
 
 def published(cases: Mapping[str, Runs], n_labels: int, variant: Variant, tolerance: int) -> dict[str, Any]:
-    """What the script finds; codes are 0 for no label, then 1, 2, … in the order of the phases.
+    """The results of the script. Codes are 0 for no label, then 1, 2, … in the order of the phases.
 
-    per_case_not_clamped: by case; summary: what Main.m prints; clamped, infinite: cells that were above 100, and
-    those that were infinite. Raises DataError where the script stops with an error.
+    per_case_not_clamped: by case; summary: the numbers that Main.m prints; clamped, infinite: cells that were above
+    100, and those that were infinite. Raises DataError if the script would stop with an error.
     """
     rule = cholec80_rule(later=n_labels - 7)
     found = {case: scores(case, runs, n_labels, variant, rule, tolerance) for case, runs in cases.items()}
@@ -112,7 +114,7 @@ def published(cases: Mapping[str, Runs], n_labels: int, variant: Variant, tolera
 
 
 def scores(case: str, runs: Runs, n_labels: int, variant: Variant, rule: Rule, tolerance: int) -> Scores:
-    """What Evaluate.m finds in one case. Raises DataError where it would stop."""
+    """The scores of Evaluate.m for one case. Raises DataError if the script would stop."""
     truth, said = (np.repeat(row, runs.lengths) for row in runs.codes)
     right = _right(truth, said, rule, tolerance, fixed=variant.fixed)
     labelled = np.flatnonzero(truth)
@@ -127,7 +129,7 @@ def scores(case: str, runs: Runs, n_labels: int, variant: Variant, rule: Rule, t
     predicted = np.array([np.count_nonzero(said == code) for code in codes])
     either = np.array([np.count_nonzero((truth == code) | (said == code)) for code in codes])
     hits = np.array([np.count_nonzero(right & ((truth == code) | (said == code))) for code in codes])
-    with np.errstate(divide="ignore", invalid="ignore"):  # the script's own infinities
+    with np.errstate(divide="ignore", invalid="ignore"):  # the script divides by zero too
         jaccard, precision, recall = 100 * hits / either, 100 * hits / predicted, 100 * hits / in_truth
         if variant.zero:
             precision[predicted == 0] = 0
@@ -146,6 +148,6 @@ def _right(truth: IntArray, said: IntArray, rule: Rule, tolerance: int, *, fixed
         if truth[start]:
             reach = min(tolerance, stop - start)
             right[start : start + reach] |= late[start : start + reach]
-            at = stop - reach if fixed else start  # the fault: it looks at the end, and writes at the beginning
+            at = stop - reach if fixed else start  # fault 1: it looks at the end, and writes at the beginning
             right[at : at + reach] |= early[stop - reach : stop]
     return right

@@ -1,8 +1,8 @@
-"""Which frames are right where boundaries may be some frames early or late. Pure numpy.
+"""Which frames are right if boundaries may be some frames early or late. Pure numpy.
 
-The rule that evaluation prints, `NEIGHBOURS`: right is what equals the truth; or, within t frames after a boundary of
-the truth from a to b (inside b), says a; or, within t frames before it (inside a), says b. A prediction that keeps the
-truth's order of labels, with each boundary moved by at most t, is right throughout.
+The evaluation prints the rule `NEIGHBOURS`. A predicted frame is right if it equals the truth. At a boundary of the
+truth from a to b, it is also right if it says a in the first t frames of b, or b in the last t frames of a. So a
+prediction that has the truth's order of labels, with each boundary moved by at most t, is right everywhere.
 """
 
 from collections.abc import Mapping
@@ -17,17 +17,16 @@ BoolArray = npt.NDArray[np.bool_]
 
 
 class Judged(NamedTuple):
-    """Runs of (truth, prediction), shape (2, n_runs), and whether each is right; no boundary's tolerance ends inside
-    one.
-    """
+    """Runs of (truth, prediction), shape (2, n_runs), cut where tolerances end, and whether each run is right."""
 
     runs: Runs
     right: BoolArray
 
 
 class Rule(NamedTuple):
-    """Which other codes count as right, as differences from the true code: late, in the first t frames of a run of the
-    truth; early, in the last t. A code without an entry has (-1,) and (1,).
+    """Which other codes count as right, as differences from the true code.
+
+    late: in the first t frames of a run of the truth; early: in the last t. A code without an entry has (-1,) and (1,).
     """
 
     late: Mapping[int, tuple[int, ...]]
@@ -35,17 +34,17 @@ class Rule(NamedTuple):
 
 
 NEIGHBOURS = None
-"""Instead of a Rule: the codes of the truth's runs before and after."""
+"""In place of a Rule: the codes of the runs before and after, in the truth, count as right."""
 
 
 NOBODY = -9
-"""A code that nobody gives."""
+"""A code that does not occur."""
 
 
 def judge(runs: Runs, tolerance: int, rule: Rule | None = NEIGHBOURS, *, nothing: bool = False) -> Judged:
-    """What is right within `tolerance` frames. A run of the truth that is shorter than that is relaxed throughout.
+    """Which runs are right within `tolerance` frames. A shorter run of the truth is relaxed as a whole.
 
-    nothing: no label is a neighbour like a label; else nothing is relaxed towards frames without a truth.
+    nothing: "no label" is a neighbour like a label; otherwise nothing is relaxed next to frames without a truth.
     """
     split, first, last, which, of_truth = split_at_tolerances(runs, tolerance)
     truth, said = split.codes
@@ -59,7 +58,7 @@ def judge(runs: Runs, tolerance: int, rule: Rule | None = NEIGHBOURS, *, nothing
 
 
 def offsets(truth: IntArray, said: IntArray, allowed: Mapping[int, tuple[int, ...]], otherwise: int) -> BoolArray:
-    """Where `said` differs from `truth` by one of the differences that are allowed for the true code."""
+    """Whether `said` differs from `truth` by one of the differences that are allowed for the true code."""
     difference = said - truth
     found: BoolArray = difference == otherwise
     for code, these in allowed.items():
@@ -69,8 +68,10 @@ def offsets(truth: IntArray, said: IntArray, allowed: Mapping[int, tuple[int, ..
 
 
 def split_at_tolerances(runs: Runs, tolerance: int) -> tuple[Runs, BoolArray, BoolArray, IntArray, IntArray]:
-    """(the runs, cut where a tolerance ends; whether each lies in the first, in the last `tolerance` frames of its run
-    of the truth; which of these it lies in; the codes of those).
+    """Cut the runs where a tolerance ends.
+
+    Returns (the runs; whether each lies in the first `tolerance` frames of its run of the truth; whether in the last;
+    the number of that run; the codes of the truth's runs).
     """
     n = int(runs.lengths.sum())
     begins = np.cumsum(runs.lengths) - runs.lengths

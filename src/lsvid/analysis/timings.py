@@ -1,10 +1,10 @@
-"""How long everything took: what was marked, in the time of the whole case, with its clips put end to end.
+"""How long everything took, in the time of the whole case, with its clips put end to end.
 
-A case's time counts every clip of the case, in order, annotated or not (`AnnotatedClip.case_frame`, `case_time_s`); it
-begins at 0. Intervals are half-open. Times are exact (`Fraction`) until they are written.
+Case time begins at 0, and counts every clip of the case, in order, annotated or not (`AnnotatedClip.case_frame`,
+`case_time_s`). Intervals are half-open. Times are exact (`Fraction`) until they are written.
 
-Each level of the label tree is counted by itself: at level 1 the first name of a label path counts, at level 2 the
-first two, and so on; a span whose path is shorter than the level has no label there.
+Each level of the label tree is counted separately: at level 1 the first name of a label path counts, at level 2 the
+first two, and so on. A span whose path is shorter than the level has no label at this level.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ LabelPath = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Part:
-    """What of an occurrence lies in one clip: its frames, and its seconds on the clip's own timeline."""
+    """The part of an occurrence in one clip: its frames, and its seconds on the clip's own timeline."""
 
     clip: AnnotatedClip
     start_frame: int
@@ -29,7 +29,7 @@ class Part:
 
     @property
     def start_s(self) -> Fraction:
-        """The first picture's PTS."""
+        """The PTS of the first picture."""
         return self.clip.index.time_s(self.start_frame)
 
     @property
@@ -40,7 +40,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time that `annotator` marked `label` in a case, and what of it lies in which clip.
+    """One occurrence of `label` that `annotator` marked in a case, and its parts in clips.
 
     Frames `[start_frame, stop_frame)` and seconds `[start_s, end_s)`, both of the case.
     """
@@ -56,7 +56,7 @@ class Occurrence:
 
     @property
     def duration_s(self) -> Fraction:
-        """How long it lasted."""
+        """Its length in seconds."""
         return self.end_s - self.start_s
 
 
@@ -65,8 +65,8 @@ class LabelTiming:
     """How often and how long `annotator` marked `label` in `case`.
 
     count: occurrences. total_s, mean_s, median_s, min_s, max_s: of their durations. first_start_s, last_end_s: in case
-    time. gaps: how many times it stopped and came again later; gaps_s, longest_gap_s: the time between. None where the
-    count is 0. Occurrences of one label never overlap, but those of two labels may.
+    time. gaps: how often it stopped and came again later; gaps_s, longest_gap_s: the time between. Values are None if
+    the count is 0. Occurrences of one label never overlap, but those of two labels may.
     """
 
     case: str
@@ -90,7 +90,7 @@ class LabelTiming:
 class LabelTotal:
     """One label over all cases that `annotator` worked on.
 
-    cases: in which it occurs. The rest as in LabelTiming, over the occurrences of all of them.
+    cases: those in which it occurs. The other values are as in LabelTiming, over the occurrences of all cases.
     """
 
     annotator: str
@@ -107,11 +107,11 @@ class LabelTotal:
 
 @dataclass(frozen=True)
 class WorkTiming:
-    """What `annotator` did with a case, at one level.
+    """How much of a case `annotator` labelled, at one level.
 
-    case_s: the case's duration. annotated_s: of the clips the annotator worked through. labelled_s: of that, the time
-    with at least one label; unlabelled_s: with none, in `unlabelled_stretches` stretches, the longest
-    `longest_unlabelled_s`. occurrences: of all labels.
+    case_s: duration of the case. annotated_s: duration of the clips that the annotator worked through. labelled_s: the
+    time of that with at least one label. unlabelled_s: the time without a label, in `unlabelled_stretches` stretches,
+    of which the longest is `longest_unlabelled_s`. occurrences: those of all labels.
     """
 
     case: str
@@ -130,9 +130,8 @@ class WorkTiming:
 def occurrences(case: Case[AnnotatedClip], annotator: str, level: int) -> list[Occurrence]:
     """Every occurrence of every label at `level` (from 1), by start, then label.
 
-    A region is one occurrence. Of one label, regions that overlap are joined, and so are those that touch across the
-    end of a clip, where the camera, not the surgeon, stopped. Regions that touch within a clip are not: somebody drew
-    two.
+    A region is one occurrence. Regions of one label are joined if they overlap, or if they touch at the end of a clip,
+    where the camera stopped and not the surgeon. Regions that touch within a clip stay two, as they were drawn.
     """
     found: list[Occurrence] = []
     for label, parts in _parts(case, annotator, level).items():
@@ -164,7 +163,7 @@ def occurrences(case: Case[AnnotatedClip], annotator: str, level: int) -> list[O
 
 
 def label_timing(case: str, annotator: str, label: LabelPath, found: Sequence[Occurrence]) -> LabelTiming:
-    """The numbers of `label`, of which `found` are all the occurrences in the case by the annotator, in order."""
+    """The numbers of `label` in one case; `found`: all its occurrences there by the annotator, in order."""
     durations = [one.duration_s for one in found]
     total = sum(durations, Fraction(0))
     gaps = [after.start_s - before.end_s for before, after in pairwise(found) if after.start_s > before.end_s]
@@ -188,7 +187,7 @@ def label_timing(case: str, annotator: str, label: LabelPath, found: Sequence[Oc
 
 
 def label_total(annotator: str, label: LabelPath, found: Sequence[Occurrence]) -> LabelTotal:
-    """The numbers of `label` over all cases; `found` are all its occurrences by the annotator."""
+    """The numbers of `label` over all cases; `found`: all its occurrences by the annotator."""
     one = label_timing("", annotator, label, sorted(found, key=lambda o: (o.case, o.start_s)))
     return LabelTotal(
         annotator, one.level, label, len({o.case for o in found}), one.count, one.total_s, one.mean_s, one.median_s,
@@ -199,7 +198,7 @@ def label_total(annotator: str, label: LabelPath, found: Sequence[Occurrence]) -
 def label_timings(
     case: Case[AnnotatedClip], annotator: str, found: Iterable[Occurrence], labels: Sequence[LabelPath]
 ) -> list[LabelTiming]:
-    """The numbers of each of `labels`, also of those that never occur."""
+    """The numbers of each of `labels`, including those that never occur."""
     by_label: dict[LabelPath, list[Occurrence]] = {label: [] for label in labels}
     for one in found:
         by_label[one.label].append(one)
@@ -207,7 +206,7 @@ def label_timings(
 
 
 def work_timing(case: Case[AnnotatedClip], annotator: str, level: int, found: Sequence[Occurrence]) -> WorkTiming:
-    """What the annotator did with the case; `found` are all the occurrences of the level."""
+    """How much of the case the annotator labelled; `found`: all occurrences at the level."""
     mine = [clip for clip in case.clips if any(work.annotator == annotator for work in clip.tracks)]
     annotated = _union((clip.case_time_s, clip.case_time_s + clip.index.length_s) for clip in mine)
     labelled = _union((one.start_s, one.end_s) for one in found)
@@ -228,7 +227,8 @@ def work_timing(case: Case[AnnotatedClip], annotator: str, level: int, found: Se
 
 
 def transitions(found: Sequence[Occurrence]) -> Counter[tuple[LabelPath, LabelPath]]:
-    """How often an occurrence of one label was the next to begin after one of another (or the same), pauses or not.
+    """How often an occurrence of one label was the next to begin after one of another (or the same), with or without a
+    pause.
 
     `found`: the occurrences of one case by one annotator at one level, by start.
     """
@@ -236,12 +236,12 @@ def transitions(found: Sequence[Occurrence]) -> Counter[tuple[LabelPath, LabelPa
 
 
 def labels_at(labels: Iterable[LabelPath], level: int) -> list[LabelPath]:
-    """The labels at `level`: the first `level` names of every path that has as many, each once, in order."""
+    """The labels at `level`: the first `level` names of every path that has so many, each once, in order."""
     return list(dict.fromkeys(path[:level] for path in labels if len(path) >= level))
 
 
 def case_time_s(clip: AnnotatedClip, frame: int) -> Fraction:
-    """Where a clip's picture `frame` lies in its case, in seconds."""
+    """The time of a clip's picture `frame` in its case, in seconds."""
     return clip.case_time_s + clip.index.time_s(frame) - clip.index.start_s
 
 
@@ -270,7 +270,7 @@ def _stop(part: Part) -> int:
 
 
 def _union(intervals: Iterable[Interval]) -> list[Interval]:
-    """The same time as disjoint intervals that do not touch, in order."""
+    """The union of the intervals: disjoint intervals that do not touch, in order."""
     joined: list[Interval] = []
     for start, end in sorted(intervals):
         if joined and start <= joined[-1][1]:
@@ -281,7 +281,7 @@ def _union(intervals: Iterable[Interval]) -> list[Interval]:
 
 
 def _without(whole: Sequence[Interval], taken: Sequence[Interval]) -> list[Interval]:
-    """What of `whole` is not in `taken`; both are unions."""
+    """The part of `whole` that is not in `taken`; both are unions."""
     free = []
     for start, end in whole:
         at = start

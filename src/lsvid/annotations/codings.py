@@ -61,14 +61,14 @@ def accuracy(table: IntArray) -> float | None:
 
 def cohen_kappa(table: IntArray) -> float | None:
     """Cohen's kappa: (p_o - p_e) / (1 - p_e), p_o the share of equal codes, p_e the one that the coders' own shares of
-    each code would give by chance. -1 to 1; None where both used one and the same code throughout.
+    each code would give by chance. -1 to 1; None if both used one and the same code throughout.
 
     J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20, 1960.
     """
     total = int(table.sum())
     if not total:
         return None
-    # Whole numbers as far as they go: 1 - p_e must be exactly 0 where there was one code.
+    # Whole numbers as far as they go: 1 - p_e must be exactly 0 if there was one code.
     expected = sum(int(a) * int(b) for a, b in zip(table.sum(axis=1), table.sum(axis=0), strict=True))
     if expected == total * total:
         return None

@@ -77,7 +77,7 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
         return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
 
     def cut(self, index: FrameIndex) -> "LsFrames | None":
-        """What of it lies in the clip, or None where nothing does."""
+        """What of it lies in the clip, or None if nothing does."""
         last = max(last_number(index, parse_rate(self.ls_fps)), 1)
         return LsFrames(self.start, min(self.end, last), self.ls_fps) if self.start <= last else None
 
@@ -110,7 +110,7 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         )
 
     def cut(self, index: FrameIndex) -> "Seconds | None":
-        """What of it lies in the clip, or None where nothing does."""
+        """What of it lies in the clip, or None if nothing does."""
         start, end = max(self.start, float(index.start_s)), min(self.end, float(index.end_s))
         return Seconds(start, end, self.tolerance) if start < end else None
 
@@ -165,7 +165,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return f"reversed: frames {self.start} to {self.stop}" if self.stop < self.start else None
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
-        """The frames themselves. Raises OutsideClipError where they do not lie in the clip."""
+        """The frames themselves. Raises OutsideClipError if they do not lie in the clip."""
         if self.stop > index.n_frames:
             raise OutsideClipError(f"frame {self.stop} lies past the clip's {index.n_frames} frames")
         return self.start, self.stop
@@ -175,7 +175,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return self.stop > index.n_frames
 
     def cut(self, index: FrameIndex) -> "Frames | None":
-        """What of it lies in the clip, or None where nothing does."""
+        """What of it lies in the clip, or None if nothing does."""
         return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 

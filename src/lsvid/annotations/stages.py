@@ -449,7 +449,7 @@ def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
 
 
 def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
-    """The original `media` of a clip that was annotated on `proxy`; else the proxy; None where neither is found."""
+    """The original `media` of a clip that was annotated on `proxy`; else the proxy; None if neither is found."""
 
     def find(name: str) -> str | None:
         try:
@@ -635,7 +635,7 @@ def _as_arguments(sources: Sequence[Source]) -> str:
 
 
 def task_url(project_url: str | None, clip: Clip) -> str | None:
-    """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
+    """Where the clip's task opens in Label Studio; None if the project or the task is not known."""
     known = project_url is not None and clip.task_id is not None
     return f"{str(project_url).rstrip('/')}/data?task={clip.task_id}" if known else None
 

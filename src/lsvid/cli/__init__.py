@@ -60,7 +60,7 @@ _AGAIN = "run the same command again: it goes on where it stopped"
 
 
 class _LsvidGroup(click.Group):
-    """Finds commands without importing them, and is the one place where errors become messages and exit codes."""
+    """Finds commands without importing them, and is the only place where errors become messages and exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -104,7 +104,7 @@ class _LsvidGroup(click.Group):
         except ReaderGoneError:
             forget_stdout()
             sys.exit(0)
-        except Exception as error:  # noqa: BLE001 - the last line: whoever works with lsvid need not read a traceback
+        except Exception as error:  # noqa: BLE001 - the outermost place: users should not have to read a traceback
             output.error(*_told(error, args))
         if standalone_mode:
             sys.exit(result if isinstance(result, int) else 0)
@@ -122,7 +122,7 @@ class _LsvidGroup(click.Group):
 
 
 def _told(error: Exception, args: Sequence[str] | None) -> tuple[str, str, int]:
-    """Message, hint and exit code of an error that is none of lsvid's own."""
+    """Message, hint and exit code of an error that is not an LsvidError."""
     if (signal := program.interrupted_by()) is not None:  # a library turned the interruption into an error of its own
         return "interrupted", _AGAIN, 128 + signal
     if isinstance(error, OSError | MemoryError | RuntimeError):
@@ -131,7 +131,7 @@ def _told(error: Exception, args: Sequence[str] | None) -> tuple[str, str, int]:
 
 
 def _refused(error: Exception) -> tuple[str, str] | None:
-    """What to say where the machine gives no more, which no reader and no writer foresaw; None for a fault of ours."""
+    """Message and hint if the machine ran out of something (disk, memory, threads); None if it is a bug of lsvid."""
     if isinstance(error, OSError):
         where = error.filename or "a file"
         return f"cannot use {where}: {error.strerror or error}", "check it, its folder and the disk"
@@ -141,7 +141,7 @@ def _refused(error: Exception) -> tuple[str, str] | None:
 
 
 def _own_fault(error: Exception) -> tuple[str, str]:
-    """What to say of what nobody foresaw, which a test would have failed by."""
+    """Message and hint for a bug of lsvid. Raises the error itself with LSVID_DEBUG=1."""
     if os.environ.get("LSVID_DEBUG") == "1":
         raise error
     text = " ".join(str(error).split())[:200]
@@ -152,9 +152,7 @@ def _own_fault(error: Exception) -> tuple[str, str]:
 
 
 def _unforeseen(error: Exception, args: Sequence[str] | None) -> tuple[str, str, int]:
-    """Message, hint and exit code: of words of the command that are no UTF-8, where one cannot be written; of a fault
-    of ours.
-    """
+    """Message, hint and exit code: for arguments that are not UTF-8 and cannot be written, or else for a bug."""
     from lsvid.files.names import readable
 
     words = sys.argv[1:] if args is None else args
@@ -187,6 +185,6 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
     program.begin()
-    gc.set_threshold(50_000, 10, 100)  # looking for cycles, of which there are few, takes 3 % of a short command
+    gc.set_threshold(50_000, 10, 100)  # there are few cycles, and looking for them takes 3 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

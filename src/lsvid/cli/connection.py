@@ -9,9 +9,9 @@ if TYPE_CHECKING:
 
 
 def connected(output: Output, url: str, api_key: str | None, *, changes: bool = False) -> "Server":
-    """The server, with a warning where its release is too old for a part of lsvid. Raises as `client.connect`.
+    """The server; warns if its release is too old for a part of lsvid. Raises the same errors as `client.connect`.
 
-    changes: the command changes something there.
+    changes: whether the command changes something on the server.
     """
     from lsvid.label_studio import releases
     from lsvid.label_studio.client import connect

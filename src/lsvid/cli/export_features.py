@@ -18,7 +18,7 @@ FEATURES = "Features"
 
 
 def feature_options(command: Function) -> Function:
-    """How features are made, as FeatureOptions `options`."""
+    """Add the options that say how features are made; the command gets them as `options`, a FeatureOptions."""
     return group(
         "options",
         _feature_options,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_options(command: Function) -> Function:
-    """What is written, and the pictures, as WriteOptions `options`."""
+    """Add the options for tables and pictures; the command gets them as `options`, a WriteOptions."""
     return group(
         "options",
         _write_options,
@@ -208,7 +208,7 @@ def export_frames(
 
 
 def _tell(output: Output, manifest: "Manifest", folder: str) -> None:
-    """What was written. Raises DataError where clips gave no pictures."""
+    """Report what was written. Raises DataError if pictures of some clips are missing."""
     from lsvid.errors import DataError
 
     counts, images = manifest["counts"], manifest.get("images")

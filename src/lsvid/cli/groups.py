@@ -16,7 +16,7 @@ ANNOTATORS, SPANS = "Annotators", "Annotations that come along"
 SERVER, STORAGE, GENERAL = "Server", "S3", "General"
 
 _LAST = (SERVER, STORAGE, GENERAL)
-"""The sections that stand at the end; the others come in the order in which a command names them."""
+"""The sections at the end of the help; the others come in the order in which a command names them."""
 
 
 class _Option(click.Option):
@@ -54,10 +54,10 @@ def option(section: str, *names: str, **settings: Any) -> Decorator:
 def group(
     into: str, make: Callable[..., object], *options: Decorator, names: Sequence[str] = ()
 ) -> Callable[[Function], Function]:
-    """Give a command `options`, which reach it as one object: its argument `into` is what `make` makes of their values.
+    """Give a command `options`, which it gets as one object: its argument `into` is `make(...)` of their values.
 
-    `make` takes the values by their names; `names` lists them where its signature does not. One of `options` may be a
-    group itself. What `make` raises is the command's error.
+    `make` takes the values by their names; `names` lists them if its signature does not. One of `options` may be a
+    group itself. An error that `make` raises is the command's error.
     """
     taken = names or [name for name, one in inspect.signature(make).parameters.items() if one.default is one.empty]
 

@@ -110,7 +110,7 @@ def make_proxies(
                 now = round(sum(done_s))
                 step(max(now - shown, 0))
                 shown = max(now, shown)
-                if not sys.stderr.isatty():  # in a log there is no bar
+                if not sys.stderr.isatty():  # a log shows no bar
                     output.note(f"{clips[position].id}: {_became(result)}")
 
             results = make_proxies(clips, folder, settings, workers, on_progress, on_done)
@@ -143,7 +143,7 @@ def make_proxies(
 
 
 def _key_fps(fps: str | None, for_training: bool) -> Any:
-    """The rate of key pictures, a Fraction; None for copies that people see."""
+    """The rate of key pictures, a Fraction; None for copies that people look at."""
     from lsvid.video.timebase import parse_rate
 
     if not for_training:

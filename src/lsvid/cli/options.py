@@ -34,7 +34,7 @@ CASE_OPTIONS: tuple[Decorator, ...] = (
 
 
 def server_options(command: Function) -> Function:
-    """--url and --api-key, as `url` and `api_key`: those given, else the environment's, else those of `lsvid serve`."""
+    """Add --url and --api-key. Their values: as given, else from the environment, else those of `lsvid serve`."""
 
     @functools.wraps(command)
     def addressed(*arguments: Any, url: str | None, api_key: str | None, **options: Any) -> Any:
@@ -47,19 +47,19 @@ def server_options(command: Function) -> Function:
 
 
 def case_options(command: Function) -> Function:
-    """--case and --case-from, as `case` and `case_from`: how a clip's case is told."""
+    """Add --case and --case-from, which say how to find the case of a clip."""
     return with_all(command, CASE_OPTIONS)
 
 
 def case_rule(case: str | None, case_from: str | None) -> "CaseRule | None":
-    """What --case and --case-from ask for; None where neither is given."""
+    """The rule that --case or --case-from asks for; None if neither is given."""
     from lsvid.video.clips import CaseRule
 
     return CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
 
 
 def document_root_option(command: Function) -> Function:
-    """--document-root, as `document_root`."""
+    """Add --document-root; the command gets it as `document_root`."""
     return with_all(
         command,
         [
@@ -75,7 +75,7 @@ def document_root_option(command: Function) -> Function:
 
 
 def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | None:
-    """A click callback: seconds, exactly; at least 0."""
+    """A click callback: the value in exact seconds, at least 0."""
     from lsvid.video.timebase import exact_seconds
 
     if value is None:
@@ -87,7 +87,7 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> Fr
 
 
 def s3_options(command: Function) -> Function:
-    """--s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, which hold for all the command does in S3."""
+    """Add --s3-endpoint, --s3-region, --s3-key-env and --s3-secret-env, for everything that the command does in S3."""
 
     @functools.wraps(command)
     def configured(
@@ -133,7 +133,7 @@ PROBABILITY_OPTIONS: tuple[Decorator, ...] = (
 
 
 def probability_options(command: Function) -> Function:
-    """How probabilities become spans, as ProbabilityOptions `probabilities`."""
+    """Add the options that turn probabilities into spans; the command gets them as `probabilities`."""
     return group("probabilities", _probabilities, *PROBABILITY_OPTIONS)(command)
 
 
@@ -175,7 +175,7 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
 
 
 def spreadsheet_option(command: Function) -> Function:
-    """--spreadsheet-safe, as `spreadsheet_safe`, for commands that write CSV files."""
+    """Add --spreadsheet-safe, for commands that write CSV files."""
     added: Function = option(
         WRITTEN,
         "--spreadsheet-safe",
@@ -186,7 +186,7 @@ def spreadsheet_option(command: Function) -> Function:
 
 
 def scheduler_option(command: Function) -> Function:
-    """--scheduler, as `scheduler`, which `open_workers` takes."""
+    """Add --scheduler; the command gives its value to `open_workers`."""
     return with_all(
         command,
         [
@@ -203,7 +203,7 @@ def scheduler_option(command: Function) -> Function:
 
 @contextmanager
 def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Workers | None]":
-    """The cluster with that scheduler, else `jobs` processes of this machine; None where neither is given."""
+    """The cluster of `scheduler`, else `jobs` processes on this machine; None if neither is given."""
     if scheduler is None:
         if jobs is None:
             yield None

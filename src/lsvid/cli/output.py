@@ -1,4 +1,4 @@
-"""What a command says: data or one JSON document on standard output, everything else on standard error."""
+"""The output of a command: data or one JSON document on standard output, everything else on standard error."""
 
 import errno
 import json
@@ -23,24 +23,24 @@ _NOT_FOR_TERMINALS = re.compile(
 
 
 def plain(text: str) -> str:
-    """`text` without what a terminal would obey, or show otherwise than it is: as \\x1b, \\u202e."""
+    """`text` with control and direction characters escaped (\\x1b, \\u202e), so that it cannot steer a terminal."""
     return _NOT_FOR_TERMINALS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 class ReaderGoneError(Exception):
-    """Whoever read our standard output has gone (`lsvid ... | head`): nothing went wrong, and nothing is to be done."""
+    """The reader of standard output has closed it (`lsvid ... | head`). This is not a failure."""
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def reader_has_gone(error: OSError, *, on_windows: bool = os.name == "nt") -> bool:
-    """Whether a write failed since whoever read our standard output has gone; Windows has another number for it."""
+    """Whether a write failed because the reader closed standard output; Windows has another number for this error."""
     return error.filename is None and error.errno in {errno.EPIPE, *([errno.EINVAL] if on_windows else [])}
 
 
 class Output:
-    """Where a command reports to. `json` and `quiet` are set by the options of the same names."""
+    """Reports for a command. --json and --quiet set `json` and `quiet`."""
 
     def __init__(self) -> None:
         self.json = False
@@ -49,12 +49,12 @@ class Output:
         self.warnings: list[str] = []
 
     def note(self, text: str) -> None:
-        """One line for a person."""
+        """Print one line for a person."""
         if not self.quiet:
             _say(plain(text))
 
     def warn(self, text: str, hint: str = "") -> None:
-        """Something a person should look at, and what to do."""
+        """Print a warning, and what to do about it."""
         self.warnings.append(text)
         if not self.quiet:
             _say(f"{_style('warning:', 'yellow')} {plain(text)}")
@@ -62,7 +62,7 @@ class Output:
                 _say(f"  {_style('hint:', 'cyan')} {plain(hint)}")
 
     def findings(self, findings: Findings) -> None:
-        """Warnings, and what was left out, counted by reason."""
+        """Print the warnings, and what was left out, counted by reason."""
         for text, hint in findings.warnings:
             self.warn(text, hint)
         for reason, count in findings.left_out_counts().items():
@@ -74,10 +74,10 @@ class Output:
             )
 
     def error(self, text: str, hint: str, exit_code: int) -> NoReturn:
-        """The one message of a command that failed; ends the program."""
+        """Print the message of a command that failed, and end the program."""
         if self.json:
             failed = {"error": text, "hint": hint, "exit_code": exit_code}
-            with suppress(LsvidError, ReaderGoneError):  # what went wrong before is what counts
+            with suppress(LsvidError, ReaderGoneError):  # only the first error counts
                 self._json({**self.document, **failed, "warnings": self.warnings})
         _say(f"{_style('error:', 'red')} {plain(_limited(text))}")
         if hint:
@@ -85,7 +85,7 @@ class Output:
         sys.exit(exit_code)
 
     def finish(self) -> None:
-        """With --json: the one document on standard output."""
+        """With --json, print the document on standard output."""
         if self.json:
             self._json({**self.document, "exit_code": 0, "warnings": self.warnings})
 
@@ -93,14 +93,14 @@ class Output:
         self.data([json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace"), b"\n"])
 
     def text(self, text: str, mark: str = "", **style: Any) -> None:
-        """A line for a person, or several, on standard output; `mark` goes before it, in the style of click's names."""
+        """Print one or more lines for a person on standard output, after `mark`. `style` is click's."""
         mark = click.style(mark, **style) if sys.stdout and sys.stdout.isatty() else mark
         self.data([f"{mark}{plain(text)}\n".encode("utf-8", "backslashreplace")])
 
     def data(self, chunks: Iterable[bytes]) -> None:
-        """Write what was asked for to standard output, which is UTF-8 whatever the locale.
+        """Write `chunks` to standard output, which is UTF-8 whatever the locale.
 
-        Raises SettingsError where it is closed, DataError where it takes no more, ReaderGoneError.
+        Raises SettingsError if it is closed, DataError if writing fails, ReaderGoneError if its reader has closed it.
         """
         if sys.stdout is None or sys.stdout.closed:
             raise SettingsError("standard output is closed", "name a file with -o, or leave out '>&-'")
@@ -113,17 +113,19 @@ class Output:
             forget_stdout()
             if reader_has_gone(error):
                 raise ReaderGoneError from error
-            from lsvid.files.folders import write_error  # only where something is wrong
+            from lsvid.files.folders import write_error  # needed only after an error
 
             raise write_error("standard output", error) from error
 
     @contextmanager
     def progress(self, label: str, total: int = 0) -> Iterator[Callable[..., None]]:
-        """A bar on standard error; call what it yields with the steps done since the last call, a new total, a note."""
+        """Show a bar on standard error. Yields a function: call it with the steps done since its last call, a new
+        total, or a note.
+        """
         hidden = self.quiet or not sys.stderr.isatty()
         bar: ProgressBar[int]
         bar = click.progressbar(length=total, label=label, file=sys.stderr, hidden=hidden, show_pos=True)
-        bar.length = total or None  # how many there are may show later
+        bar.length = total or None  # the number may become known later
         with bar:
 
             def step(done: int, total: int = 0, note: str = "") -> None:
@@ -142,13 +144,13 @@ def _limited(text: str) -> str:
 
 
 def _say(line: str) -> None:
-    """Put `line` on standard error, if anybody reads it: that nobody does breaks no command."""
+    """Print `line` on standard error. If nobody can read it, the command goes on."""
     with suppress(OSError, ValueError):
         click.echo(line, err=True)
 
 
 def forget_stdout() -> None:
-    """Let what is still to be written to standard output go nowhere: else it fails once more when the program ends."""
+    """Send the rest of standard output nowhere; otherwise writing would fail again when the program ends."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
@@ -158,7 +160,7 @@ def _style(text: str, colour: str) -> str:
 
 
 def output_options(command: Command) -> Command:
-    """Give a command --json and --quiet; it finds the Output as its first argument."""
+    """Add --json and --quiet; the command gets the Output as its first argument."""
 
     def set_option(ctx: click.Context, param: click.Parameter, value: bool) -> None:
         setattr(ctx.find_object(Output), str(param.name), value)

@@ -1,4 +1,4 @@
-"""What concerns the program as a whole: its signals, its standard streams, its encoding."""
+"""The program as a whole: its signals, its standard streams, its encoding."""
 
 import io
 import os
@@ -12,11 +12,11 @@ from types import FrameType
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _IMPATIENT = 3
-"""So many signals end the program without cleaning up; the next run does that."""
+"""After this many signals the program ends without cleaning up; the next run cleans up."""
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal asked the program to end: what is unfinished is cleaned up on the way out."""
+    """A signal asked the program to end. It removes unfinished files before it does."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -24,7 +24,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 def begin() -> None:
-    """Make the process fit for what follows; to be called before anything else."""
+    """Prepare the process: encoding, streams, temporary folder, signals. Call it before anything else."""
     catch_signals()
     _take_names_as_they_are()
     _open_streams()
@@ -36,12 +36,12 @@ _received: list[int] = []
 
 
 def interrupted_by() -> int | None:
-    """The signal that asked this program to end; None where there was none."""
+    """The signal that asked this program to end; None if there was none."""
     return _received[0] if _received else None
 
 
 def catch_signals() -> None:
-    """Let the signals that ask a program to end raise Interrupted; one that is ignored (by nohup, say) stays so."""
+    """Let the signals that ask a program to end raise Interrupted; a signal that is ignored (nohup) stays ignored."""
     seen = 0
 
     def interrupt(number: int, frame: FrameType | None) -> None:
@@ -55,7 +55,7 @@ def catch_signals() -> None:
 
     def unraisable(args: "sys.UnraisableHookArgs") -> None:
         nonlocal seen
-        if isinstance(args.exc_value, Interrupted):  # it struck where Python drops errors: once more
+        if isinstance(args.exc_value, Interrupted):  # it arrived where Python drops errors: raise it again
             seen = 0
             signal.raise_signal(args.exc_value.number)
         else:
@@ -69,13 +69,13 @@ def catch_signals() -> None:
 
 
 def exit_code_of(error: BaseException) -> int:
-    """128 and the number of the signal that `error`, or its cause, tells of."""
+    """128 plus the number of the signal that caused `error`."""
     cause = error if isinstance(error, Interrupted) else error.__cause__
     return 128 + (cause.number if isinstance(cause, Interrupted) else signal.SIGINT)
 
 
 def _take_names_as_they_are() -> None:
-    """Begin anew in Python's UTF-8 mode where the locale knows ASCII only: names of files are to be as they are."""
+    """Start again in Python's UTF-8 mode if the locale is ASCII only, so that file names keep their letters."""
     if sys.getfilesystemencoding().lower() in ("utf-8", "utf8") or os.environ.get("PYTHONUTF8") == "1":
         return
     with suppress(OSError):
@@ -83,7 +83,7 @@ def _take_names_as_they_are() -> None:
 
 
 def find_temporary_folder() -> None:
-    """Use TMPDIR (TEMP, TMP) where it can be used, without the file that Python writes there to try it out."""
+    """Use TMPDIR (TEMP, TMP) if it is usable. Unlike Python's own check, this writes no test file there."""
     for folder in (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
         if folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
             tempfile.tempdir = str(Path(folder).absolute())
@@ -91,9 +91,9 @@ def find_temporary_folder() -> None:
 
 
 def _open_streams() -> None:
-    """Let standard streams that are closed lead nowhere: else the next file that is opened takes their number.
+    """Open closed standard streams on the null device; otherwise the next file that is opened gets their number.
 
-    Standard output stays None for Python, so that who asks for data there is told.
+    For Python, standard output stays None, so that a command that has to write data there can report it.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
@@ -105,9 +105,9 @@ def _open_streams() -> None:
 
 
 def _speak_utf8() -> None:
-    """Write UTF-8 into files and pipes, whatever the system's habit: what is written there is read as that.
+    """Write UTF-8 into files and pipes, whatever the system's encoding, since programs read them as UTF-8.
 
-    Windows has cp1252, which lacks most letters. A terminal keeps its own; what it lacks is escaped.
+    Windows uses cp1252, which lacks most letters. A terminal keeps its own encoding; letters that it lacks are escaped.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -116,9 +116,9 @@ def _speak_utf8() -> None:
 
 @contextmanager
 def before_click() -> Iterator[None]:
-    """Takes what click would handle in its own way, a line of its own or exit code 1: a signal, a pipe that breaks.
+    """Handle a signal and a broken pipe before click does, which would print its own line or exit with 1.
 
-    A reader of standard output who has gone is told from other pipes.
+    A broken standard output becomes ReaderGoneError; other broken pipes do not.
     """
     import click
 
@@ -129,7 +129,7 @@ def before_click() -> Iterator[None]:
         yield
     except KeyboardInterrupt as error:
         if sys.stderr.isatty():
-            click.echo(err=True)  # below the bar
+            click.echo(err=True)  # the message goes below the bar
         raise click.Abort from error
     except OSError as error:
         if reader_has_gone(error) and _stdout_is_broken():

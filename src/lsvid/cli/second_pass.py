@@ -32,13 +32,13 @@ def second_pass(
     url: str,
     api_key: str | None,
 ) -> None:
-    """Bring the regions of a first pass to the project of a second, where each gets its label.
+    """Copy the regions of a first pass into the project of a second pass, in which each region gets its label.
 
     Clips come in the order of the first project, each with the regions of its submitted annotation. Run it again when
     more clips have been submitted.
 
     With --disagreements the second project has the labels of the first, and gets the clips on which two people differ.
-    Open a clip from its case's tab: both versions stand beside the new annotation, as predictions under their
+    Open a clip from its case's tab: both versions are shown beside the new annotation, as predictions with the
     annotators' names. The annotation that is submitted there is the ground truth.
 
     \b

@@ -55,7 +55,7 @@ def serve(output: Output, /, folder: str | None, port: int | None, wish: str | N
 
 
 def _shown(served: "Served | None") -> dict[str, Any] | None:
-    """What a script needs; the token stays in the configuration."""
+    """The values that a script needs, without the token, which stays in the configuration."""
     if served is None:
         return None
     return {name: getattr(served, name) for name in ("url", "folder", "process_id", "username")}

@@ -43,11 +43,11 @@ FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
            help="For BORIS, LosslessCut and VIA: make a span of S seconds from each moment. Default: a moment labels "
            "no frame."),
 )  # fmt: skip
-"""For labels, and data, that come from elsewhere."""
+"""Options for labels and data of other programs."""
 
 
 def flat_label_options(command: Function) -> Function:
-    """The same, each an argument of its own, and those of probabilities."""
+    """The same options as separate arguments, and those of probabilities."""
     return with_all(probability_options(command), FLAT_LABEL_OPTIONS)
 
 
@@ -79,13 +79,13 @@ _SOURCE_OPTIONS: tuple[Decorator, ...] = (
 
 
 def source_options(command: Function) -> Function:
-    """EXPORT_FILE… or --project, --clips, --labels, and which annotations count, as a ReadRequest `request`."""
+    """Add the options that say what is read and which annotations count; the command gets a ReadRequest `request`."""
     exports = click.argument("exports", nargs=-1, metavar="[EXPORT_FILE]...")
     return s3_options(group("request", _read_request, exports, *_SOURCE_OPTIONS)(command))
 
 
 def reading_options(command: Function) -> Function:
-    """Those of `source_options` without EXPORT_FILE…, as `reading`: (exports, further values) -> ReadRequest."""
+    """Those of `source_options` without EXPORT_FILE; `reading` is a function (exports, more values) -> ReadRequest."""
 
     def make(**values: Any) -> "Reading":
         return lambda exports, **others: _read_request(exports=exports, **(values | others))
@@ -165,7 +165,7 @@ def _read_request(
 
 
 def boundary_options(command: Function) -> Function:
-    """--snap, --overlap, --priority and --join-gap, as BoundaryOptions `boundaries`."""
+    """Add --snap, --overlap, --priority and --join-gap; the command gets BoundaryOptions `boundaries`."""
 
     def make(snap_s: Any, overlap: str, priority: str, join_gap_s: Any) -> "BoundaryOptions":
         from lsvid.annotations.boundaries import BoundaryOptions
@@ -192,7 +192,7 @@ def boundary_options(command: Function) -> Function:
 def read(
     output: "Output", request: "ReadRequest", workers: "Workers | None" = None, *, lenient: bool = False
 ) -> "Dataset":
-    """The data set that `request` names, with bars on the way; see `read_located`."""
+    """The data set that `request` names. Shows progress bars; see `read_located`."""
     from lsvid.dataset import read_dataset
     from lsvid.errors import LsvidError
     from lsvid.findings import Findings
@@ -205,12 +205,12 @@ def read(
                 on_found=on_found,
             )  # fmt: skip
     except LsvidError:
-        output.findings(findings)  # they may tell why
+        output.findings(findings)  # they may explain the error
         raise
 
 
 def note_changes(output: "Output", changes: Any) -> None:
-    """Say what was done to spans on their way."""
+    """Report how boundaries and overlaps of spans were changed."""
     done = changes.get("boundaries", {})
     if snap := done.get("snap"):
         output.note(f"moved {snap['moved']} boundaries by up to {snap['largest_move_s']:.3f} s")
@@ -221,7 +221,7 @@ def note_changes(output: "Output", changes: Any) -> None:
 
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
-    """Old label -> new, from what --rename was given. Raises SettingsError."""
+    """Old label -> new label, from the values of --rename. Raises SettingsError."""
     from lsvid.files.paths import is_file
     from lsvid.reading import read_map
 

@@ -24,8 +24,8 @@ _HEADINGS = ("case", "annotator", "done", "skipped", "drafts", "left", "video", 
 def status(output: Output, /, project: str, url: str, api_key: str | None) -> None:
     """Show the progress of a project: for each case and annotator, the clips done, skipped, begun and left.
 
-    A line without an annotator is the whole case: clips that have all their annotations, and that lack some. The last
-    lines are each person's, over all cases; where cases are assigned, "left" is what is left of those.
+    A line without an annotator is the whole case: how many clips have all their annotations, and how many lack some.
+    The last lines give each person's numbers over all cases; if cases are assigned, "left" counts only those.
 
     "video" is the length of the clips done, "work" the time at the editor, both as hours:minutes:seconds.
 
@@ -79,7 +79,7 @@ def _rows(one: "CaseStatus") -> list[tuple[str, ...]]:
 
 
 def _people(found: "ProjectStatus") -> list[tuple[str, ...]]:
-    """A line for each person, over all cases, where that says more than the lines of one case."""
+    """A line for each person, over all cases, if there are several cases or cases are assigned."""
     people = found.people.items() if len(found.cases) > 1 or found.assigned else ()
     return [("all cases" if n == 0 else "", who, *_numbers(share)) for n, (who, share) in enumerate(people)]
 

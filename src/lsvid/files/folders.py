@@ -20,7 +20,7 @@ from lsvid.files.paths import folder_uri, is_s3, split_uri
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 _AT_ONCE = 16
-"""Requests to S3."""
+"""Requests to S3 at the same time."""
 
 
 class Folder(Protocol):
@@ -111,7 +111,7 @@ def check_name(name: str) -> None:
 
 @contextmanager
 def writing(place: str | os.PathLike[str], what: str = "") -> Iterator[None]:
-    """Turns the system's errors into lsvid's, if `what` cannot be written to `place`."""
+    """Turn the system's errors into lsvid's if `what` cannot be written to `place`."""
     try:
         yield
     except OSError as error:

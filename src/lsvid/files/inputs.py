@@ -51,7 +51,7 @@ def open_input(path: str | Path) -> BinaryIO:
         mode = Path(path).stat().st_mode
         if stat.S_ISREG(mode):
             return Path(path).open("rb")
-    except ValueError as error:  # a NUL in it
+    except ValueError as error:  # the path holds a NUL
         raise OSError(str(error)) from error
     if stat.S_ISDIR(mode):
         raise IsADirectoryError("it is a folder")
@@ -82,7 +82,7 @@ def _spooled(stream: BinaryIO) -> BinaryIO:
 
 
 def _from_pipe(path: str | Path) -> BinaryIO:
-    # Opened for waiting, a pipe that nobody writes into would never open.
+    # Without O_NONBLOCK, opening a pipe waits for ever if nobody writes into it.
     pipe = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         first = _first_of(pipe)
@@ -103,7 +103,7 @@ def _first_of(pipe: int) -> bytes:
     while True:
         try:
             first = os.read(pipe, _CHUNK)
-        except BlockingIOError:  # somebody has it open, and has written nothing yet
+        except BlockingIOError:  # a writer has opened it, and has written nothing yet
             os.set_blocking(pipe, True)
             continue
         if first or os.get_blocking(pipe):

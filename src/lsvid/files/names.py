@@ -16,9 +16,9 @@ some.
 
 _NOT_IN_PATHS = re.compile(
     r"[\x00-\x1f\x7f-\x9f"  # control characters
-    r'/\\:*?"<>|'  # separators, and what Windows reserves
-    r"\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # ends of lines, and what turns text around
-    r"\ud800-\udfff\ufffe\uffff]"  # no characters: bytes that are not UTF-8 among them
+    r'/\\:*?"<>|'  # separators, and characters that Windows reserves
+    r"\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff"  # ends of lines, and marks of text direction
+    r"\ud800-\udfff\ufffe\uffff]"  # code points that are no characters, such as bytes that are not UTF-8
 )
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|(?:com|lpt)[0-9\u00b9\u00b2\u00b3]|conin\$|conout\$)", re.IGNORECASE)
 """Devices of Windows, with any ending. Source: learn.microsoft.com, 'Naming Files, Paths, and Namespaces'."""
@@ -97,6 +97,6 @@ def readable(text: str) -> str:
         return text
     try:
         raw = text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:  # half of a pair that JSON escaped
+    except UnicodeEncodeError:  # JSON may escape half of a surrogate pair
         raw = text.encode("utf-8", "surrogatepass")
     return raw.decode("utf-8", "backslashreplace")

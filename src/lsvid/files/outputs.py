@@ -246,7 +246,7 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
 
-def as_json(document: Any, indent: int = 2) -> str:  # noqa: ANN401 - whatever JSON takes
+def as_json(document: Any, indent: int = 2) -> str:  # noqa: ANN401 - any value that JSON has
     """`document` as JSON, ended by LF."""
     return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
 

@@ -51,7 +51,7 @@ def write_rows(
     *,
     safe: bool = False,
 ) -> None:
-    """`write_csv` of rows by name of column, by default the columns of the first; formulas are told in `findings`."""
+    """`write_csv` for rows as dicts; the columns are by default those of the first row. Warns of formulas."""
     columns = columns or list(rows[0])
     texts = (cell for row in rows for cell in row.values() if isinstance(cell, str))
     if findings is not None:
@@ -60,7 +60,7 @@ def write_rows(
 
 
 def tell_formulas(names: Iterable[str], findings: Findings, *, safe: bool) -> None:
-    """Warn of those of `names`, of a CSV file, that a spreadsheet takes for formulas, unless the file is `safe`."""
+    """Warn of those of `names` in a CSV file that a spreadsheet takes for formulas, unless the file is `safe`."""
     found = sorted({name for name in names if is_formula(name)})
     if found and not safe:
         findings.warn(

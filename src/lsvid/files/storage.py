@@ -166,7 +166,7 @@ def stat(path: str) -> Stat:
     with s3_errors(f"reading {path}", path):
         try:
             answer = client().head_object(Bucket=bucket, Key=key)
-        except _client_error():  # the answer to HEAD has no body, and so does not say why
+        except _client_error():  # the answer to HEAD has no body, so it does not say why
             answer = client().get_object(Bucket=bucket, Key=key, Range="bytes=0-0")
             answer["Body"].close()
             answer["ContentLength"] = int(answer["ContentRange"].rpartition("/")[2])
@@ -284,7 +284,7 @@ class S3File(io.RawIOBase):
                 tag = self._known.signature
                 answer = client().get_object(
                     Bucket=self._bucket, Key=self._key, Range=f"bytes={first}-{last}",
-                    **({"IfMatch": tag} if tag and " " not in tag else {}),  # a time is no tag
+                    **({"IfMatch": tag} if tag and " " not in tag else {}),  # a time is not a tag
                 )  # fmt: skip
                 block = answer["Body"].read()
             if len(block) != last - first + 1:
@@ -366,7 +366,7 @@ def presigned_url(uri: str, seconds: int) -> str:
 
 
 def cors_document(origin: str) -> dict[str, Any]:
-    """The CORS document that lets pages of `origin` (a Label Studio) play videos out of a bucket, and nothing more."""
+    """The CORS document that lets pages of `origin` (a Label Studio) play videos from a bucket, and nothing else."""
     return {
         "CORSRules": [
             {
@@ -383,8 +383,8 @@ def cors_document(origin: str) -> dict[str, Any]:
 # --- boto3 ------------------------------------------------------------------------------------------------------------
 
 
-def client() -> Any:  # noqa: ANN401 - boto3 makes its classes when it runs
-    """boto3's client for the variables as they are now; threads may share it."""
+def client() -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
+    """boto3's client for the current environment variables. Threads may share it."""
     with s3_errors("connecting to S3"):
         return _client(os.getpid(), tuple(os.environ.get(name) for name in _VARIABLES))
 
@@ -419,7 +419,7 @@ def _is_aws(url: str) -> bool:
 
 @cache
 def _client(process: int, variables: tuple[str | None, ...]) -> Any:  # noqa: ANN401 - the same
-    # Of each process its own: one that is forked must not talk on its parent's connections.
+    # Each process has its own client: a forked process must not use its parent's connections.
     from botocore.config import Config  # noqa: PLC0415 - 0.4 s that only S3 needs
 
     config = Config(
@@ -428,7 +428,7 @@ def _client(process: int, variables: tuple[str | None, ...]) -> Any:  # noqa: AN
         connect_timeout=10,
         read_timeout=60,
         max_pool_connections=32,
-        # AWS's newer checksums break services that answer a range with the checksum of the whole object.
+        # AWS's newer checksums fail with services that answer a range with the checksum of the whole object.
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
@@ -436,7 +436,7 @@ def _client(process: int, variables: tuple[str | None, ...]) -> Any:  # noqa: AN
     made = session.client("s3", config=config)
     if _is_aws(made.meta.endpoint_url):
         return made
-    # A service of one's own has no host name for each bucket.
+    # Services other than AWS may have no host name for each bucket.
     by_path = config.merge(Config(s3={"addressing_style": "path"}))
     return session.client("s3", config=by_path)
 
@@ -465,7 +465,7 @@ def s3_errors(doing: str, uri: str = "") -> Iterator[None]:
         known = _translated(error, doing, uri)
         if known is None:
             raise
-        raise known from None  # boto3's errors carry requests, and so signed addresses
+        raise known from None  # boto3's errors hold requests with signed addresses
 
 
 def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
@@ -473,11 +473,11 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
     from botocore import exceptions  # noqa: PLC0415 - the same
 
     if isinstance(error, Boto3Error) and isinstance(error.__context__, exceptions.ClientError):
-        error = error.__context__  # an upload's: it wraps its cause
+        error = error.__context__  # the error of an upload wraps its cause
     if isinstance(error, exceptions.ClientError):
         return _refused(error.response, doing, uri)
     kind = type(error).__name__
-    kinds: list[tuple[tuple[type[Exception], ...], LsvidError]] = [  # the first that fits: the narrow ones before
+    kinds: list[tuple[tuple[type[Exception], ...], LsvidError]] = [  # the first that fits is taken
         (
             (exceptions.NoCredentialsError, exceptions.PartialCredentialsError),
             AuthError(f"no credentials for S3 were found while {doing}", _CREDENTIALS_HINT),

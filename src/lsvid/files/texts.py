@@ -23,7 +23,7 @@ MAX_BYTES = 1 << 30
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16's, which begins alike
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark begins in the same way
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
@@ -110,7 +110,7 @@ def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, lis
 
     delimiter: None means the one of , ; and TAB that the first row has most often. Raises TextError.
     """
-    csv.field_size_limit(MAX_BYTES)  # of csv's own there is one, and a cell may hold more
+    csv.field_size_limit(MAX_BYTES)  # csv's default limit is smaller than a cell may be
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     first = next((line for line in lines.split("\n") if line.strip()), "")
     table = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter or max(",;\t", key=first.count))

@@ -81,7 +81,7 @@ def _is_old(entry: "os.DirEntry[str]") -> bool:
 def is_running(process_id: int) -> bool:
     """Whether a process with this id runs on this machine."""
     if sys.platform == "win32":
-        import ctypes  # noqa: PLC0415 - only there
+        import ctypes  # noqa: PLC0415 - only Windows needs it
 
         return runs_on_windows(process_id, ctypes.WinDLL("kernel32", use_last_error=True), ctypes.get_last_error)
     try:
@@ -89,16 +89,16 @@ def is_running(process_id: int) -> bool:
         state = Path(f"/proc/{process_id}/stat").read_bytes().rpartition(b")")[2].split()[0]
     except ProcessLookupError:
         return False
-    except OSError:  # somebody else's, or there is no /proc
+    except OSError:  # another user's process, or there is no /proc
         return True
-    return state not in (b"Z", b"X")  # it has ended, and nobody has asked how
+    return state not in (b"Z", b"X")  # it has ended, and its parent has not waited for it
 
 
 _SYNCHRONIZE, _WAIT_TIMEOUT, _ACCESS_DENIED = 0x100000, 0x102, 5
 
 
-def runs_on_windows(process_id: int, kernel32: Any, last_error: Any) -> bool:  # noqa: ANN401 - of ctypes, which is untyped
-    """`is_running` there, where os.kill would end the process."""
+def runs_on_windows(process_id: int, kernel32: Any, last_error: Any) -> bool:  # noqa: ANN401 - ctypes has no types
+    """`is_running` on Windows, where os.kill would end the process."""
     handle = kernel32.OpenProcess(_SYNCHRONIZE, False, process_id)
     if not handle:
         return bool(last_error() == _ACCESS_DENIED)

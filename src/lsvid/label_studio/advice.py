@@ -1,4 +1,4 @@
-"""What stands in the way of annotating a clip well in a browser, and what to do about it. Pure."""
+"""Warnings about clips that are hard to annotate in a browser, and what to do about them. Pure."""
 
 import shlex
 from collections.abc import Callable, Sequence
@@ -11,14 +11,14 @@ from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import MAX_EDITOR_RATE, format_rate
 
 BIG_BYTES = 200_000_000
-"""From this on a local file is slow: Label Studio reads it whole for every seek (measured: 705 MB 14 to 19 s to the
-first picture and 1 GB of the server's memory, 5 GB 5 to 23 s for each seek)."""
+"""A local file of this size or more is slow: Label Studio reads it whole for every seek. Measured: 705 MB took 14 to
+19 s to the first picture and 1 GB of the server's memory; 5 GB took 5 to 23 s for each seek."""
 
 MAX_BITS_PER_S = 10_000_000
 LONG_S = 120
 _LATE_S = 0.001
 
-_PLAYABLE = {  # codecs, and the pixel formats of theirs, that current browsers play, by container as FFmpeg names it
+_PLAYABLE = {  # FFmpeg's name of a container: codecs, and their pixel formats, that current browsers play
     "mp4": ({"h264"}, {"yuv420p", "yuvj420p"}),
     "webm": ({"vp8", "vp9", "av1", "libdav1d", "libvpx", "libvpx-vp9", "libaom-av1"}, {"yuv420p"}),
 }
@@ -26,7 +26,7 @@ _PLAYABLE = {  # codecs, and the pixel formats of theirs, that current browsers 
 
 @dataclass(frozen=True)
 class ProbedClip:
-    """A clip as it is to be imported: its id, where it lies, and what is in it."""
+    """A clip to import: its id, its path, and what is in the file."""
 
     id: str
     path: str
@@ -34,7 +34,7 @@ class ProbedClip:
 
 
 def proxy_command(path: str, project: int | None = None) -> str:
-    """The command that makes small copies with the same frames at the same times, of the clips beside `path` too."""
+    """The command that makes small copies, with the same frames at the same times, of all clips beside `path`."""
     folder = shlex.quote(parent_of(path))
     return (
         f"lsvid make-proxies {folder} -o PROXIES, then "
@@ -47,7 +47,7 @@ def _named(project: int | None) -> str:
 
 
 def plays_in_browsers(path: str, info: VideoInfo) -> bool:
-    """Whether current browsers play it: 8-bit H.264 in MP4, or VP8, VP9 or AV1 in WebM."""
+    """Whether current browsers play the clip: 8-bit H.264 in MP4, or VP8, VP9 or AV1 in WebM."""
     names = info.container.split(",")
     # FFmpeg has one name for Matroska and WebM; browsers and servers go by the suffix.
     container = "mp4" if "mp4" in names else "webm" if "webm" in names and path.lower().endswith(".webm") else ""
@@ -58,7 +58,10 @@ def plays_in_browsers(path: str, info: VideoInfo) -> bool:
 def advise(
     clips: Sequence[ProbedClip], timeline: Timeline | None, findings: Findings, project: int | None = None
 ) -> None:
-    """Warn of what makes `clips` hard to annotate on this timeline, each kind once. project: the id that hints name."""
+    """Warnings about what makes `clips` hard to annotate on this timeline, one of each kind.
+
+    project: the id that the hints name.
+    """
 
     def warn(fits: Callable[[ProbedClip], bool], text: str, hint: Callable[[ProbedClip], str]) -> None:
         found = [clip for clip in clips if fits(clip)]

@@ -1,7 +1,7 @@
-"""Spans into a project: as predictions, which annotators start from, or as annotations. Runs twice without doubling.
+"""Put spans into a project as predictions, from which annotators start, or as annotations; a second run doubles none.
 
-What Label Studio has no place for, who annotated it elsewhere and what became of it (a reject, say), stands in the
-task's `meta`, by the annotation's `unique_id`; `readers.label_studio` reads it back.
+Label Studio has no place for who annotated a span in another program, and with which status (a reject, say). lsvid
+keeps these in the task's `meta`, by the annotation's `unique_id`; `readers.label_studio` reads them back.
 """
 
 import uuid
@@ -45,7 +45,7 @@ from lsvid.video.timebase import parse_rate
 Kind = Literal["predictions", "annotations"]
 
 _NAMESPACE = uuid.UUID("8d1c2f5e-5a0e-4a3c-9e63-0c9a5f3a7b11")
-"""Of the ids that lsvid gives to annotations; made up once."""
+"""Namespace of the ids that lsvid gives to annotations; chosen once at random."""
 
 _FOR_PREDICTIONS = frozenset({Status.ACCEPTED, Status.PREDICTION})
 _FOR_ANNOTATIONS = frozenset({Status.ACCEPTED, Status.REJECTED, Status.IGNORED, Status.SKIPPED})
@@ -55,7 +55,7 @@ _FOR_ANNOTATIONS = frozenset({Status.ACCEPTED, Status.REJECTED, Status.IGNORED, 
 class SpanImport:
     """What to import.
 
-    exports: files that lsvid reads. kind: what becomes of them. renames, separator: see LabelMatcher.
+    exports: files that lsvid reads. kind: what their spans become. renames, separator: see LabelMatcher.
     """
 
     exports: Sequence[str]
@@ -68,7 +68,7 @@ class SpanImport:
 
 
 class _Found(msgspec.Struct):
-    """An annotation or a prediction that is there already."""
+    """An annotation or a prediction that the project has already."""
 
     unique_id: str | None = None
     model_version: str | None = None
@@ -91,10 +91,10 @@ def import_spans(
     findings: Findings,
     on_done: Progress = unheard,
 ) -> Counter[str]:
-    """Give the tasks of `clips` in the project `wanted` the annotations that are in `spans`.
+    """Add the annotations in `spans` to the tasks of `clips` in the project `wanted`.
 
-    Of several versions by one annotator the latest is taken. Returns how many annotations were "added", or were
-    "unchanged" (there already). `on_done` is called with 1, and their number, for each.
+    Returns how many annotations were "added", and how many were "unchanged" (there already). If one annotator has
+    several versions, the latest is taken. `on_done` is called with 1 and the total for each annotation.
     Raises ExportError with all faults at once, unless they are to be left out; ServerError.
     """
     with download_export(server, wanted) as project:
@@ -139,7 +139,7 @@ def import_spans(
 def _find(
     found: Sequence[GatheredClip], clips: Sequence[ClipFile], tasks: Mapping[str, _Task], findings: Findings
 ) -> list[tuple[FoundClip, _Task]]:
-    """The task of each clip that spans are about, told by its file, or else by its id. What has none is left out."""
+    """The clips that have spans, each with its task, found by its file, or else by its id. Others are left out."""
     finder = ClipFinder([clip.path for clip in clips])
     by_path = {clip.path: clip for clip in clips}
     by_id = {clip.id: clip for clip in clips}
@@ -218,7 +218,7 @@ def _add_annotation(
     if work.annotator in users:
         fields["completed_by"] = users[work.annotator]
     with server.errors(f"importing annotations into task {task.id}"):
-        # First who it is by: what is there without an annotation does no harm.
+        # Write the annotator first: an entry without its annotation does no harm.
         server.sdk.tasks.update(id=str(task.id), meta=task.meta)
         server.sdk.annotations.create(id=task.id, was_cancelled=annotation.status is not Status.ACCEPTED, **fields)
     return True

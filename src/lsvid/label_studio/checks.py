@@ -1,6 +1,6 @@
-"""What `lsvid check` asks: whether the server, the storage and the clips fit together, before anybody depends on them.
+"""The checks of `lsvid check`: whether the server, the storage and the clips work together.
 
-Each check is a small function that returns one Check or a few; what one of lsvid's errors says becomes a failed one.
+Each check is a small function that returns one Check or a few; an LsvidError becomes a failed Check.
 """
 
 import shutil
@@ -43,7 +43,7 @@ Status = Literal["pass", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was found: `status` is pass, warn or fail; `remedy` says what to do. exit_code: of a failed one."""
+    """The result of a check: `status` is pass, warn or fail; `remedy` says what to do; `exit_code` is for a fail."""
 
     name: str
     status: Status
@@ -65,7 +65,7 @@ class CheckOptions:
 
 
 def run_checks(options: CheckOptions) -> Iterator[Check]:
-    """All checks that `options` allow, one after the other; those that need a server end where there is none."""
+    """All checks that `options` allow, one after the other; without a server, those that need one are not made."""
     yield _checked("server", lambda: check_version(options.url))
     server: Server | None = None
     project: Project | None = None
@@ -84,7 +84,7 @@ def run_checks(options: CheckOptions) -> Iterator[Check]:
 
 
 def _checked(name: str, ask: Callable[[], Check]) -> Check:
-    """The Check that `ask` returns, or a failed one with what its error says."""
+    """The Check that `ask` returns, or a failed Check with the text of its error."""
     try:
         return ask()
     except LsvidError as error:
@@ -103,7 +103,7 @@ class _Version(msgspec.Struct):
 
 
 def check_version(url: str) -> Check:
-    """Whether a Label Studio of a release that lsvid works with answers at `url`. Raises ServerError, SettingsError."""
+    """Whether a Label Studio of a usable release answers at `url`. Raises ServerError, SettingsError."""
     address, doing = clean_url(url), "asking for its version"
     try:
         with open_session() as session:
@@ -147,7 +147,7 @@ def _check_s3_source(
 
 
 def check_cors(server: Server, uri: str) -> Check:
-    """Whether the object's presigned address answers a range with 206, and lets the server's pages read it."""
+    """Whether the object's presigned address answers a range request with 206, and lets the server's pages read it."""
     fault = s3.check_cors(uri, s3.origin(server))
     if fault:
         return Check("CORS", "fail", fault, s3.cors_hint(server, uri), 3)
@@ -155,12 +155,12 @@ def check_cors(server: Server, uri: str) -> Check:
 
 
 def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3Storage) -> Check:
-    """Whether the server reaches the S3 service. Without a project it only tells whether it is willing to."""
+    """Whether the server reaches the S3 service. Without a project, only whether it accepts the storage."""
     name = "S3 from the server"
     try:
         s3.check_s3(server, project.id if project else None, wanted)
     except ServerError as error:
-        if project is None and "project" in error.message:  # its one objection left
+        if project is None and "project" in error.message:  # the only thing it still asks for
             return Check(
                 name, "pass", "Label Studio does not refuse the service's address (--project has it go there, too)"
             )
@@ -169,7 +169,7 @@ def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3S
 
 
 def check_s3_clip(server: Server, project: Project, uri: str, size: int) -> Check:
-    """Whether the project gives out the object at `uri`. Raises ServerError."""
+    """Whether the project serves the object at `uri`. Raises ServerError."""
     fault = s3.check_resolved(server, project.id, uri, size)
     if fault:
         return Check("clip", "fail", fault, s3.cors_hint(server, uri), 3)
@@ -202,13 +202,13 @@ def _check_folder(
 
 
 def check_folder(server: Server, project: Project, folder: StorageFolder) -> Check:
-    """Whether the server would take the folder: seen, and strictly below its document root. Raises ServerError."""
+    """Whether the server accepts the folder: it sees it, strictly below its document root. Raises ServerError."""
     check_storage(server, project.id, folder)
     return Check(f"storage {folder.local}", "pass", f"Label Studio takes {folder.path} as a storage")
 
 
 def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: str | None) -> Check:
-    """Whether the project gives out the file of `clip`. Raises ServerError."""
+    """Whether the project serves the file of `clip`. Raises ServerError."""
     path = path_on_server(clip.path, storage_folders(server, project.id))
     if path is None:
         raise ServerError(
@@ -224,7 +224,7 @@ def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: st
 
 
 def _check_clips(source: str, project: Project | None) -> Generator[Check, None, list[ClipFile]]:
-    """Whether a few clips can be read and annotated well; returns those that were found."""
+    """Yield whether a few clips can be read and annotated well; return the clips that were found."""
     try:
         clips = find_clips([source], CaseRule())
     except LsvidError as error:

@@ -1,8 +1,7 @@
 """The connection to Label Studio: address, key, and the two ways to talk to it.
 
-The SDK is for what changes something; a `requests` session reads, which it repeats when the server is busy or an
-answer breaks off. Nothing repeats a POST by itself (the SDK would: it retries every method), but for the one that
-renews the token.
+The SDK makes changes. A `requests` session reads, and repeats a question when the server is busy or an answer breaks
+off. No POST is repeated automatically (the SDK would retry every method), except the one that renews the token.
 """
 
 import importlib.util
@@ -35,9 +34,9 @@ _READ_STATUSES = (429, 502, 503, 504)
 _CONNECT_TIMEOUT_S = 15
 _TIMEOUT_S = 300
 _READ_ATTEMPTS = 3
-"""How often something is read whose answer breaks off halfway, or does not come in time."""
+"""How often to ask if an answer breaks off halfway or does not come in time."""
 _ACCESS_TOKEN_LIFE_S = 200
-"""How long an access token is used: Label Studio gives them five minutes."""
+"""How long an access token is used: Label Studio's tokens live for five minutes."""
 
 _LOGGING_IN = "logging in"
 
@@ -56,7 +55,7 @@ class _Version(msgspec.Struct):
 
 
 class Server:
-    """A Label Studio that answered and took the key. `url` ends without a slash; `release` is empty where not told."""
+    """A Label Studio that answered and accepted the key. `url` has no slash at its end; `release` may be empty."""
 
     def __init__(self, url: str, api_key: str) -> None:
         self.url = url
@@ -65,12 +64,12 @@ class Server:
         self._is_personal_token = api_key.count(".") == 2  # a JWT: header.payload.signature; legacy keys are hex
         self._access = ("", 0.0)
         self.session = open_session()
-        self.session.mount(f"{url}/{_REFRESH}", _Adapter(max_retries=_retry("POST")))  # makes nothing: safe
+        self.session.mount(f"{url}/{_REFRESH}", _Adapter(max_retries=_retry("POST")))  # safe: creates nothing
         weakref.finalize(self, self.session.close)
 
     @cached_property
-    def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which may only be imported late
-        """The SDK's client, which repeats nothing by itself. Importing it takes two seconds."""
+    def sdk(self) -> Any:  # noqa: ANN401 - the SDK's own class, which is imported late
+        """The SDK's client, set up to repeat nothing. Importing it takes two seconds."""
         require_sdk()
         import httpx
         from label_studio_sdk import LabelStudio
@@ -81,19 +80,19 @@ class Server:
             request.headers["Authorization"] = server.authorization()
             return request
 
-        # The SDK's own renewal of the token asks once, and takes a busy proxy's page for a token: not given the key.
+        # The SDK does not get the key: it would ask for a new token only once, and take a busy proxy's page for one.
         with self.errors("connecting"):
             client = httpx.Client(timeout=_TIMEOUT_S, auth=sign, follow_redirects=False)
             weakref.finalize(self, client.close)
             return LabelStudio(base_url=self.url, api_key="signed by lsvid", max_retries=0, httpx_client=client)
 
     def renew(self) -> bool:
-        """Log in anew for the next request, where that may help: whether there is a token that can be renewed."""
+        """Forget the access token, so that the next request logs in again; returns whether that may help."""
         self._access = ("", 0.0)
         return self._is_personal_token
 
     def repeated(self, question: Callable[[], T]) -> T:
-        """What `question` returns, asked again where no clear answer came: only for what changes nothing."""
+        """The result of `question`, which is asked again if no clear answer came. It must change nothing."""
         for wait_s in _ASK_AGAIN_S:
             try:
                 return question()
@@ -103,7 +102,7 @@ class Server:
 
     @contextmanager
     def errors(self, doing: str) -> Iterator[None]:
-        """Turn what the SDK, httpx and requests raise into lsvid's errors; `doing` says what was being done."""
+        """Turn errors of the SDK, httpx and requests into lsvid's; `doing` names the work, for their messages."""
         try:
             yield
         except LsvidError as error:
@@ -120,14 +119,14 @@ class Server:
         return any(key and key in error.message + error.hint for key in (self._api_key, self._access[0]))
 
     def _without_key(self, error: LsvidError) -> LsvidError:
-        """The error without the key, which a server may repeat in what it says."""
+        """The error without the key, which a server may repeat in its answer."""
         message, hint = error.message, error.hint
         for key in filter(None, (self._api_key, self._access[0])):
             message, hint = message.replace(key, "…"), hint.replace(key, "…")
         return type(error)(message, hint)
 
     def require_timeline(self, timeline: str | None) -> None:
-        """Raise ServerError where the editor of this release cannot show `timeline`."""
+        """Raise ServerError if the editor of this release cannot show `timeline`."""
         if timeline in ("waveform", "both") and releases.lacks_waveform(self.release):
             raise ServerError(
                 f"the timeline {timeline} works from Label Studio 1.22 on, and {self.url} is {self.release}",
@@ -135,7 +134,7 @@ class Server:
             )
 
     def project_url(self, project_id: int) -> str:
-        """Where people work on a project."""
+        """The address of the project's Data Manager."""
         return f"{self.url}/projects/{project_id}/data"
 
     def get(
@@ -148,7 +147,7 @@ class Server:
         stream: bool = False,
         follow: bool = True,
     ) -> requests.Response:
-        """The answer to GET `path`, whatever its status; without `follow` a redirect is an answer too."""
+        """The answer to GET `path`, with any status; without `follow` a redirect counts as an answer."""
         with self.errors(doing):
             for attempt in count(1):
                 try:
@@ -161,7 +160,7 @@ class Server:
                         allow_redirects=follow,
                         timeout=(_CONNECT_TIMEOUT_S, _TIMEOUT_S),
                     )
-                except requests.exceptions.ChunkedEncodingError:  # broken off halfway: not for Retry, which is done
+                except requests.exceptions.ChunkedEncodingError:  # broken off halfway, which Retry does not repeat
                     if attempt == _READ_ATTEMPTS:
                         raise
                 else:
@@ -172,18 +171,18 @@ class Server:
         raise UnclearError(f"no answer came while {doing}")  # not reached: the last attempt returns or raises
 
     def get_json(self, path: str, doing: str, shape: type[T], params: Mapping[str, Any] | None = None) -> T:
-        """The JSON answer to GET `path` as a `shape`. Raises ServerError where it is an error, or something else."""
+        """The JSON answer to GET `path` as a `shape`. Raises ServerError for an error, or for any other answer."""
         with self.errors(doing):
             content = json_content(self.get(path, doing, params), self.url, doing)
             return msgspec.json.decode(content, type=shape)
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        # As `auth`, not as a header: requests replaces a header by what the person's ~/.netrc says of the host.
+        # As `auth`, not as a header: requests replaces a header by what ~/.netrc holds for the host.
         request.headers["Authorization"] = self.authorization()
         return request
 
     def authorization(self) -> str:
-        """The header that says who asks. Logs in where that is due; raises ServerError and what requests raises."""
+        """The value of the Authorization header. Logs in if needed. Raises ServerError, and errors of requests."""
         if not self._is_personal_token:
             return f"Token {self._api_key}"
         token, fetched_at = self._access
@@ -191,7 +190,7 @@ class Server:
             response = self.session.post(
                 f"{self.url}/{_REFRESH}",
                 json={"refresh": self._api_key},
-                allow_redirects=False,  # the key goes to nobody but the server that was named
+                allow_redirects=False,  # send the key only to the server that was named
                 timeout=(_CONNECT_TIMEOUT_S, _CONNECT_TIMEOUT_S * 4),
             )
             if response.is_redirect:
@@ -207,15 +206,15 @@ class Server:
 
 
 _LONGEST_WAIT_S = 20
-"""How long a busy server may ask us to wait before the next attempt; where it asks for more, we say so and end."""
+"""How long a busy server may ask us to wait before the next attempt; if it asks for more, we use our own pause."""
 _MAX_ANSWER_BYTES = 1 << 30
 _SLOW_S, _SLOWEST_BYTES_S = 30, 1000
-"""An answer that after so many seconds has come more slowly than so many bytes a second will never be whole."""
+"""We give up an answer that after this many seconds has come more slowly than this many bytes a second."""
 
 
 class _BoundedRetry(Retry):
     def get_retry_after(self, response: Any) -> float | None:  # noqa: ANN401 - urllib3's own
-        """The seconds to wait; None, for our own pause, where the server asks for hours, or for nonsense."""
+        """The seconds to wait; None, which means our own pause, if the server asks for hours, or for nonsense."""
         try:
             wait_s = super().get_retry_after(response)
         except (urllib3.exceptions.HTTPError, ValueError, OverflowError):
@@ -224,7 +223,7 @@ class _BoundedRetry(Retry):
 
 
 class _Adapter(HTTPAdapter):
-    """Reads an answer to its end by itself, unless it is to be streamed: within bounds."""
+    """Reads each answer to its end, within limits of size and speed, unless it is streamed."""
 
     def send(
         self, request: requests.PreparedRequest, stream: bool = False, *args: Any, **options: Any  # noqa: ANN401
@@ -238,7 +237,7 @@ class _Adapter(HTTPAdapter):
 def _whole(response: requests.Response) -> bytes:
     begun, size, parts = time.monotonic(), 0, []
     try:
-        while part := response.raw.read1(1 << 16, decode_content=True):  # what is there, however little
+        while part := response.raw.read1(1 << 16, decode_content=True):  # whatever has arrived
             size += len(part)
             passed_s = time.monotonic() - begun
             if size > _MAX_ANSWER_BYTES or (passed_s > _SLOW_S and size < passed_s * _SLOWEST_BYTES_S):
@@ -255,9 +254,9 @@ def _whole(response: requests.Response) -> bytes:
 
 
 def open_session() -> requests.Session:
-    """A session that asks again where a server is busy, keeps no cookies, and reads no answer without end."""
+    """A session that asks again if a server is busy, keeps no cookies, and stops reading an endless answer."""
     session = requests.Session()
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # the key decides, not a session's cookie
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))  # only the key says who asks, not a cookie
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter(max_retries=_retry("GET")))
     return session
@@ -277,7 +276,7 @@ def _retry(method: str) -> Retry:
 
 
 def require_sdk() -> None:
-    """Raise SettingsError where Label Studio's SDK is not installed. What only reads does without it."""
+    """Raise SettingsError if Label Studio's SDK is not installed. Reading needs no SDK."""
     if importlib.util.find_spec("label_studio_sdk") is not None:
         return
     if sys.version_info >= (3, 14):
@@ -292,10 +291,10 @@ def require_sdk() -> None:
 
 
 def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
-    """The Label Studio at `url`, after it has answered and taken the key.
+    """The Label Studio at `url`, after it has answered and accepted the key.
 
-    changes: it is to be changed, for which the SDK is needed. Raises SettingsError (no key, not an address, no SDK),
-    AuthError, and ServerError, also where the release is so old that all work with it would be wrong.
+    changes: whether something will be changed, which needs the SDK. Raises SettingsError (no key, no address, no SDK),
+    AuthError, and ServerError, also if the release is too old for correct work.
     """
     if changes:
         require_sdk()
@@ -318,9 +317,9 @@ def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
 
 
 def clean_url(url: str) -> str:
-    """Label Studio's address out of what a person gave: without a slash at the end or a page of the web interface.
+    """Label Studio's address from what a person typed: without a slash at the end, or a page of the web interface.
 
-    Raises SettingsError where it is no http(s) address.
+    Raises SettingsError if it is no http(s) address.
     """
     text = url.strip()
     try:
@@ -342,7 +341,7 @@ def clean_url(url: str) -> str:
 
 
 def _release(version: requests.Response) -> str:
-    """The release that the server tells; empty where it tells none: what is wrong with it comes out at the log-in."""
+    """The release that the server names; empty if it names none, in which case the log-in will show what is wrong."""
     try:
         return msgspec.json.decode(version.content, type=_Version).release
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -350,7 +349,7 @@ def _release(version: requests.Response) -> str:
 
 
 def _redirected(response: requests.Response) -> str | None:
-    """Where the server sends callers of its address (http to https, mostly), or None: a POST does not survive that."""
+    """The address to which the server redirects (mostly https for http), or None. A redirect would lose a POST."""
     base, found, rest = response.url.partition("/api/version")
     return base if response.history and response.ok and found and not rest.strip("/") else None
 

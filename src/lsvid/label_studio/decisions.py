@@ -1,11 +1,11 @@
-"""Where two people differ a third decides: such clips come into a project of their own, with both versions.
+"""If two people differ on a clip, a third decides: the clip goes into a project for decisions, with both versions.
 
-The versions are predictions, each by its annotator's name, and none of them is what the third starts from: with a
-version shown first people agree with it. What is submitted there is the ground truth: the tasks' data says so
-(`DECIDES`), and the reader of exports goes by that.
+The versions are predictions with their annotators' names. The third person does not start from one of them, because
+people tend to agree with what they see first. What is submitted there is the ground truth: the tasks' data mark it
+(`DECIDES`), and the reader of exports uses this mark.
 
 Label Studio 1.23.2: a clip that is opened from a tab of the Data Manager shows all its predictions beside the new
-annotation; "Label All Tasks" shows only those of the project's own `model_version`, and here there is none.
+annotation. "Label All Tasks" shows only those of the project's `model_version`, and this project has none.
 """
 
 from collections import Counter
@@ -50,7 +50,7 @@ class _Task(msgspec.Struct):
 
     @property
     def clip(self) -> str:
-        """What tells its clip."""
+        """The id of its clip, `case/name`."""
         return str(self.data.get("id") or self.data.get("video"))
 
 
@@ -64,11 +64,11 @@ def bring_disagreements(
     *,
     dry_run: bool = False,
 ) -> Counter[str]:
-    """Make a task in project `second` of each clip of `first` on which two people differ by more than `more_than_s`.
+    """Make a task in project `second` for each clip of `first` on which two people differ by more than `more_than_s`.
 
-    annotators: of these only (e-mail); empty: of all. Each one's latest submitted annotation counts, and becomes a
-    prediction there. Returns how many clips were "added", "updated" (other versions than last time), "unchanged", and
-    how many "agree". Raises SettingsError where the projects have not the same labels, ExportError, ServerError.
+    Returns how many clips were "added", "updated" (the versions have changed), "unchanged", and how many "agree".
+    annotators: only these (e-mail); empty: all. The latest submitted annotation of each becomes a prediction. Raises
+    SettingsError if the projects do not have the same labels, ExportError, ServerError.
     """
     of_first, of_second = find_project(server, first), find_project(server, second)
     _check(of_first, of_second)
@@ -103,7 +103,7 @@ def bring_disagreements(
 
 
 def _check(first: Project, second: Project) -> None:
-    """Whether regions of `first` can be shown in `second`."""
+    """Raise SettingsError unless `second` is another project with the labels and timeline of `first`."""
     one, other = LabelingConfig.parse(first.label_config), LabelingConfig.parse(second.label_config)
     if one.timeline != other.timeline or one.tree != other.tree:
         raise SettingsError(
@@ -123,7 +123,7 @@ def _tasks(export: ProjectExport) -> list[_Task]:
 def _versions(
     export: ProjectExport, tasks: list[_Task], annotators: Collection[str], findings: Findings
 ) -> list[tuple[_Task, list[Track[Span]]]]:
-    """The tasks that two people or more have submitted, in order, and the latest annotation of each of these."""
+    """The tasks that two or more people have submitted, in order, each with the latest annotation of each person."""
     names = {str(number): email for number, email in export.annotators.items()}
     options = ReadOptions(
         tree=LabelingConfig.parse(export.label_config).tree, label_config=export.label_config, annotators=names
@@ -143,13 +143,13 @@ def _versions(
 
 
 def _apart_s(works: list[Track[Span]]) -> Fraction:
-    """The most that any two of them differ by."""
+    """The most seconds by which two of them differ."""
     stretches = [stretches_of(work.spans) for work in works]
     return max(differing_s(one, other) for one, other in combinations(stretches, 2))
 
 
 def _results(task: _Task, works: list[Track[Span]]) -> dict[str, list[dict[str, Any]]]:
-    """What each annotator drew, by name."""
+    """The results that each annotator drew, by name."""
     by_id = {str(version.id): version.result or [] for version in task.annotations}
     return {
         work.annotator: [
@@ -160,7 +160,7 @@ def _results(task: _Task, works: list[Track[Span]]) -> dict[str, list[dict[str, 
 
 
 def _bring(server: Server, task: _Task, results: Mapping[str, list[dict[str, Any]]], *, dry_run: bool) -> bool:
-    """Whether anything of the task's predictions was not as it is to be."""
+    """Bring the task's predictions up to date; returns whether any was missing or different."""
     there = {one.model_version: one for one in task.predictions if isinstance(one, _Version)}
     changed = False
     for annotator, result in results.items():

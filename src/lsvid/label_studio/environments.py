@@ -1,7 +1,7 @@
-"""Python environments that lsvid makes: for Label Studio, which pins some 160 packages, and for its own demo and tests.
+"""The Python environments that lsvid makes: for Label Studio, which pins 160 packages, and for lsvid's demo and tests.
 
-By uv, which needs 12 s for Label Studio where pip needs two minutes (measured, nothing cached). Standard library only:
-scripts/demo and scripts/test use it before anything is installed.
+uv makes them: it needs 12 s for Label Studio, and pip needs two minutes (measured, nothing cached). This module uses
+the standard library only, since scripts/demo and scripts/test use it before anything is installed.
 """
 
 import functools
@@ -20,10 +20,10 @@ from lsvid.label_studio import releases
 LABEL_STUDIO = f"label-studio=={releases.TESTED}"
 
 SERVER_PYTHONS = ("3.13", "3.12", "3.11")
-"""The Pythons that Label Studio, and the SDK of it, can be installed on, best first."""
+"""The Pythons on which Label Studio and its SDK can be installed, best first."""
 
 _UV_RELEASE = (0, 7)
-"""The first uv that knows dependency groups."""
+"""The first release of uv with dependency groups."""
 
 
 class InstallError(LsvidError):
@@ -36,22 +36,22 @@ class InstallError(LsvidError):
 
 
 def find_python(*versions: str) -> Path | None:
-    """A CPython of one of `versions` ("3.13"), the first there is, in the order given; None where there is none.
+    """A CPython of the first of `versions` ("3.13") that this machine has; None if it has none of them.
 
-    What is on the PATH may be no Python (a pyenv shim of a version that is not active): each is asked.
+    Each candidate is run, since a program on the PATH may not work (a pyenv shim of a version that is not active).
     """
     return _first(versions, python_version)
 
 
 def pythons_here() -> dict[str, Path]:
-    """Every CPython from 3.11 up of this machine, one for each version, oldest first."""
+    """Every CPython from 3.11 up on this machine, one for each version, oldest first."""
     ask_once = functools.cache(python_version)
     found = {f"3.{minor}": _first([f"3.{minor}"], ask_once) for minor in range(11, 30)}
     return {version: python for version, python in found.items() if python is not None}
 
 
 def python_version(python: Path) -> str | None:
-    """The version of a CPython, as "3.13"; None where `python` does not run or is another implementation."""
+    """The version of a CPython, as "3.13"; None if `python` does not run or is another implementation."""
     question = "import sys; print(sys.implementation.name, '%d.%d' % sys.version_info[:2])"
     try:
         answer = subprocess.run([python, "-c", question], check=False, capture_output=True, text=True, timeout=30)
@@ -83,7 +83,7 @@ def _candidates(version: str) -> Iterator[Path]:
 
 
 def find_uv(beside: Path) -> list[str]:
-    """The command that runs uv: one of this machine, else one that pip puts into the folder `beside`/uv.
+    """The command that runs uv: the machine's own, else one that pip installs into the folder `beside`/uv.
 
     Raises InstallError.
     """
@@ -116,7 +116,7 @@ def _runs_uv(command: Sequence[str]) -> bool:
 
 
 def uv_settings() -> dict[str, str]:
-    """The environment variables for uv: this process's; a package index that was set for pip alone holds for uv too."""
+    """The environment variables for uv: those of this process. A package index that is set for pip holds for uv too."""
     index = os.environ.get("PIP_INDEX_URL")
     return {**({"UV_DEFAULT_INDEX": index} if index else {}), "UV_NO_PROGRESS": "1", **os.environ}
 
@@ -133,13 +133,13 @@ def make(
     tell: Callable[[str], None],
     made_from: str = "",
 ) -> Path:
-    """The environment in `folder`, resolved, with what uv makes of `wanted`; as it is where that was done already.
+    """The path of the environment in `folder`, resolved. uv installs `wanted` into it, unless that was done already.
 
-    python: the one to make it with, or a version ("3.13"), which uv finds or downloads; an environment that is there
-    and works keeps its own. made_from: the text that decides, beside `wanted`, what uv makes of it. tell: gets a line
-    before what takes time. Raises InstallError.
+    python: the Python for it, or a version ("3.13"), which uv finds or downloads; an environment that works keeps its
+    Python. made_from: a text that, beside `wanted`, decides what is installed. tell: is called with a line before slow
+    steps. Raises InstallError.
     """
-    folder = folder.resolve()  # it may be a link, by which several clones share one
+    folder = folder.resolve()  # it may be a link, so that several clones share one environment
     if is_made(folder, wanted, made_from):
         return folder
     uv = find_uv(folder.parent)
@@ -160,13 +160,13 @@ def make(
 
 
 def is_made(folder: Path, wanted: Sequence[str], made_from: str = "") -> bool:
-    """Whether `folder` is an environment with just that, where it was made."""
+    """Whether `folder` is an environment with exactly that, at the place where it was made."""
     folder = folder.resolve()
     return _stamp(folder, wanted, made_from).exists() and _works(folder)
 
 
 def program(folder: Path, name: str) -> Path:
-    """Where the environment in `folder` keeps the program `name`."""
+    """The path of the program `name` in the environment in `folder`."""
     return folder / "Scripts" / f"{name}.exe" if os.name == "nt" else folder / "bin" / name
 
 
@@ -177,19 +177,19 @@ def last_lines(log: Path, count: int = 12) -> str:
 
 
 def _stamp(folder: Path, wanted: Sequence[str], made_from: str) -> Path:
-    """The file that is there once the environment is made so, and until it is made otherwise; it holds where."""
+    """The file that marks an environment as made with these packages; it holds the folder's path."""
     made = hashlib.sha256(repr((list(wanted), made_from)).encode()).hexdigest()[:16]
     return folder / f"made-{made}"
 
 
 def _works(folder: Path) -> bool:
-    """Whether the environment has a Python that runs, and has not been moved since it was made."""
+    """Whether the environment's Python runs, and the folder was not moved since it was made."""
     made_at = {stamp.read_text(encoding="utf-8") for stamp in folder.glob("made-*")} - {""}
     return made_at <= {str(folder)} and python_runs(program(folder, "python"))
 
 
 def python_runs(python: Path) -> bool:
-    """Whether `python` is one that runs."""
+    """Whether `python` is a Python that runs."""
     try:
         return subprocess.run([python, "-c", ""], check=False, capture_output=True, timeout=60).returncode == 0
     except (OSError, subprocess.TimeoutExpired):
@@ -199,7 +199,7 @@ def python_runs(python: Path) -> bool:
 def _run_steps(steps: Sequence[Sequence[str]], log: Path, title: str, hint: str) -> None:
     with log.open("wb") as output:
         for step in steps:
-            # Not beside the sources: Python would import what lies there.
+            # Not in the folder of the sources: Python would import modules from it.
             done = subprocess.run(
                 step, check=False, cwd=log.parent, env=uv_settings(),
                 stdin=subprocess.DEVNULL, stdout=output, stderr=output,

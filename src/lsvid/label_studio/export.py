@@ -1,4 +1,4 @@
-"""A project's annotations, downloaded into a temporary file: one task a line, memory flat on both sides."""
+"""Download a project's annotations into a temporary file, a task a line, with little memory here and on the server."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -17,16 +17,15 @@ from lsvid.label_studio.tasks import task_ids
 from lsvid.progress import Progress, unheard
 
 _TASKS_PER_REQUEST = 300
-"""Keeps the address below the 8 KB that proxies take, and the answer quick enough for any gateway."""
+"""So few that the address stays below the 8 KB that proxies accept, and that no gateway times out."""
 
 
 @dataclass(frozen=True)
 class ProjectExport:
     """A project's tasks with annotations and drafts in full, as Label Studio exports them, one a line in `path`.
 
-    annotators: e-mail by user id. storages: the folders of its storages as this
-    machine sees them, and its prefixes in S3.
-    document_root: below which the server serves files, where it says so.
+    annotators: e-mail by user id. storages: the folders of its storages as this machine sees them, and its prefixes in
+    S3. document_root: the folder below which the server serves files, if it says so.
     """
 
     id: int
@@ -41,10 +40,10 @@ class ProjectExport:
 
 @contextmanager
 def download_export(server: Server, wanted: str, on_task: Progress = unheard) -> Iterator[ProjectExport]:
-    """The project `wanted` (id or title) in a temporary file, which is gone afterwards.
+    """The export of the project `wanted` (id or title), in a temporary file that is removed at the end of the context.
 
     `on_task` is called with the number of tasks that have arrived since its last call.
-    Raises NotFoundError, ServerError, and SettingsError where several projects have the title.
+    Raises NotFoundError, ServerError, and SettingsError if several projects have the title.
     """
     project = projects.find_project(server, wanted)
     doing = f"downloading project {project.id}"
@@ -80,7 +79,7 @@ def download_export(server: Server, wanted: str, on_task: Progress = unheard) ->
 
 
 def _predictions(server: Server, project_id: int, doing: str) -> dict[int, list[msgspec.Raw]]:
-    """Predictions in full by task: an export has only their ids (measured on 1.23.2)."""
+    """Predictions by task, in full: an export has only their ids (measured on 1.23.2)."""
     by_task: defaultdict[int, list[msgspec.Raw]] = defaultdict(list)
     for raw in server.get_json("api/predictions/", doing, list[msgspec.Raw], params={"project": project_id}):
         by_task[msgspec.json.decode(raw, type=_Prediction).task].append(raw)

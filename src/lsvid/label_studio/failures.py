@@ -1,7 +1,7 @@
-"""What goes wrong between lsvid and Label Studio: every foreign error turned into one of lsvid's, in one place.
+"""Turns every error of Label Studio, its SDK, httpx and requests into one of lsvid's, in one place.
 
-Messages carry the server's own words about the request, never headers, cookies or the key.
-The server's texts are those of Label Studio 1.23.2.
+Messages quote what the server says about the request, never headers, cookies or the key. The texts of the server that
+are recognised here are those of Label Studio 1.23.2.
 """
 
 import json
@@ -22,11 +22,11 @@ OLD_KEY_HINT = (
 
 
 class EndlessAnswer(requests.exceptions.RequestException):
-    """An answer that is too long or comes too slowly to become whole."""
+    """The answer is too long, or comes too slowly, to be read to its end."""
 
 
 def json_content(response: requests.Response, url: str, doing: str) -> bytes:
-    """The JSON text of `response`. Raises ServerError where it is an error, or no JSON."""
+    """The JSON text of `response`. Raises ServerError if it is an error, or not JSON."""
     body = response.content
     if not response.ok:
         error = status_error(response.status_code, _decoded(body), url, doing)
@@ -47,7 +47,7 @@ def _decoded(body: bytes) -> object:
 
 
 def status_error(status: int, body: object, url: str, doing: str) -> ServerError:
-    """The error for an answer of `status` (an HTTP error) with `body` (decoded JSON, or text)."""
+    """The error for an answer with the HTTP error `status` and `body` (decoded JSON, or text)."""
     said = server_text(body)
     if status in (401, 403):
         return _refused_key(status, said, url, doing)
@@ -84,7 +84,7 @@ def _refused_key(status: int, said: str, url: str, doing: str) -> AuthError:
 
 
 def server_text(body: object) -> str:
-    """What the server says in an error's body, in one text; empty for a web page."""
+    """The server's message in the body of an error, as one text; empty for a web page."""
     if isinstance(body, dict):
         faults = body.get("validation_errors")
         if isinstance(faults, dict) and faults:
@@ -106,7 +106,7 @@ def _fault_text(name: str, fault: object) -> str:
 
 
 def not_label_studio(url: str, doing: str, status: int = 200) -> ServerError:
-    """The error for an answer that no Label Studio gives."""
+    """The error for an answer that does not come from a Label Studio."""
     return ServerError(
         f"{url} answered with a web page instead of data (status {status}) while {doing}",
         "check the address (scheme, port, path) given by --url or LABEL_STUDIO_URL, and whether a proxy or a login "
@@ -115,7 +115,7 @@ def not_label_studio(url: str, doing: str, status: int = 200) -> ServerError:
 
 
 def same_page_again(url: str, doing: str) -> ServerError:
-    """The error for a list whose next page is the one before."""
+    """The error for a list whose next page is the same as the one before."""
     return ServerError(
         f"Label Studio at {url} gives the same page again and again while {doing}",
         "a proxy in front of it may leave out what comes after the ? of an address: let it pass that on",
@@ -155,19 +155,19 @@ def _unclear(url: str, doing: str, what: str) -> UnclearError:
 
 
 def translated(error: Exception, url: str, doing: str) -> LsvidError | None:
-    """The error to raise for one of the SDK's, of httpx's or of requests'; None for a fault in lsvid itself."""
+    """The error of lsvid for one of the SDK, httpx or requests; None for a bug in lsvid itself."""
     if isinstance(error, requests.exceptions.RequestException):
         return _translated_requests(error, url, doing)
     return _translated_plain(error, url, doing) or _translated_sdk(error, url, doing)
 
 
 def _translated_plain(error: Exception, url: str, doing: str) -> LsvidError | None:
-    """The error for what Python itself raises below both libraries: for odd answers, addresses and files."""
+    """The error of lsvid for what Python itself raises in these libraries, for odd answers, addresses and files."""
     if isinstance(error, (msgspec.DecodeError, json.JSONDecodeError, UnicodeDecodeError, RecursionError)):
         return not_label_studio(url, doing)
     if isinstance(error, (urllib3.exceptions.HTTPError, UnicodeError)) or "Invalid IPv6 URL" in str(error):
         return _no_address(url)
-    if isinstance(error, OSError):  # a file of certificates that is not there
+    if isinstance(error, OSError):  # a file of certificates is missing
         return ServerError(
             f"cannot reach Label Studio at {url}: {error}", "check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE"
         )
@@ -179,12 +179,12 @@ def _translated_sdk(error: Exception, url: str, doing: str) -> LsvidError | None
         import httpx
         import pydantic
         from label_studio_sdk.core.api_error import ApiError
-    except ImportError:  # not on every Python: then nothing of theirs is raised either
+    except ImportError:  # the SDK is not available on every Python; without it none of its errors is raised
         return None
 
     if isinstance(error, ApiError):
         return _api_error(error.status_code, error.body, url, doing)
-    kinds: list[tuple[type[Exception], Callable[[], ServerError]]] = [  # the first that fits: the narrow ones before
+    kinds: list[tuple[type[Exception], Callable[[], ServerError]]] = [  # the first that fits is taken
         (httpx.ConnectError, lambda: _unreachable(url, str(error))),
         (httpx.ConnectTimeout, lambda: _unreachable(url, "timed out")),
         (httpx.TimeoutException, lambda: _unclear(url, doing, "no answer in time")),
@@ -197,13 +197,13 @@ def _translated_sdk(error: Exception, url: str, doing: str) -> LsvidError | None
 
 
 def _api_error(status: int | None, body: object, url: str, doing: str) -> ServerError:
-    if status is None:  # raised by the SDK itself before it asked anybody
+    if status is None:  # the SDK raised it before it sent anything
         return AuthError(f"the access token does not work: {server_text(body)}", KEY_HINT)
     return not_label_studio(url, doing, status) if status < 400 else status_error(status, body, url, doing)
 
 
 def _translated_requests(error: requests.exceptions.RequestException, url: str, doing: str) -> LsvidError:
-    # Proxies' and Retry's errors nest their cause as text; that of a refused connection is what people need.
+    # Errors of proxies and of Retry hold their cause only as text, such as "connection refused".
     reason = str(error)
     if isinstance(error, requests.exceptions.ConnectTimeout):
         return _unreachable(url, "timed out")

@@ -1,4 +1,4 @@
-"""Clips into a project: probed, planned, checked, imported in order, and verified."""
+"""Import clips into a project: probe them, plan, check, import in order, and verify."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -27,11 +27,12 @@ from lsvid.video.timebase import format_rate
 from lsvid.workers.processes import Workers
 
 Bars = Callable[[str, int], AbstractContextManager[Progress]]
-"""Shows a stage, named, of so many steps, while it is open; what it gives is called with the steps done."""
+"""Called with the name of a stage and its number of steps; shows a bar while open, and yields a function that gets the
+steps done."""
 
 
 def no_progress(_label: str, _total: int) -> AbstractContextManager[Progress]:
-    """Shows nothing."""
+    """Show nothing."""
     return nullcontext(unheard)
 
 
@@ -39,11 +40,11 @@ def no_progress(_label: str, _total: int) -> AbstractContextManager[Progress]:
 class ImportOptions:
     """How to import.
 
-    mappings: folders of this machine that the server sees elsewhere. root: the server's document root, where given.
-    by_recorded_time: order the clips of a case by when they were recorded, not by name.
-    proxies: the folder, or prefix in S3, of the copies that annotators are to see in place of the clips.
+    mappings: folders of this machine that the server sees under another path. root: the server's document root, if
+    given. by_recorded_time: order the clips of a case by the time of recording, not by name.
+    proxies: the folder, or prefix in S3, of the copies that annotators see in place of the clips.
     assigned: the cases of each person, who gets a tab with them.
-    workers: who reads the clips; None: this machine.
+    workers: read the clips; None: this machine does.
     """
 
     mappings: Sequence[StorageFolder] = ()
@@ -57,7 +58,7 @@ class ImportOptions:
 
 @dataclass
 class ImportItem:
-    """What became of a clip: status is imported, new (dry run), unchanged, changed or failed."""
+    """The outcome for a clip: status is imported, new (dry run), unchanged, changed or failed."""
 
     clip: str
     path: str
@@ -68,13 +69,13 @@ class ImportItem:
     hint: str = ""
 
     def becomes(self, status: str, order: float | None, task: int | None = None) -> None:
-        """Set what became of the clip."""
+        """Set the outcome."""
         self.status, self.order, self.task = status, order, task
 
 
 @dataclass
 class ImportReport:
-    """What became of all clips."""
+    """The outcome for all clips."""
 
     project: Project
     items: list[ImportItem]
@@ -92,11 +93,11 @@ def import_clips(
     findings: Findings,
     progress: Bars = no_progress,
 ) -> ImportReport:
-    """Make a task of each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
+    """Make a task for each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
 
-    A clip that cannot be read, or is there with other content, fails by itself; the others are imported.
-    Tasks that a broken-off import has doubled are deleted where nobody has worked on them.
-    Raises ServerError, SettingsError, and DataError where clips cannot be put in order.
+    A clip that cannot be read, or that the project has with other content, fails alone; the others are imported.
+    Tasks that a broken-off import has doubled are deleted if nobody has worked on them.
+    Raises ServerError, SettingsError, and DataError if clips cannot be put in order.
     """
     project = find_project(server, wanted)
     server.require_timeline(LabelingConfig.parse(project.label_config).timeline)
@@ -148,7 +149,7 @@ def _probed(
     workers: Workers | None,
     findings: Findings,
 ) -> dict[str, VideoInfo]:
-    """What the clips hold, without those that cannot be read."""
+    """The contents of the clips that can be read, by id."""
     infos: dict[str, VideoInfo] = {}
     with progress("reading clips", len(clips)) as on_done:
         for clip, result in zip(clips, probe_all([clip.path for clip in clips], on_done, workers), strict=True):
@@ -164,9 +165,9 @@ def _probed(
 def _played(
     clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions, items: dict[str, ImportItem]
 ) -> dict[str, ProbedClip]:
-    """What annotators are to see of each clip: the clip itself, or its proxy, once that has been found to agree.
+    """The file that annotators see for each clip: the clip itself, or its proxy, which has to match the clip.
 
-    A clip whose proxy is missing, or is none, fails by itself.
+    A clip whose proxy is missing or does not match fails alone.
     """
     if options.proxies is None:
         return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
@@ -203,7 +204,7 @@ def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) ->
 
 
 def _warn_of_recorded_times(clips: Sequence[ClipFile], infos: dict[str, VideoInfo], findings: Findings) -> None:
-    """Where the clips of a case are not in the order of the times that their files give as those of recording."""
+    """Warn if the clips of a case are not in the order of the recording times in their files."""
     cases: dict[str, list[tuple[str, str | None]]] = {}
     for clip in clips:
         cases.setdefault(clip.case, []).append((clip.name, infos[clip.id].recorded_at))
@@ -250,7 +251,7 @@ def _served(
     options: ImportOptions,
     findings: Findings,
 ) -> dict[str, str]:
-    """The address of each clip, after one clip of each folder that serves them has answered."""
+    """The address of each clip, by id, after the server has served one clip of each storage."""
     in_s3 = [clip for clip in clips if is_s3(clip.path)]
     local = [clip for clip in clips if not is_s3(clip.path)]
     urls = _served_from_s3(server, project, in_s3, infos, findings) if in_s3 else {}
@@ -260,7 +261,7 @@ def _served(
 def _served_from_s3(
     server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], findings: Findings
 ) -> dict[str, str]:
-    """A clip's address is its URI: Label Studio signs it anew for everybody who opens the task."""
+    """The URI of each clip, by id. Label Studio makes a signed address of it each time that somebody opens the task."""
     storages = s3_storages(server, project.id)
     samples: dict[str, ClipFile] = {}
     outside = []
@@ -318,7 +319,7 @@ def _served_from_folders(
 
 
 def _task_data(clip: ClipFile, info: VideoInfo, url: str, played: ProbedClip) -> dict[str, Any]:
-    """A task's data: all is the original's but `video`, and what tells of the proxy where there is one."""
+    """A task's data. All values are those of the original, except `video` and those that name the proxy, if any."""
     index = info.index
     proxy = {
         "proxy_path": played.path,
@@ -347,7 +348,7 @@ def _show_cases(
     try:
         update_case_views(server, project.id, sorted(set(cases), key=natural_key))
         update_person_views(server, project.id, assigned)
-    except ServerError as error:  # the clips are there: a tab is a convenience
+    except ServerError as error:  # the clips are imported; a tab is only a convenience
         findings.warn(
             f"not every case has its tab in the Data Manager: {error.message}",
             "run the same command again: it makes those that are missing",
@@ -375,7 +376,7 @@ def _without_doubles(server: Server, project: Project, tasks: list[Task], findin
 
 
 def _verified(server: Server, project: Project, clip_ids: Sequence[str], findings: Findings) -> dict[str, int]:
-    """Task by clip, read back from the project: every clip that was imported once, and in ascending order."""
+    """Task by clip, read back from the project, to see that each clip is there once, and in ascending order."""
     tasks = _without_doubles(server, project, read_tasks(server, project.id), findings)
     arrived = Counter(task.data.id for task in tasks)
     wrong = [clip_id for clip_id in clip_ids if arrived[clip_id] != 1]

@@ -1,4 +1,4 @@
-"""How the server gives out a clip: the address to put into its task, and whether that address works."""
+"""How the server serves a clip: the address for its task, and whether that address works."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from lsvid.label_studio.project import StorageFolder, as_pure_path
 
 
 def path_on_server(path: str, folders: Sequence[StorageFolder]) -> str | None:
-    """Where the server sees the file that this machine has at `path`, or None where no storage folder holds it."""
+    """The server's path of the file that this machine has at `path`, or None if no storage folder holds it."""
     file = Path(path)
     for folder in folders:
         local = Path(folder.local)
-        # Clips come with links followed, storage folders as they were written.
+        # The paths of clips have links resolved, those of storage folders are as they were written.
         for root in (local, local.resolve()):
             if file.is_relative_to(root):
                 return str(as_pure_path(folder.path).joinpath(*file.relative_to(root).parts))
@@ -22,9 +22,9 @@ def path_on_server(path: str, folders: Sequence[StorageFolder]) -> str | None:
 
 
 def with_mappings(storages: Sequence[StorageFolder], mappings: Sequence[StorageFolder]) -> list[StorageFolder]:
-    """The storages a project has, found on this machine where `mappings` (DIR=SERVER_DIR) say.
+    """The storages of a project, with their folders on this machine as `mappings` (DIR=SERVER_DIR) say.
 
-    Raises SettingsError where a mapping's folder lies in none of the storages.
+    Raises SettingsError if a mapping's folder lies in none of the storages.
     """
     mapped = []
     for mapping in mappings:
@@ -40,8 +40,8 @@ def with_mappings(storages: Sequence[StorageFolder], mappings: Sequence[StorageF
 def local_files_url(server_path: str, document_root: str) -> str:
     """The address of a file below the server's document root, for a task's data.
 
-    Label Studio 1.23.2 takes the path relative to the root, percent-encoded but for slashes. Raises SettingsError
-    where the file lies elsewhere.
+    Label Studio 1.23.2 takes the path relative to the root, percent-encoded except slashes. Raises SettingsError if
+    the file does not lie below the root.
     """
     path, root = as_pure_path(server_path), as_pure_path(document_root)
     if not path.is_relative_to(root):
@@ -53,9 +53,9 @@ def local_files_url(server_path: str, document_root: str) -> str:
 
 
 def check_served(server: Server, url: str, server_path: str, size: int) -> None:
-    """Ask for the first bytes of the file at `url`; raises ServerError, with what to mend, unless they come.
+    """Ask for the first bytes of the file at `url`. Raises ServerError, with what to repair, unless they come.
 
-    size: of the file on this machine, in bytes.
+    size: bytes of the file on this machine.
     """
     response = server.get(url, "asking for a clip", headers={"Range": "bytes=0-1"}, stream=True)
     status = response.status_code

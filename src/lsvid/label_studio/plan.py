@@ -1,4 +1,4 @@
-"""Which clips an import adds to a project, and at which place in their case. Pure."""
+"""Plan an import: which clips it adds to a project, and at which place in their case. Pure."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,15 +20,15 @@ class Imported:
 
     @property
     def id(self) -> str:
-        """`case/name`, which tells a clip from all others."""
+        """`case/name`, which is unique for each clip."""
         return f"{self.case}/{self.name}"
 
 
 @dataclass(frozen=True)
 class ImportPlan:
-    """What becomes of the clips given: added (with their `order`, in the order to add them), there already, or changed.
+    """The clips to add (with their `order`, in the order in which to add them), those there already, and changed ones.
 
-    changed: there already under the same id, but with other content.
+    changed: the project has the id already, but with other content.
     """
 
     new: list[ClipFile]
@@ -45,9 +45,9 @@ def plan_import(
 ) -> ImportPlan:
     """The plan for `clips`, which are in order, case by case, into a project that has `existing`.
 
-    fingerprints: by clip id. unreadable: clips that are reported elsewhere, and so leave no gap.
-    A new clip of a case that has some already gets an `order` between its neighbours'.
-    Warns of clips that come late, of the same content under two names, and of gaps in a case's numbering.
+    fingerprints: by clip id. unreadable: clips that are reported elsewhere, and are not counted as gaps. A new clip of
+    a case that the project has already gets an `order` between those of its neighbours. Warns of clips that come late,
+    of the same content under two names, and of gaps in the numbers of a case.
     """
     known: dict[str, Imported] = {}
     for imported in sorted(existing, key=lambda one: one.task_id):
@@ -73,7 +73,7 @@ def plan_import(
 
 
 def place(there: Sequence[Imported], clips: Sequence[ClipFile]) -> list[ClipFile]:
-    """Those of `clips` (one case, in order) that are not `there` (ascending by order), with the `order` they get.
+    """The clips of `clips` (one case, in order) that are not `there` (ascending by order), with the `order` they get.
 
     A clip comes after the one before it in `clips`, before the next one that is there already, and among the others
     by name. Clips at the end count on; clips between two others get numbers between theirs.
@@ -84,7 +84,7 @@ def place(there: Sequence[Imported], clips: Sequence[ClipFile]) -> list[ClipFile
         following.append(clip.name if clip.name in known else following[-1] if following else None)
     following.reverse()
     sequence: list[Imported | ClipFile] = list(there)
-    at = 0  # where the next clip may stand at the earliest
+    at = 0  # the earliest place for the next clip
     for clip, anchor in zip(clips, following, strict=True):
         if clip.name in known:
             at = max(at, _position(sequence, clip.name) + 1)
@@ -102,7 +102,7 @@ def _position(sequence: Sequence[Imported | ClipFile], name: str) -> int:
 
 
 def _numbered(sequence: Sequence[Imported | ClipFile]) -> list[ClipFile]:
-    """The clips in `sequence` with orders between those of the tasks around them."""
+    """The clips in `sequence`, with orders between those of the tasks around them."""
     placed = []
     before = 0.0
     waiting: list[ClipFile] = []

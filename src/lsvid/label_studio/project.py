@@ -1,4 +1,4 @@
-"""Projects: finding one, making it or bringing it up to date, and the storage folders it serves clips from."""
+"""Projects: how to find one, and the storage folders from which it serves clips."""
 
 import difflib
 import os
@@ -21,7 +21,7 @@ _LOCAL_NOTE = "lsvid: on the researcher's machine this folder is "
 
 @dataclass(frozen=True)
 class Project:
-    """A project as the server has it now."""
+    """A project as it is on the server now."""
 
     id: int
     title: str
@@ -34,7 +34,7 @@ class Project:
     annotations_per_clip: int = 1
 
 
-# What of the server's answers is read here. Reading does without the SDK: importing it alone takes two seconds.
+# The parts of the server's answers that are read here. Reading needs no SDK, whose import takes two seconds.
 
 
 class _ProjectAnswer(msgspec.Struct):
@@ -66,7 +66,7 @@ class _UserAnswer(msgspec.Struct):
 
 @dataclass(frozen=True)
 class StorageFolder:
-    """A folder of clips: `path` as the server sees it, `local` as this machine does."""
+    """A folder of clips: `path` on the server, `local` on this machine."""
 
     path: str
     local: str
@@ -75,17 +75,17 @@ class StorageFolder:
 def show_predictions(server: Server, project_id: int, model_version: str) -> None:
     """Let the project's annotators start from the predictions of `model_version`.
 
-    Label Studio 1.23.2 serves predictions only where the project says so and names their version; then "Uncertainty
-    sampling" goes by their scores, too. Raises ServerError.
+    Label Studio 1.23.2 shows predictions only if the project asks for them and names their version; "Uncertainty
+    sampling" then uses their scores. Raises ServerError.
     """
     with server.errors(f"updating project {project_id}"):
         server.sdk.projects.update(id=project_id, model_version=model_version, show_collab_predictions=True)
 
 
 def find_project(server: Server, wanted: str) -> Project:
-    """The project that `wanted` names: an id where it is digits only, else a title.
+    """The project that `wanted` names: an id if it has digits only, else a title.
 
-    Raises NotFoundError, and SettingsError where several projects have the title.
+    Raises NotFoundError, and SettingsError if several projects have the title.
     """
     if wanted.isdecimal():
         return get_project(server, int(wanted))
@@ -102,7 +102,7 @@ def find_project(server: Server, wanted: str) -> Project:
 
 
 def find_by_title(server: Server, title: str) -> Project | None:
-    """The project of this title, None where there is none. Raises SettingsError where several have it."""
+    """The project of this title, None if there is none. Raises SettingsError if several have it."""
     project_id = _only_id(_titles(server), title)
     return None if project_id is None else get_project(server, project_id)
 
@@ -172,9 +172,9 @@ def storage_folders(server: Server, project_id: int) -> list[StorageFolder]:
 
 
 def add_storage(server: Server, project_id: int, folder: StorageFolder) -> None:
-    """Let the server serve the files below `folder`; never synchronised, which would make tasks of its own.
+    """Let the server serve the files below `folder`. The storage is never synchronised, since that would make tasks.
 
-    Raises ServerError with what to mend where the server does not take it.
+    Raises ServerError, with what to repair, if the server does not accept it.
     """
     note = _LOCAL_NOTE + folder.local if folder.local != folder.path else ""
     try:
@@ -191,7 +191,7 @@ def add_storage(server: Server, project_id: int, folder: StorageFolder) -> None:
 
 
 def check_storage(server: Server, project_id: int, folder: StorageFolder) -> None:
-    """Ask the server whether it would take `folder`; changes nothing. Raises ServerError with what to mend."""
+    """Raise ServerError, with what to repair, if the server would not accept `folder`. Changes nothing."""
     try:
         with server.errors(f"checking the storage folder {folder.path}"):
             server.sdk.import_storage.local.validate(project=project_id, path=folder.path, use_blob_urls=True)
@@ -200,7 +200,7 @@ def check_storage(server: Server, project_id: int, folder: StorageFolder) -> Non
 
 
 def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
-    """`error` in words that say what to mend, where the server's text is one of those known (1.23.2)."""
+    """`error`, with what to repair if the server's text is a known one (1.23.2)."""
     path, said = folder.path, error.message
     root = document_root_in(said)
     if "cannot be the same as LOCAL_FILES_DOCUMENT_ROOT" in said:
@@ -232,7 +232,7 @@ def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
 
 
 def check_below_root(folder: StorageFolder, document_root: str) -> None:
-    """Raise SettingsError unless the server may serve `folder`, which has to lie strictly below its document root."""
+    """Raise SettingsError unless `folder` lies strictly below the server's document root."""
     path, root = as_pure_path(folder.path), as_pure_path(document_root)
     if root not in path.parents:
         raise SettingsError(
@@ -250,7 +250,7 @@ def parse_storage(text: str) -> StorageFolder:
             "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
         )
     local, equals, path = text, "", ""
-    if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name; this asks about the text as given
+    if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name, so look for the whole text
         local, equals, path = text.rpartition("=")
     if not equals:
         local = text
@@ -258,22 +258,22 @@ def parse_storage(text: str) -> StorageFolder:
         raise SettingsError(
             f"--storage {text}: neither DIR nor DIR=SERVER_DIR", "such as --storage /data/clips=/media/clips"
         )
-    absolute = os.path.abspath(local)  # noqa: PTH100 - without following links: the server goes by the path as it is written
+    absolute = os.path.abspath(local)  # noqa: PTH100 - links stay: the server uses the path as it is written
     if not os.path.isdir(absolute):  # noqa: PTH112
         raise SettingsError(f"--storage {text}: there is no folder {absolute}", "check the path")
     return StorageFolder(path=path.rstrip("/") or absolute, local=absolute)
 
 
 def as_pure_path(path: str) -> PurePath:
-    """`path` in the flavour of the machine it is of: servers may run on Windows, and lsvid elsewhere."""
+    """`path` as a path of the server's system, which may be Windows while lsvid runs on another."""
     is_windows = re.match(r"[A-Za-z]:[\\/]|\\\\[^\\]", path)  # C:\clips, \\server\share
     return PureWindowsPath(path) if is_windows else PurePosixPath(path)
 
 
 def document_root(server: Server, project_id: int, given: str | None = None) -> str:
-    """The folder below which the server serves files: `given`, else the server's own word, else the environment's.
+    """The folder below which the server serves files: `given`, else what the server says, else the environment.
 
-    Raises ServerError where none of them tells.
+    Raises ServerError if none of them says it.
     """
     if given:
         return given.rstrip("/") or given
@@ -303,7 +303,7 @@ def document_root_in(text: str) -> str | None:
 
 
 def checked_title(title: str) -> str:
-    """`title`, if Label Studio takes it. Raises SettingsError."""
+    """`title`, if Label Studio accepts it. Raises SettingsError."""
     title = title.strip()
     if not 3 <= len(title) <= 50:
         raise SettingsError(

@@ -1,27 +1,27 @@
-"""What works on which release of Label Studio. Each fact measured on that release, or read in its source.
+"""What works on which release of Label Studio. Each fact was measured on that release, or read in its source.
 
-Before 1.17 number n of the video timeline shows picture n, counted from 0; from 1.17 on picture n - 1, which is what
-lsvid reads (`lsvid.video.timebase.shown`). An export does not tell the release. From 1.22 on the editor knows an audio
-track without a decoder, which the waveform needs; before, it shows an error in the place of the video.
+Before 1.17, number n of the video timeline shows picture n, counted from 0; from 1.17 on it shows picture n - 1, and
+lsvid reads it so (`lsvid.video.timebase.shown`). An export does not say the release. The waveform needs an audio track
+without a decoder, which the editor has from 1.22 on; before, it shows an error in place of the video.
 """
 
 import re
 
 TESTED = "1.23.2"
-"""The release that all of lsvid is tested with."""
+"""The release with which all of lsvid is tested."""
 
 _NUMBERS_FROM = (1, 17)
 _WAVEFORM_FROM = (1, 22)
 
 
 def numbers(release: str) -> tuple[int, ...]:
-    """(1, 23, 2) for "1.23.2"; what does not look like a release is none: (). An unknown one passes everywhere."""
+    """(1, 23, 2) for "1.23.2"; () for a text that is no release. An unknown release passes every check."""
     found = re.match(r"(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?", release)
     return tuple(int(number) for number in found.groups() if number) if found else ()
 
 
 def refusal(release: str) -> str:
-    """Why nothing can be done rightly on this release; empty where it can."""
+    """Why lsvid refuses this release; empty if it does not."""
     if not _is_before(release, _NUMBERS_FROM):
         return ""
     return (
@@ -36,7 +36,7 @@ def lacks_waveform(release: str) -> bool:
 
 
 def shortcoming(release: str) -> str:
-    """What does not work on this release, in one line; empty where nothing is known."""
+    """What does not work on this release, in one line; empty if nothing is known."""
     if not lacks_waveform(release):
         return ""
     return (
@@ -45,7 +45,7 @@ def shortcoming(release: str) -> str:
 
 
 def untested(release: str) -> str:
-    """That this release is newer than the tested one, in one line; empty where it is not."""
+    """A line that says that this release is newer than the tested one; empty if it is not."""
     if numbers(release) <= numbers(TESTED):
         return ""
     return f"Label Studio {release} is newer than the release that lsvid is tested with, {TESTED}"

@@ -1,7 +1,8 @@
-"""Clips in S3: the storages of a project that lie there, and whether what they give out reaches an annotator's browser.
+"""Clips in S3: the storages of a project there, and whether a clip from them reaches an annotator's browser.
 
-Facts of Label Studio 1.23.2, measured: the first storage of a URI's bucket serves it, whatever its prefix; a presigned
-address is given out by a redirect (303), anything else is passed on piece by piece (206); secrets never come back.
+Facts of Label Studio 1.23.2, measured: the first storage of a URI's bucket serves it, whatever the prefix; with presign
+the server redirects to the signed address (303), without it the server passes the bytes on itself (206); the server
+never returns secrets.
 """
 
 import base64
@@ -21,14 +22,14 @@ from lsvid.label_studio.client import Server
 from lsvid.video.clips import VIDEO_SUFFIXES
 
 PRESIGN_MINUTES = 480
-"""How long a presigned address works unless told otherwise: a working day. (Label Studio's own default is 1.)"""
+"""How long a presigned address works by default: a working day. (Label Studio's own default is 1.)"""
 
 _TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
 class S3Storage:
-    """A prefix in S3 that a project serves clips from. `uri` ends with a slash; `id` is None until it is connected."""
+    """A prefix in S3 from which a project serves clips. `uri` ends with a slash; `id` is None until it is connected."""
 
     uri: str
     presign: bool = True
@@ -37,7 +38,7 @@ class S3Storage:
 
     @property
     def path(self) -> str:
-        """What tells it from others, as with a folder."""
+        """Its URI, which identifies it as the path does a folder."""
         return self.uri
 
 
@@ -60,7 +61,7 @@ def parse_s3_storage(text: str, *, presign: bool = True, minutes: int = PRESIGN_
 
 
 def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
-    """The storages in S3 of a project, in the order they were made."""
+    """The S3 storages of a project, in the order in which they were made."""
     answers = server.get_json(
         "api/storages/s3/", "listing the project's storages", list[_Answer], {"project": project_id}
     )
@@ -73,9 +74,9 @@ def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
 
 
 def first_clip(uri: str) -> tuple[str, int]:
-    """URI and size of the first video below the prefix `uri`, as a sample of it.
+    """URI and size in bytes of the first video below the prefix `uri`, as a sample.
 
-    Raises AuthError, NotFoundError, ServerError, and DataError where there is none among its first 10,000 objects.
+    Raises AuthError, NotFoundError, ServerError, and DataError if there is none among its first 10,000 objects.
     """
     for found, stat in storage.list_objects(uri, limit=10_000):
         if found.lower().endswith(tuple(VIDEO_SUFFIXES)):
@@ -87,10 +88,10 @@ def first_clip(uri: str) -> tuple[str, int]:
 
 
 def connect_s3(server: Server, project_id: int, wanted: S3Storage) -> None:
-    """Let the project serve what lies below `wanted`, or bring its storage there (`wanted.id`) up to date.
+    """Let the project serve objects below `wanted`, or bring its storage (`wanted.id`) up to date.
 
-    With the credentials of this process; never synchronised, which would make tasks of its own. It is read back:
-    raises ServerError where the server has kept something else, or does not take it.
+    The server gets the credentials of this process. The storage is never synchronised, since that would make tasks. It
+    is read back: raises ServerError if the server does not accept it, or has kept other values.
     """
     client = server.sdk.import_storage.s3
     settings = _sent(project_id, wanted)
@@ -111,7 +112,7 @@ def connect_s3(server: Server, project_id: int, wanted: S3Storage) -> None:
 
 
 def check_s3(server: Server, project_id: int | None, wanted: S3Storage) -> None:
-    """Ask the server whether it would take `wanted`; changes nothing. Raises ServerError with what to mend."""
+    """Raise ServerError, with what to repair, if the server would not accept `wanted`. Changes nothing."""
     try:
         with server.errors(f"checking the storage {wanted.uri}"):
             server.sdk.import_storage.s3.validate(**_sent(project_id, wanted))
@@ -141,7 +142,7 @@ def _sent(project_id: int | None, wanted: S3Storage) -> dict[str, Any]:
 
 
 def storage_error(error: ServerError, wanted: S3Storage) -> ServerError:
-    """`error` in words that say what to mend, where the server's text is one of those known (1.23.2)."""
+    """`error`, with what to repair if the server's text is a known one (1.23.2)."""
     said = error.message
     if "reserved network address" in said or "local URL" in said:
         return ServerError(
@@ -164,15 +165,16 @@ def storage_error(error: ServerError, wanted: S3Storage) -> ServerError:
 
 
 def origin(server: Server) -> str:
-    """What a browser calls the pages of the server: scheme, host and port."""
+    """The origin of the server's pages, as browsers name it: scheme, host and port."""
     parts = urlsplit(server.url)
     return f"{parts.scheme}://{parts.netloc}"
 
 
 def check_resolved(server: Server, project_id: int, uri: str, size: int) -> str | None:
-    """Ask the project for the first bytes of the clip at `uri`, as a browser does; raises ServerError unless they come.
+    """Ask the project for the first bytes of the clip at `uri`, as a browser does.
 
-    Returns what stands in the way of playing it all the same (CORS), or None. size: of the object, in bytes.
+    Returns why a browser still could not play it (CORS), or None. size: of the object, in bytes. Raises ServerError
+    unless the bytes come.
     """
     coded = base64.urlsafe_b64encode(uri.encode()).decode()
     response = server.get(
@@ -201,9 +203,9 @@ def check_resolved(server: Server, project_id: int, uri: str, size: int) -> str 
 
 
 def check_cors(uri: str, page: str) -> str | None:
-    """What keeps a page of the origin `page` from playing the object at `uri` from S3 itself, or None.
+    """Why a page of the origin `page` cannot play the object at `uri` directly from S3, or None.
 
-    Raises ServerError where its bytes do not come at all.
+    Raises ServerError if its bytes do not come.
     """
     return _check_presigned(storage.presigned_url(uri, 60), uri, None, page)
 
@@ -216,7 +218,7 @@ def _check_presigned(url: str, uri: str, size: int | None, page: str) -> str | N
         raise ServerError(
             f"the presigned address of {uri} cannot be reached from this machine: {type(error).__name__}",
             "browsers need the same address of the S3 service as Label Studio; or serve it with --no-presign",
-        ) from None  # its text holds the address
+        ) from None  # its text holds the signed address
     if response.status_code == 403:
         raise AuthError(
             f"S3 refuses the presigned address of {uri} (403)",

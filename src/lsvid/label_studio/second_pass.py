@@ -1,4 +1,4 @@
-"""The regions of a first pass into the project of a second, whose only job is to pick the label of each."""
+"""Copy the regions of a first pass into the project of a second pass, in which people only pick their labels."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -41,17 +41,17 @@ class _Task(msgspec.Struct):
 
     @property
     def clip(self) -> str:
-        """What tells its clip."""
+        """The id of its clip, `case/name`."""
         return str(self.data.get("id") or self.data.get("video"))
 
 
 def bring_regions(
     server: Server, first: str, second: str, annotators: Collection[str], findings: Findings, *, dry_run: bool = False
 ) -> Counter[str]:
-    """Make a task in project `second` of each task of `first` that somebody submitted, in order, with its regions.
+    """Make a task in project `second` for each task of `first` that somebody submitted, in order, with its regions.
 
-    annotators: whose (e-mail); empty: everybody's, as long as a clip was done by one only. Returns how many clips were
-    "added", "updated" (other regions than last time) and "unchanged". Raises DataError, SettingsError, ServerError.
+    Returns how many clips were "added", "updated" (the regions have changed) and "unchanged". annotators: whose regions
+    (e-mail); empty: everybody's, if each clip was done by one person. Raises DataError, SettingsError, ServerError.
     """
     of_first, of_second = find_project(server, first), find_project(server, second)
     _check(of_first, of_second)
@@ -82,12 +82,12 @@ def bring_regions(
             else:
                 server.sdk.predictions.create(task=target.id, result=regions, model_version=MODEL_VERSION)
     if wanted and not dry_run:
-        show_predictions(server, of_second.id, MODEL_VERSION)  # without it, annotators would start from nothing
+        show_predictions(server, of_second.id, MODEL_VERSION)  # without it, annotators would see no regions
     return counts
 
 
 def connect_folders(server: Server, first: Project, second: Project) -> None:
-    """Give `second` the storage folders of `first`. Raises SettingsError where it lacks one in S3."""
+    """Give `second` the storage folders of `first`. Raises SettingsError if it lacks an S3 storage."""
     in_s3 = s3_storages(server, second.id)
     lacking = [one.uri for one in s3_storages(server, first.id) if storage_of(one.uri, in_s3) is None]
     if lacking:

@@ -1,12 +1,12 @@
-"""A Label Studio of one's own: embedded (SQLite inside), on this machine's loopback, serving a folder of clips.
+"""A Label Studio for one person: with SQLite, on this machine's loopback only, serving a folder of clips.
 
-Standard library only: scripts/demo uses it before anything is installed. Facts measured on Label Studio 1.23.2: the
-first start of an empty data folder migrates for 36 to 81 s, a later one takes 14 s; a personal access token is shown
-once, when it is made; a storage folder has to lie strictly below the document root, and only what a project's storages
-hold is given out: so the root is the folder above the one that is served.
+Standard library only: scripts/demo uses this module before anything is installed. Facts measured on Label Studio
+1.23.2: the first start of an empty data folder migrates for 36 to 81 s, a later start takes 14 s; a personal access
+token is shown only once, when it is made; a storage folder has to lie strictly below the document root, and only files
+in a project's storages are served. So the document root is the folder above the one that is served.
 
-The server goes on when the command that started it has ended. What the other commands need is in the person's own
-configuration (`configuration_file`), which nobody else may read.
+The server goes on after the command that started it has ended. The other commands find its address and token in the
+user's configuration (`configuration_file`), which nobody else may read.
 """
 
 import contextlib
@@ -41,12 +41,12 @@ _STOP_TIMEOUT_S = 10
 Tell = Callable[[str], None]
 
 _started: dict[int, "subprocess.Popen[bytes]"] = {}
-"""By process id, those that this process has started: it has to take note of their end."""
+"""The servers that this process has started, by process id: their parent has to wait for their end."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Who may use a server: kept beside its data, to which it belongs."""
+    """The user of a server. It is kept beside the server's data."""
 
     username: str
     password: str = field(repr=False)
@@ -55,7 +55,7 @@ class Account:
 
 @dataclass(frozen=True)
 class RunningServer:
-    """A Label Studio that is up, and where its log is."""
+    """A Label Studio that is running, and its log."""
 
     url: str
     account: Account
@@ -65,7 +65,7 @@ class RunningServer:
 
 @dataclass(frozen=True)
 class Served:
-    """What the configuration tells of the server: `api_key` is empty while it starts for the first time."""
+    """The server as the configuration describes it: `api_key` is empty during its first start."""
 
     url: str
     folder: str
@@ -80,12 +80,12 @@ class Served:
 
 
 def data_folder() -> Path:
-    """Where Label Studio, its database and its log are: LSVID_DATA_DIR, else the place that the system has for it."""
+    """The folder of Label Studio, its database and its log: LSVID_DATA_DIR, else the system's usual place."""
     return _own_folder("LSVID_DATA_DIR", "XDG_DATA_HOME", ".local/share")
 
 
 def configuration_file() -> Path:
-    """Where address and access token are kept: in LSVID_CONFIG_DIR, else in the place that the system has for it."""
+    """The file with address and access token: in LSVID_CONFIG_DIR, else in the system's usual place."""
     return _own_folder("LSVID_CONFIG_DIR", "XDG_CONFIG_HOME", ".config") / "server.json"
 
 
@@ -100,9 +100,9 @@ def _own_folder(ours: str, variable: str, below_home: str) -> Path:
 
 
 def server_address(url: str | None, api_key: str | None) -> tuple[str, str | None]:
-    """Address and access token: those given, else those of the environment, else those of the server of one's own.
+    """Address and access token: those given, else those of the environment, else those of `lsvid serve`.
 
-    A token of the configuration is only ever sent to the address that stands beside it.
+    A token from the configuration is only sent to the address beside it.
     """
     url = url or os.environ.get("LABEL_STUDIO_URL")
     api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
@@ -113,7 +113,7 @@ def server_address(url: str | None, api_key: str | None) -> tuple[str, str | Non
 
 
 def configured() -> Served | None:
-    """What the configuration tells; None where there is none, or none that can be read."""
+    """The server in the configuration; None if there is none, or the file cannot be read."""
     try:
         return Served(**json.loads(configuration_file().read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -126,14 +126,14 @@ def configured() -> Served | None:
 def serve(
     folder: str | Path, port: int | None = None, *, tell: Tell, data: Path | None = None, executable: Path | None = None
 ) -> tuple[Served, bool]:
-    """The server of one's own, up and serving `folder`, and whether it was started now.
+    """The server, running and serving `folder`, and whether this call started it.
 
-    Makes an environment for Label Studio where there is none. port: None is that of the last time, or the first free
-    one from 8080. tell: gets a line before what takes time. data, executable: for those who keep a Label Studio
-    elsewhere.
+    Installs Label Studio into an environment if there is none. port: None is the port of the last time, or the first
+    free one from 8080 on. tell: is called with a line before slow steps. data, executable: for a Label Studio that is
+    kept elsewhere.
     Raises SettingsError (no such folder; it serves another one; the port is taken), InstallError, ServerError.
     """
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - without following links: the server goes by what is written
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100 - links stay: the server uses the path as written
     if not folder.is_dir():
         raise SettingsError(f"there is no folder {folder}", "name the folder that holds the clips")
     if folder.parent == folder:
@@ -165,7 +165,7 @@ def serve(
 
 
 def running(*, wait: bool = False) -> Served | None:
-    """The server of one's own that is up now, if any; with `wait`, one that is starting is waited for."""
+    """The server that is running now, or None; with `wait`, wait for one that is starting."""
     served = configured()
     if served is None or not is_alive(served.process_id):
         return None
@@ -179,7 +179,7 @@ def running(*, wait: bool = False) -> Served | None:
 
 
 def stop() -> Served | None:
-    """End the server of one's own; returns what it was, None where none ran. Address and token stay in mind."""
+    """Stop the server, and return it; None if none ran. The configuration keeps address and token."""
     served = configured()
     if served is None or not is_alive(served.process_id):
         return None
@@ -197,18 +197,18 @@ def start_server(
     launched: Callable[[int], None] = lambda _: None,
     environment: Mapping[str, str] | None = None,
 ) -> RunningServer:
-    """A Label Studio that is up: its data in `data` (made when absent), its document root `root`.
+    """A running Label Studio with its data in `data` (made if absent) and the document root `root`.
 
-    launched: gets the process's id at once. environment: further variables for the server. Raises ServerError.
+    launched: is called with the process id at once. environment: more variables for the server. Raises ServerError.
     """
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     account = stored_account(data)
     if account is None:
-        # Label Studio makes a random key, and reads it back wrongly where it begins with "$": 1 of 50 then forgets
-        # its tokens at the second start.
+        # Label Studio would make a random key, and read it back wrongly if it begins with "$": 1 server in 50 would
+        # lose its tokens at the second start.
         _write_private(data / ".env", f"SECRET_KEY={secrets.token_hex(32)}\n")
         account = Account(USERNAME, secrets.token_urlsafe(9), "")
-        _write_account(data, account)  # before the start: what is broken off in it goes on with the same user
+        _write_account(data, account)  # before the start: if it breaks off, the next one uses the same user
     is_new = not account.api_key
     tell("Starting Label Studio" + (" for the first time (about a minute) …" if is_new else " …"))
     log = data / "server.log"
@@ -227,9 +227,9 @@ def start_server(
 
 
 def stored_account(data: Path) -> Account | None:
-    """Who may use the server whose data is in `data`; None where there is none.
+    """The user of the server whose data is in `data`; None if there is none.
 
-    `api_key` is empty before it has been up once.
+    `api_key` is empty before the first complete start.
     """
     try:
         return Account(**json.loads((data / "account.json").read_text(encoding="utf-8")))
@@ -242,7 +242,7 @@ def _write_account(data: Path, account: Account) -> None:
 
 
 def end_process(process_id: int) -> None:
-    """End the process, and what it has started: politely, then, after 10 s, by force. Harmless where it has ended."""
+    """End the process and its children: ask first, and kill after 10 s. Does nothing if it has ended."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/PID", str(process_id), "/T", "/F"], check=False, capture_output=True)
         return
@@ -257,14 +257,14 @@ def end_process(process_id: int) -> None:
 
 
 def free_port() -> int:
-    """A port on loopback that nobody listens on now."""
+    """A port on loopback on which no program listens now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def port_is_taken(port: int) -> bool:
-    """Whether something listens on `port` of this machine's loopback already."""
+    """Whether a program listens on `port` of this machine's loopback."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
@@ -338,7 +338,7 @@ def _is_up(url: str) -> bool:
 
 
 def _answers(served: Served) -> bool:
-    """Whether it is up, and takes the token."""
+    """Whether it is running, and accepts the token."""
     if not served.api_key:
         return False
     try:
@@ -349,10 +349,10 @@ def _answers(served: Served) -> bool:
 
 
 def is_alive(process_id: int) -> bool:
-    """Whether this process is there and a Label Studio: its number may have been given to another one since."""
+    """Whether this process runs and is a Label Studio: another program may have got its number since."""
     if not _is_there(process_id):
         return False
-    with contextlib.suppress(OSError):  # Linux, where not every machine has ps
+    with contextlib.suppress(OSError):  # Linux: not every machine has ps
         return b"label-studio" in Path(f"/proc/{process_id}/cmdline").read_bytes()
     question = ["ps", "-o", "command=", "-p", str(process_id)]
     if sys.platform == "win32":
@@ -366,10 +366,10 @@ def is_alive(process_id: int) -> bool:
 
 def _is_there(process_id: int) -> bool:
     process = _started.get(process_id)
-    if process is not None:  # one that has ended is there until somebody has taken note of it
+    if process is not None:  # a child that has ended stays until its parent polls it
         return process.poll() is None
     if sys.platform == "win32":
-        return True  # there the question itself would end the process
+        return True  # on Windows, os.kill(pid, 0) would end the process
     try:
         os.kill(process_id, 0)
     except ProcessLookupError:
@@ -385,7 +385,7 @@ def _remember(served: Served) -> None:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Write `text` to `path`, whole or not at all, for nobody else to read."""
+    """Write `text` to `path`, whole or not at all. Nobody else can read it."""
     making = path.with_name(f".{path.name}.{os.getpid()}")
     making.unlink(missing_ok=True)
     with os.fdopen(os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
@@ -402,9 +402,9 @@ def _port(url: str) -> int:
 
 
 def call(url: str, api_key: str, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
-    """The decoded JSON answer to `method path`, None where it is empty, in the name of the token's owner.
+    """The decoded JSON answer to `method path`; None if it is empty. `api_key` says who asks.
 
-    For a server on loopback. Raises urllib.error.HTTPError where the server refuses, and OSError.
+    For a server on loopback. Raises urllib.error.HTTPError if the server refuses, and OSError.
     """
     access = _json(f"{url}/api/token/refresh/", "POST", {"refresh": api_key}, {})["access"]
     return _json(url + path, method, body, {"Authorization": f"Bearer {access}"})
@@ -417,13 +417,13 @@ def _json(url: str, method: str, body: object, headers: Mapping[str, str]) -> An
         with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310 - loopback
             text = answer.read()
     except urllib.error.HTTPError as error:
-        error.add_note(error.read().decode(errors="replace"))  # why: a bare "400 Bad Request" helps nobody
+        error.add_note(error.read().decode(errors="replace"))  # the reason: "400 Bad Request" alone does not help
         raise
     return json.loads(text) if text else None
 
 
 def _make_token(url: str, account: Account) -> str:
-    """A personal access token. The server shows it once; a second request is refused (409)."""
+    """A new personal access token. The server shows it once, and refuses a second request (409)."""
     cookies = http.cookiejar.CookieJar()
     session = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(cookies))
     login = f"{url}/user/login/"

@@ -1,4 +1,4 @@
-"""A project made, or brought up to date, without taking labels away from annotations that use them."""
+"""Make or update a project, without removing labels that annotations use."""
 
 import difflib
 import itertools
@@ -47,37 +47,39 @@ from lsvid.labeling.second_pass import NAMING_INSTRUCTIONS, second_pass_config
 from lsvid.labels.tree import LabelTree
 
 ORDERS = {"case": "Sequential sampling", "uncertain": "Uncertainty sampling"}
-"""Label Studio's names for what "Label All Tasks" serves first: tasks by their ids, which is whole cases with their
-clips in order; or by the score of the prediction that the project shows, the lowest first (1.23.2, measured).
+"""Label Studio's names for the order of "Label All Tasks": by the tasks' ids, that is, case by case with clips in
+order; or by the score of the prediction that the project shows, the lowest first (1.23.2, measured).
 """
 
 OWN_PAGE = "This page was made by lsvid, which replaces it when the labels change. Without this line it stays as it is."
-"""The last line of an instruction page that lsvid made; a page without it was written by people."""
+"""The last line of an instruction page that lsvid made. A page without it was written by a person."""
 
 
 _SETTLE_S = 2.0
-"""After an unclear answer: when to look whether it was done all the same."""
+"""How long to wait after an unclear answer, before looking whether the server did it."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a project is to be.
+    """The settings of a project.
 
-    title: None leaves that of a project that is named otherwise. timeline: None leaves that of a project there is, and
-    is "frames" for a new one: whatever clips lie in the storage then, since the same command has to make the same
-    project every time, and clips come after it. Where they are long, import-clips says so, with the command that
-    switches. is_second_pass: the regions are there, and get their labels (lsvid.labeling.second_pass).
-    annotations_per_clip: None leaves Label Studio's own 1, or what was set.
-    speed: at which clips play when they are opened; None leaves that of a project there is.
-    order: one of ORDERS, in which clips are served; None leaves that of a project there is, and is "case" otherwise.
+    title: None keeps the title of an existing project.
+    timeline: None keeps the timeline of an existing project, and is "frames" for a new one, whatever clips its storage
+    holds: the same command makes the same project every time, and clips come later. If clips are too long for it,
+    import-clips warns, with the command that changes the timeline.
+    is_second_pass: the project gets regions, and people pick their labels (lsvid.labeling.second_pass).
+    annotations_per_clip: None keeps the number that was set, or Label Studio's default 1.
+    speed: of playback when a clip is opened; None keeps that of an existing project.
+    order: one of ORDERS, in which clips are served; None keeps that of an existing project, "case" for a new one.
 
-    What Label Studio Community 1.23.2 makes of that number N, its `maximum_annotations` (measured, several users at
-    once): it holds back, it does not refuse. "Label All Tasks" gives a clip to at most N people at a time (who opens
-    one holds it for a day, also after leaving) and to nobody once it has N annotations; a skip does not count, and the
-    clip is offered to others. A further annotation that somebody submits all the same is taken. A change reaches every
-    task there is. With N above 1 the second person's clips come in random order, the first person's by id.
-    "Label Tasks As Displayed" follows the tab's order for everybody, but knows no holding: two people in one tab get
-    the same clip, even with N = 1. So one person takes one case (its tab).
+    annotations_per_clip is Label Studio's `maximum_annotations`, N. Label Studio Community 1.23.2 (measured, several
+    users at once) does not refuse more annotations; it only stops offering the clip. "Label All Tasks" gives a clip to
+    at most N people at a time (a person who opens a clip reserves it for a day, also after leaving), and to nobody once
+    it has N annotations; a skip does not count, and the clip is offered to others. If somebody still submits one more
+    annotation, it is accepted. A change of N holds for all existing tasks. With N above 1 the second person gets clips
+    in random order, the first person by id. "Label Tasks As Displayed" follows the tab's order for everybody, but
+    reserves nothing: two people in one tab get the same clip, even with N = 1. So one person should take one case (its
+    tab).
     """
 
     tree: LabelTree
@@ -90,21 +92,21 @@ class Settings:
     speed: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where the order is none of ORDERS."""
+        """Raise SettingsError if `order` is not one of ORDERS."""
         check_choice("order", self.order or "case", ORDERS)
 
     def config(self, timeline: Timeline, before: str | None = None) -> str:
-        """The labelling configuration; `before` is that of the project there is."""
+        """The labelling configuration; `before` is that of an existing project."""
         speed = self.speed or (LabelingConfig.parse(before).speed if before else "1")
         return (second_pass_config if self.is_second_pass else labeling_config)(self.tree, timeline, speed)
 
 
 @dataclass
 class SetupReport:
-    """What was done, or with a dry run would be: status is created, updated or unchanged.
+    """What was done, or what a dry run would do: status is created, updated or unchanged.
 
-    diff: the change of the labelling configuration, as a unified diff. storages: path on the server, and whether it was
-    connected already.
+    diff: the change of the labelling configuration, as a unified diff. storages: path on the server, and whether it
+    was connected before.
     """
 
     status: str
@@ -125,10 +127,10 @@ def setup_project(
     force: bool = False,
     dry_run: bool = False,
 ) -> SetupReport:
-    """Make the project titled `settings.title`, or bring it, or the one that `wanted` names, up to date.
+    """Make the project titled `settings.title`, or update it, or update the project that `wanted` names.
 
-    Raises DataError where an update would take labels from annotations (unless `force`), ServerError, and SettingsError
-    where several projects have the title.
+    Raises DataError if an update would remove labels that annotations use (unless `force`), ServerError, and
+    SettingsError if several projects have the title.
     """
     project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
     _check_clips_in_s3(server, settings, findings)
@@ -164,7 +166,7 @@ def _create(server: Server, settings: Settings, findings: Findings, *, dry_run: 
         report.project_id = made.id
     except UnclearError:
         time.sleep(_SETTLE_S)
-        project = find_by_title(server, title)  # it may have been made all the same: never simply made again
+        project = find_by_title(server, title)  # it may exist in spite of the error: look before making it again
         if project is None:
             raise
         _update(server, project, settings, findings, force=False, dry_run=False)
@@ -210,7 +212,7 @@ def _update(
 
 
 def _check_editor(server: Server, timeline: Timeline, findings: Findings) -> None:
-    """Raise ServerError where the server's editor cannot show the timeline; warn where nobody has tried it."""
+    """Raise ServerError if the server's editor cannot show the timeline; warn if the release is untested."""
     server.require_timeline(timeline)
     if text := releases.untested(server.release):
         findings.warn(text, releases.COMPARE)
@@ -220,11 +222,11 @@ def _check_editor(server: Server, timeline: Timeline, findings: Findings) -> Non
 
 
 def _check_update(server: Server, project: Project, config: str, findings: Findings, *, force: bool) -> None:
-    """Raise DataError where `config` does not fit the project's annotations, unless `force` and the server agree.
+    """Raise DataError if `config` does not fit the project's annotations, unless `force` and the server allow it.
 
-    The server's own strict validation is asked, but its count of labels cannot be trusted (1.23.2, measured): it misses
-    labels of annotations with several regions, and takes nested choices for missing even when nothing changes. So
-    what annotations use is counted here.
+    The server validates strictly, but its count of labels is wrong (1.23.2, measured): it misses labels in annotations
+    with several regions, and reports nested choices as missing even if nothing changes. So the labels that annotations
+    use are counted here.
     """
     refusal = _strict_refusal(server, project.id, config)
     old, new = LabelingConfig.parse(project.label_config), LabelingConfig.parse(config)
@@ -260,7 +262,7 @@ _ABOUT_ANNOTATIONS = (_MISCOUNTED, "Created annotations are incompatible", "you 
 
 
 def _strict_refusal(server: Server, project_id: int, config: str) -> str:
-    """What the server has against `config` on account of annotations; empty where nothing. Raises ServerError."""
+    """Why the server says that `config` does not fit the annotations; empty if it does fit. Raises ServerError."""
     try:
         with server.errors(f"checking the configuration of project {project_id}"):
             server.sdk.projects.validate_label_config(id=project_id, label_config=config)
@@ -291,7 +293,7 @@ def _tree(config: str) -> LabelTree:
     try:
         return LabelingConfig.parse(config).tree
     except LsvidError:
-        return LabelTree(())  # somebody else's configuration, without labels that can be read
+        return LabelTree(())  # a configuration of another kind, without labels that lsvid can read
 
 
 def _diff(old: str, new: str) -> str:
@@ -308,7 +310,7 @@ def _page(settings: Settings, timeline: Timeline) -> str:
 
 
 def _text(html: str) -> str:
-    """The words of a page: the server cleans its HTML, so the tags do not come back as they were sent."""
+    """The words of a page. The tags are not compared, since the server cleans the HTML."""
     reader = _TextReader()
     reader.feed(html)
     reader.close()
@@ -328,7 +330,7 @@ class _TextReader(HTMLParser):
 
 
 def _check_clips_in_s3(server: Server, settings: Settings, findings: Findings) -> None:
-    """Before anything is made: whether the prefixes can be read from here, hold clips, and let a browser read them."""
+    """Check, before anything is made, that the prefixes can be read from here and by browsers, and hold clips."""
     for wanted in settings.storages:
         if isinstance(wanted, S3Storage):
             uri, _ = first_clip(wanted.uri)
@@ -346,7 +348,7 @@ def _connect_storages(
         if isinstance(wanted, S3Storage):
             there = storage_of(wanted.uri, in_s3)
             if there is not None and there.uri == wanted.uri:
-                wanted = replace(wanted, id=there.id)  # noqa: PLW2901 - the same one, now known to be there
+                wanted = replace(wanted, id=there.id)  # noqa: PLW2901 - the same storage, which exists already
             present = there == wanted and _still_works(server, report.project_id, wanted)
         else:
             path = as_pure_path(wanted.path)
@@ -375,7 +377,7 @@ def _connect(server: Server, project_id: int, wanted: StorageFolder | S3Storage,
 
 
 def _still_works(server: Server, project_id: int | None, there: S3Storage) -> bool:
-    """Whether the server's own credentials for a storage it has still give out a clip; new ones are sent otherwise."""
+    """Whether the server can still serve a clip of `there` with the credentials it has; if not, it gets new ones."""
     uri, size = first_clip(there.uri)
     try:
         check_resolved(server, project_id or 0, uri, size)

@@ -1,4 +1,4 @@
-"""How far a project is: by case and annotator, what is done, skipped, begun and left."""
+"""The progress of a project: for each case and annotator, the clips done, skipped, begun and left."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -20,9 +20,9 @@ NO_CASE = ""
 
 @dataclass
 class Share:
-    """What one annotator did in one case, in clips.
+    """The work of one annotator in one case, in clips.
 
-    left: clips that still lack annotations and that this annotator has not annotated. work_s: time at the editor.
+    left: clips that still lack annotations, and that this annotator has not annotated. work_s: time in the editor.
     video_s: length of the clips that are done.
     """
 
@@ -36,7 +36,7 @@ class Share:
 
 @dataclass
 class CaseStatus:
-    """A case: its clips, how many have all the annotations they are to have, and who did what (by e-mail).
+    """A case: its clips, how many of them have all their annotations, and each person's work (by e-mail).
 
     video_s: length of the complete clips, each counted once.
     """
@@ -51,7 +51,7 @@ class CaseStatus:
 
 @dataclass
 class ProjectStatus:
-    """All cases, in order, and everybody's share of all of them; assigned: the cases of those who have a tab."""
+    """All cases, in order; assigned: the cases of each person who has a tab."""
 
     project: Project
     cases: list[CaseStatus]
@@ -59,7 +59,7 @@ class ProjectStatus:
 
     @property
     def people(self) -> dict[str, Share]:
-        """Everybody's share. left: of the cases assigned to them, or else of those that they have worked on."""
+        """Each person's work over all cases. left: in the cases assigned to them, or else in those they worked on."""
         names = {who for one in self.cases for who in one.annotators} | self.assigned.keys()
         return {who: self._share(who) for who in sorted(names, key=natural_key)}
 
@@ -92,9 +92,9 @@ class _Task(msgspec.Struct):
 
 
 def project_status(server: Server, wanted: str, on_task: Progress = unheard) -> ProjectStatus:
-    """How far the project `wanted` (id or title) is; memory does not grow with it.
+    """The progress of the project `wanted` (id or title). Memory does not grow with its size.
 
-    Raises NotFoundError, ServerError, and SettingsError where several projects have the title.
+    Raises NotFoundError, ServerError, and SettingsError if several projects have the title.
     """
     project = find_project(server, wanted)
     with download_export(server, str(project.id), on_task) as export, export.path.open("rb") as lines:
@@ -105,7 +105,7 @@ def project_status(server: Server, wanted: str, on_task: Progress = unheard) -> 
 
 
 def count(tasks: Iterable[_Task], wanted: int, names: dict[str, str]) -> list[CaseStatus]:
-    """The status of each case, of tasks that are to have `wanted` annotations each."""
+    """The status of each case, if each task should have `wanted` annotations."""
     cases: dict[str, CaseStatus] = {}
     for task in tasks:
         case = str(task.data.get("case") or NO_CASE)
@@ -141,7 +141,7 @@ def count(tasks: Iterable[_Task], wanted: int, names: dict[str, str]) -> list[Ca
 
 
 def _works(task: _Task, names: dict[str, str]) -> Iterator[tuple[str, _Work, bool]]:
-    """(annotator, work, whether it is a draft of what is not submitted) for what people did on a task."""
+    """(annotator, work, whether it is a draft of an annotation that is not submitted) for each work on a task."""
     for work in task.annotations:
         yield _name(work.completed_by, names), work, False
     for draft in task.drafts:

@@ -1,4 +1,4 @@
-"""Tasks: reading back what a project holds, and importing clips in order without ever doubling one."""
+"""Tasks: read those of a project, and import clips in order, each only once."""
 
 import time
 from collections import defaultdict
@@ -14,23 +14,23 @@ from lsvid.progress import Progress, unheard
 
 _PAGE_SIZE = 1000
 _BATCH_SIZE = 500
-"""Tasks in one import: what Label Studio itself writes in one go, a fifth of a second on SQLite (measured)."""
+"""Tasks in one request: Label Studio writes so many at a time, in a fifth of a second on SQLite (measured)."""
 _IMPORT_TIMEOUT_S = 600
 _IDS_PER_REQUEST = 300
 _ATTEMPTS = 4
 _SETTLE_S = (1.0, 2.0, 4.0, 8.0)
-"""After an unclear answer: when to look what has arrived. The server may still be at work on the request."""
+"""How long to wait, after an unclear answer, before looking what has arrived: the server may still be working."""
 
 
 TASK_KEYS = (
     "video", "case", "clip", "order", "duration_s", "frames", "fps", "fps_exact", "id", "fingerprint", "path",
     "proxy_path", "proxy_fingerprint", "proxy_duration_s",
 )  # fmt: skip
-"""What `import_clips` writes into a task's data, in the order in which the Data Manager shows it."""
+"""The keys that `import_clips` writes into a task's data, in the order in which the Data Manager shows them."""
 
 
 class TaskData(msgspec.Struct):
-    """The part of a task's data that tells which clip it is; None where somebody else made the task."""
+    """The part of a task's data that identifies its clip; None if lsvid did not make the task."""
 
     id: str | None = None
     case: str | None = None
@@ -57,9 +57,9 @@ class _TaskId(msgspec.Struct):
 
 
 def read_tasks(server: Server, project_id: int) -> list[Task]:
-    """The tasks of a project in ascending order of id, with what tells their clips.
+    """The tasks of a project, in ascending order of id, with the data that identify their clips.
 
-    Tasks whose data have other kinds of values under lsvid's names are somebody else's and come back empty.
+    If a task has values of another kind under lsvid's names, lsvid did not make it, and its data is empty.
     """
     return sorted((_task(raw) for raw in _pages(server, project_id, "id,data")), key=lambda task: task.id)
 
@@ -102,11 +102,11 @@ def _pages(server: Server, project_id: int, fields: str) -> list[msgspec.Raw]:
 def import_tasks(
     server: Server, project_id: int, datas: Sequence[dict[str, Any]], on_done: Progress = unheard
 ) -> list[int]:
-    """Make a task of each of `datas`, in their order, and return the tasks' ids in the same order.
+    """The ids of the tasks that are made of `datas`, in the same order.
 
-    Each has an `id` of its own. `on_done` is called with the number that have arrived since its last call.
-    A request that got no clear answer is never simply repeated: the project is read, and what is missing is sent.
-    Raises ServerError where the server refuses, and UnclearError where it stays unclear.
+    Each of `datas` has a unique `id`. `on_done` is called with the number of tasks that have arrived since its last
+    call. If a request gets no clear answer, the project is read first, and only missing tasks are sent again. Raises
+    ServerError if the server refuses, and UnclearError if the result stays unclear.
     """
     ids: list[int] = []
     for start in range(0, len(datas), _BATCH_SIZE):
@@ -123,7 +123,7 @@ def _import_batch(server: Server, project_id: int, batch: Sequence[dict[str, Any
         try:
             try:
                 ids = _post(server, project_id, missing)
-            except AuthError:  # refused, so not done: with a token that is new it may be
+            except AuthError:  # refused, so nothing was done: try with a new token
                 if not server.renew():
                     raise
                 ids = _post(server, project_id, missing)
@@ -134,7 +134,7 @@ def _import_batch(server: Server, project_id: int, batch: Sequence[dict[str, Any
         else:
             if len(ids) == len(missing):
                 arrived.update(zip((data["id"] for data in missing), ids, strict=True))
-            else:  # answers without ids have been seen: the project itself tells
+            else:  # some answers hold no ids, so read the project
                 arrived = _arrived(server, project_id, batch)
         if len(arrived) == len(batch):
             return [arrived[data["id"]] for data in batch]
@@ -157,7 +157,7 @@ def _post(server: Server, project_id: int, datas: Sequence[dict[str, Any]]) -> l
 
 
 def _arrived(server: Server, project_id: int, batch: Sequence[dict[str, Any]]) -> dict[str, int]:
-    """Task id by clip id for what has arrived of `batch`, looked at until nothing more comes."""
+    """Task id by clip id for the tasks of `batch` that have arrived; looks until no more come."""
     wanted = {data["id"] for data in batch}
     found: dict[str, int] = {}
     for wait_s in _SETTLE_S:
@@ -182,12 +182,12 @@ class _Worked(msgspec.Struct):
 
 
 def remove_doubles(server: Server, project_id: int, tasks: Sequence[Task]) -> tuple[list[Task], list[str]]:
-    """The tasks that remain of `tasks` (ascending by id), and the clips whose further tasks were deleted.
+    """The tasks that remain of `tasks` (ascending by id), and the clips whose doubles were deleted.
 
-    A clip arrives twice where a request was given up while the server was still at work on it: its program was
-    killed, or a proxy did not wait, and the clip was sent again before the first request was through. Of tasks with
-    the same clip and fingerprint the first stays, or the first that somebody has worked on; others go only where they
-    have no annotations, drafts or predictions.
+    A clip arrives twice if a request was given up while the server was still working on it (the program was killed, or
+    a proxy did not wait), and the clip was sent again. Of tasks with the same clip and fingerprint, the first that
+    somebody has worked on stays, or else the first; the others are deleted only if they have no annotations, drafts or
+    predictions.
     """
     by_content: defaultdict[tuple[str, str], list[Task]] = defaultdict(list)
     for task in tasks:
@@ -211,7 +211,7 @@ def remove_doubles(server: Server, project_id: int, tasks: Sequence[Task]) -> tu
 
 
 def _worked_on(server: Server, project_id: int, ids: Sequence[int]) -> set[int]:
-    """Those of the tasks that carry work. The export tells: other answers leave out other people's drafts (1.23.2)."""
+    """The tasks that have work, by the export: other answers leave out the drafts of other people (1.23.2)."""
     found: set[int] = set()
     for start in range(0, len(ids), _IDS_PER_REQUEST):
         params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": ids[start : start + _IDS_PER_REQUEST]}
@@ -227,4 +227,4 @@ def _delete(server: Server, task_id: int) -> None:
         with server.errors(f"deleting task {task_id}, a double"):
             server.sdk.tasks.delete(id=str(task_id), request_options={"max_retries": 0})
     except NotFoundError:
-        pass  # somebody else was faster
+        pass  # it is gone already

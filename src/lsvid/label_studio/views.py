@@ -1,8 +1,8 @@
-"""Tabs of the Data Manager: one for each case, which an annotator opens to take one operation, and one a person.
+"""Tabs of the Data Manager: one for each case, which an annotator opens to work on it, and one for each person.
 
-Facts of Label Studio 1.23.2 Community (measured): every user of a project sees its tabs; sorting by a number in the
-tasks' data is numeric (2, 2.5, 10), so a clip that was imported late stands, and is served, in its place; "Label Tasks
-As Displayed" serves the tab's tasks in its order.
+Facts of Label Studio 1.23.2 Community (measured): every user of a project sees all its tabs; sorting by a number in the
+tasks' data is numeric (2, 2.5, 10), so a clip that was imported late is shown and served in its right place; "Label
+Tasks As Displayed" serves the tab's tasks in its order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,12 +22,12 @@ EXPLORED = (
     "tasks:data.clip", "tasks:data.duration_s", "tasks:completed_at", "tasks:total_annotations",
     "tasks:cancelled_annotations", "tasks:annotators", "tasks:avg_lead_time", "tasks:draft_exists",
 )  # fmt: skip
-"""The columns of a tab while its table is looked at; Label Studio shows the tasks' data first."""
+"""The columns of a tab while its table is open; Label Studio shows the tasks' data first."""
 LABELLED = ("tasks:data.clip", "tasks:total_annotations")
-"""The columns that stand beside the editor."""
+"""The columns beside the editor."""
 
 UNCERTAIN_ORDERING = ["tasks:predictions_score"]
-"""The least certain prediction first; a clip without one has no score, and stands before them (1.23.2)."""
+"""The least certain prediction first. A clip without one has no score, and comes before them (1.23.2)."""
 
 
 class _View(msgspec.Struct):
@@ -36,10 +36,10 @@ class _View(msgspec.Struct):
 
 
 def update_case_views(server: Server, project_id: int, cases: Iterable[str]) -> list[str]:
-    """Give each of `cases` its tab where it has none, in their order, and sort those there are; the cases changed.
+    """Make a tab for each of `cases` that has none, in order, and sort the existing ones. Returns the changed cases.
 
-    A tab is known by its filter, so that people may rename it and choose its columns; those that lsvid of old chose
-    for it, and nobody since, give way. Raises ServerError.
+    A tab is found by its filter, so people may rename it and choose its columns. Columns that an older lsvid chose, and
+    nobody changed since, are replaced. Raises ServerError.
     """
     views = _views(server, project_id)
     by_case = {case: view for view in reversed(views) if (case := _case(view.data)) is not None}
@@ -61,10 +61,10 @@ def update_case_views(server: Server, project_id: int, cases: Iterable[str]) -> 
 
 
 def update_person_views(server: Server, project_id: int, assigned: Mapping[str, Sequence[str]]) -> list[str]:
-    """Give each person of `assigned` a tab with their cases, or bring it up to date; those whose tab was changed.
+    """Make or update a tab with the cases of each person in `assigned`. Returns the persons whose tab was changed.
 
-    A person's tab is known by its title. Its clips come as they were imported: by case, then in order, late ones last,
-    since a tab sorts by one column (1.23.2). Raises ServerError.
+    A person's tab is found by its title. Its clips come as they were imported: by case, then in order, but late ones
+    last, since a tab can sort by only one column (1.23.2). Raises ServerError.
     """
     if not assigned:
         return []
@@ -93,7 +93,7 @@ def assigned_cases(server: Server, project_id: int) -> dict[str, list[str]]:
 
 
 def add_uncertain_view(server: Server, project_id: int) -> None:
-    """Give the project a tab that lists the least certain clips first, unless one is so ordered. Raises ServerError."""
+    """Make a tab that lists the least certain clips first, unless there is one. Raises ServerError."""
     if any(view.data.get("ordering") == UNCERTAIN_ORDERING for view in _views(server, project_id)):
         return
     hidden = _hidden(server, project_id, ("tasks:data.case", *EXPLORED, *UNCERTAIN_ORDERING))
@@ -120,14 +120,16 @@ class _Columns(msgspec.Struct):
 
 
 def _hidden(server: Server, project_id: int, explored: Sequence[str]) -> dict[str, list[str]]:
-    """All columns but those to be seen, in the table and beside the editor.
+    """The hidden columns of a tab: all but those to show in the table, and all but those beside the editor.
 
-    A tab has a list of hidden columns only, and shows all others: some twenty-five, of which `clip` is the last.
+    A tab only has a list of hidden columns, and shows all others: about 25, with `clip` as the last.
     """
     what = "listing the Data Manager's columns"
     found = server.get_json("api/dm/columns", what, _Columns, {"project": project_id}).columns
     known = [f"{one.target}:{one.parent + '.' if one.parent else ''}{one.id}" for one in found]
-    known += [column for key in TASK_KEYS if (column := f"tasks:data.{key}") not in known]  # before the first import
+    known += [
+        column for key in TASK_KEYS if (column := f"tasks:data.{key}") not in known
+    ]  # none before the first import
     return {
         "explore": [column for column in known if column not in explored],
         "labeling": [column for column in known if column not in LABELLED],
@@ -145,13 +147,13 @@ def _view_data(case: str, hidden: dict[str, list[str]]) -> dict[str, Any]:
 
 
 def _case(data: dict[str, Any]) -> str | None:
-    """The case that a tab shows, or None where it shows something else."""
+    """The case that a tab shows; None if it does not show a single case."""
     cases = _cases(data)
     return cases[0] if len(cases) == 1 and not _is_person(data) else None
 
 
 def _cases(data: dict[str, Any]) -> list[str]:
-    """The cases that the filters of a tab name; none where one of them asks for something else."""
+    """The cases that the filters of a tab name; empty if a filter is about something else."""
     filters = (data.get("filters") or {}).get("items") or []
     if any((one.get("filter"), one.get("operator")) != (_CASE_COLUMN, "equal") for one in filters):
         return []
@@ -159,7 +161,7 @@ def _cases(data: dict[str, Any]) -> list[str]:
 
 
 def _is_person(data: dict[str, Any]) -> bool:
-    """Whether a tab shows any of several cases: so lsvid makes a person's, even where the person has one case."""
+    """Whether a tab is a person's: lsvid gives it the filter "any of", even if the person has one case."""
     return (data.get("filters") or {}).get("conjunction") == "or" and bool(_cases(data))
 
 

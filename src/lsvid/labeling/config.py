@@ -59,7 +59,7 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
     """The configuration for `tree`, as XML. speed: at which clips play when they are opened, such as "2".
 
     With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
-    Raises SettingsError where that leaves one of them without a label, or there is no such timeline.
+    Raises SettingsError if that leaves one of them without a label, or there is no such timeline.
     """
     check_choice("timeline", timeline, get_args(Timeline))
     labels = dressed(tree).labels

@@ -60,7 +60,7 @@ class LabelingConfig:
 
     @property
     def timeline(self) -> Timeline | None:
-        """What annotators draw on; None where the configuration has no timeline of lsvid's kinds."""
+        """What annotators draw on; None if the configuration has no timeline of lsvid's kinds."""
         audio = {tag.get("name") for tag in self.root.iter("Audio")}
         frames = next(self.root.iter("TimelineLabels"), None) is not None
         waveform = any(tag.get("toName") in audio for tag in self.root.iter("Labels"))
@@ -80,7 +80,7 @@ class LabelingConfig:
 
     @property
     def video(self) -> ET.Element | None:
-        """The first video; None where there is none."""
+        """The first video; None if there is none."""
         return next(self.root.iter("Video"), None)
 
     @property

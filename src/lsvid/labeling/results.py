@@ -27,7 +27,7 @@ class _Control:
 
 
 class Controls:
-    """Where the labels of a configuration are drawn. Raises SettingsError where it has none in time."""
+    """Where the labels of a configuration are drawn. Raises SettingsError if it has none in time."""
 
     def __init__(self, config: LabelingConfig) -> None:
         self._tree = config.tree

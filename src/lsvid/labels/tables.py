@@ -2,7 +2,7 @@
 
 Either a column `name` (or label, class, label_name, class_name), or `level_1`, `level_2` and so on, in which a cell
 that is empty before one that is not means what stands above it. Beside them the fields of `Label`, which are those of
-the row's last label, and `id` where it is no number; class numbers only say the order.
+the row's last label, and `id` if it is no number; class numbers only say the order.
 """
 
 import csv
@@ -34,7 +34,7 @@ def is_table(text: str, suffix: str) -> bool:
 
 
 def nodes_of_table(text: str, faults: Faults) -> list[Node]:
-    """The labels in `text`. Raises LabelFileError where its header names none."""
+    """The labels in `text`. Raises LabelFileError if its header names none."""
     rows = _rows(text)
     header = _names(rows[0][1])
     levels = sorted((name for name in header if re.fullmatch(r"level_\d+", name)), key=lambda name: int(name[6:]))

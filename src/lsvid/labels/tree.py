@@ -81,7 +81,7 @@ class LabelTree:
     def on_frames(self, names: Sequence[str]) -> "LabelTree":
         """The same labels, those top-level ones that are called `names` drawn on the frames where there are both.
 
-        Raises SettingsError where there is no such label.
+        Raises SettingsError if there is no such label.
         """
         known = [label.name for label in self.labels]
         for name in names:

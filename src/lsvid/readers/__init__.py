@@ -46,7 +46,10 @@ from lsvid.readers.documents import (
 
 @dataclass(frozen=True)
 class Reader:
-    """recognises: whether a document with these keys is of this format. read: the records of all documents."""
+    """A format of JSON documents.
+
+    recognises: whether a document with these keys is of this format. read: the records of all documents.
+    """
 
     name: str
     recognises: Callable[[frozenset[str]], bool]
@@ -55,7 +58,10 @@ class Reader:
 
 @dataclass(frozen=True)
 class FileReader:
-    """recognises: whether this is of the format: a folder (no `head`), or a file that begins with `head`."""
+    """A format of files or folders.
+
+    recognises: whether a folder (with an empty `head`), or a file that begins with `head`, is of this format.
+    """
 
     name: str
     recognises: Callable[[Path, bytes], bool]
@@ -83,12 +89,12 @@ READERS = [
 
 
 def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of the export at `path` ('-' for standard input): by one of FILE_READERS, or whichever of READERS its
-    first document belongs to.
+    """The records of the export at `path` ('-' for standard input).
 
-    Faults of single annotations go to `findings`. Raises ExportError where the file is not such an export at all.
+    It is read by the first of FILE_READERS that recognises it, else by the one of READERS that recognises its first
+    document. Faults of single annotations go to `findings`. Raises ExportError if no reader knows the file.
     """
-    if is_file(path) or is_folder(path):  # else a pipe, which can be read only once: it holds documents
+    if is_file(path) or is_folder(path):  # otherwise a pipe, which can be read only once and holds documents
         head = _head(Path(path))
         for file_reader in FILE_READERS:
             if file_reader.recognises(Path(path), head):
@@ -118,12 +124,12 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
 
 
 def names() -> list[str]:
-    """What is read, for people."""
+    """The names of the formats that are read, for people."""
     return [reader.name for reader in READERS] + [reader.name for reader in FILE_READERS]
 
 
 def _head(path: Path) -> bytes:
-    """The first kilobytes of a file, unpacked; nothing of a folder, or of what cannot be read (its reader tells)."""
+    """The first kilobytes of a file, unpacked; empty for a folder or if it cannot be read (its reader reports that)."""
     try:
         return head_of(path, _HEAD_SIZE)
     except (OSError, ValueError):

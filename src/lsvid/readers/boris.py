@@ -1,15 +1,16 @@
 """BORIS: its projects (.boris, .boris.gz) and its aggregated events (CSV, TSV). State events become spans.
 
-A label is the path of the behaviour's category, where it has one, the behaviour's code, and its modifiers, a level for
-each set of them; of a set in which several hold at once, each is a span of one region. Who is observed (the subject)
-stands before, since two subjects may do the same at once; `ReadOptions.tier_names` "none" leaves it out, "annotator"
-takes it for who annotated. A variable or column named observer, coder, annotator or rater is who annotated.
+The levels of a label are: the subject (who is observed), the category of the behaviour if it has one, the behaviour's
+code, and one level for each set of modifiers. If several modifiers of a set hold at once, each becomes a span of the
+same region. The subject is part of the label because two subjects may do the same at once; `ReadOptions.tier_names`
+"none" leaves it out, and "annotator" takes it as the annotator. Otherwise the annotator is in a variable or column
+named observer, coder, annotator or rater.
 
-Times are milliseconds from where the container starts, over all files of player 1, which play one after another, and
-count from the observation's time offset. A state that goes on over the end of a file is a span in each. Other players
-are other views of the same. A point event has no length: it is kept as a span that holds no picture, told, and becomes
-one of `ReadOptions.point_s` seconds from it on where that is asked for. Live observations, and those of pictures, have
-no video, and are left out.
+Times are milliseconds from the start of the container, over all files of player 1, which play one after another. They
+count from the observation's time offset. A state that goes on over the end of a file becomes a span in each file. Other
+players show the same from another view. A point event has no length: it becomes a span without a picture, which is
+reported, or a span of `ReadOptions.point_s` seconds if that is set. Live observations, and observations of pictures,
+have no video, and are left out.
 
 The format, read in olivierfriard/BORIS at 73bdf07 (9.12.3): boris/config.py (names), project_functions.py (opening,
 pairing of state events), write_event.py (offset, queued files), export_observation.py (aggregated events).
@@ -38,7 +39,7 @@ from lsvid.readers.documents import ReadOptions
 SOURCE = "boris"
 
 CASE, CLIP, ANNOTATOR = "lsvid.case", "lsvid.clip", "lsvid.annotator"
-"""The independent variables of lsvid's own projects, which name what BORIS has no place for."""
+"""The independent variables in which lsvid's own projects keep what BORIS has no place for."""
 
 _ANNOTATORS = (ANNOTATOR, "annotator", "observer", "coder", "rater")
 _NOBODY = ("", "no focal subject", "na")
@@ -81,19 +82,19 @@ class _Media:
 
 
 class _Event(NamedTuple):
-    """A state, or a point (where `end_s` is its `start_s`), in seconds of its observation."""
+    """A state or a point, in seconds of its observation. A point has the same `start_s` and `end_s`."""
 
     place: str
     label: tuple[str, ...]
     start_s: float
     end_s: float
     is_point: bool
-    choices: tuple[tuple[str, ...], ...]  # of each set of modifiers
+    choices: tuple[tuple[str, ...], ...]  # the chosen modifiers of each set
     subject: str
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is a project, by its name or its first keys, or a table of aggregated events."""
+    """Whether a file is a project (by its name or its first keys) or a table of aggregated events."""
     if _is_named_so(path):
         return True
     if re.match(rb'\s*\{\s*"(time_format|project_name|project_date)"', head):
@@ -115,7 +116,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     if guessed:
         findings.warn(f"{path} is {guessed}")
     points = 0
-    seen: dict[tuple[str, str, str], str] = {}  # the observation of a clip and annotator
+    seen: dict[tuple[str, str, str], str] = {}  # (case, clip, annotator): observation
     is_project = _is_named_so(path) or text.lstrip().startswith("{")
     observations = _of_project if is_project else _of_table
     for place, media, variables, events in observations(path, text, findings):
@@ -185,14 +186,14 @@ def _records(
 
 
 def _labels(event: _Event, options: ReadOptions) -> list[tuple[str, ...]]:
-    """The labels of an event: several where several modifiers of a set hold at once."""
+    """The labels of an event: several if several modifiers of a set hold at once."""
     subject = (event.subject,) if event.subject and options.tier_names not in ("none", "annotator") else ()
     chosen = itertools.product(*(values or [""] for values in event.choices))
     return [(*subject, *event.label, *(value for value in values if value)) for values in chosen]
 
 
 def _identify(media: str, project: Path, variables: Mapping[str, str], options: ReadOptions) -> tuple[str, str, str]:
-    """(case, clip, media) of a file; a name without a folder lies beside the project."""
+    """(case, clip, media) of a file; a name without a folder means a file beside the project."""
     known = variables.get(CASE, ""), variables.get(CLIP, "")
     if all(known) and options.rule is None:
         return *known, media
@@ -200,7 +201,7 @@ def _identify(media: str, project: Path, variables: Mapping[str, str], options: 
 
 
 def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tuple[int, float, float]]:
-    """(number of the file, start and end in its own seconds) of each file that an event lies in."""
+    """(number of the file, start and end in seconds of that file) for each file that an event lies in."""
     last = len(media) - 1
     for number, one in enumerate(media):
         start = max(start_s, one.start_s if number else -math.inf)
@@ -210,7 +211,7 @@ def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tu
 
 
 def _queued(paths: Sequence[str], lengths: Mapping[str, float], where: str, findings: Findings) -> list[_Media]:
-    """The files one after another; nothing where a length is needed and not known, which is a fault."""
+    """The files one after another. Empty, with a fault reported, if a length that is needed is not known."""
     found, start_s = [], 0.0
     for number, path in enumerate(paths, start=1):
         length_s = lengths.get(path, math.nan)
@@ -254,7 +255,7 @@ def _of_project(path: Path, text: str, findings: Findings) -> Iterator[_Observed
 def _events(
     where: str, observation: _Observation, behaviours: Mapping[str, _Behaviour], findings: Findings
 ) -> Iterator[_Event]:
-    """The states, each of two events of one subject, behaviour and modifiers, and the points, by their starts."""
+    """The states and points, in order of time. Two events of one subject, behaviour and modifiers make a state."""
     offset_s = observation.offset_s or 0.0
     started: dict[tuple[str, str, str], tuple[str, float]] = {}
     for number, values in sorted(enumerate(observation.events, start=1), key=lambda item: _order(item[1])):
@@ -283,7 +284,7 @@ def _events(
 
 def _time(values: Sequence[Any]) -> float:
     time_s = values[0] if values else None
-    return float(time_s) if isinstance(time_s, int | float) and abs(time_s) < 1e12 else math.nan  # a bool is no time
+    return float(time_s) if isinstance(time_s, int | float) and abs(time_s) < 1e12 else math.nan  # a bool is not a time
 
 
 def _order(values: Sequence[Any]) -> float:
@@ -292,7 +293,7 @@ def _order(values: Sequence[Any]) -> float:
 
 
 def _choices(modifiers: str) -> tuple[tuple[str, ...], ...]:
-    """Of each set of modifiers, those that were chosen."""
+    """For each set of modifiers, those that were chosen."""
     return tuple(
         tuple(value for text in chosen.split(",") if (value := text.strip()) and value != "None")
         for chosen in modifiers.split("|")

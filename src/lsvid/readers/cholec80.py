@@ -1,9 +1,9 @@
 """Cholec80's phases: phase_annotations/<video>-phase.txt in a folder, or one such file: Frame, Phase; a row a frame.
 
-Also phase_annotations/ itself, commas for tabs, and a header in any case. Row k must be frame k: files sampled to one a
-second do not tell where a phase begins. The phase "background" labels nothing. Where a case was stitched from clips,
-lsvid's manifest.json takes it apart again; elsewhere <video> is the clip's name without its ending. The 0/1 files of
-tools, one row a second, are not read.
+The folder phase_annotations/ itself is read too, also with commas in place of tabs, and with a header in any case. Row
+k must be frame k: a file with one row a second does not say at which frame a phase begins. The phase "background" means
+no label. If a case was stitched from clips, lsvid's manifest.json says where each clip begins; without one, <video> is
+the clip's name without its ending. The 0/1 files of tools, with one row a second, are not read.
 """
 
 import re
@@ -47,7 +47,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 
 
 def _phases(file: Path, findings: Findings) -> list[str] | None:
-    """The phase of every frame, or None where a row is not of its frame."""
+    """The phase of every frame, or None if row k is not frame k."""
     rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)[1:]]
     for number, row in enumerate(rows):
         if len(row) != 2 or row[0] != str(number):
@@ -59,7 +59,7 @@ def _phases(file: Path, findings: Findings) -> list[str] | None:
 
 
 def _why(rows: Sequence[Sequence[str]], number: int) -> str:
-    """What is wrong with a row that is not of its frame."""
+    """What is wrong with row `number`, which is not that frame."""
     written = repr(" ".join(rows[number])[:60])
     numbers = [row[0] for row in rows[:3]]
     if numbers == ["1", "2", "3"]:

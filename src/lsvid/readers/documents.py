@@ -1,4 +1,4 @@
-"""What all readers share: the JSON documents of a file, one after the other, and the options of reading."""
+"""Shared by all readers: the JSON documents of a file, one after the other, and the options for reading."""
 
 import gzip
 import mmap
@@ -27,13 +27,13 @@ from lsvid.video.timebase import exact_seconds
 T = TypeVar("T")
 
 TIER_NAMES = ("auto", "level", "participant", "annotator", "none")
-"""What the names of ELAN's tiers may mean. auto: a level of the labels, where tiers are side by side. level: that, and
-of root tiers always. participant: the first level is the tier's PARTICIPANT, and the name another where one has several
-tiers. annotator: a root tier's name is who annotated. none: nothing."""
+"""What the name of an ELAN tier may mean. auto: a level of the labels, if tiers are side by side. level: the same;
+for a root tier always. participant: the first level is the tier's PARTICIPANT, and the name is a second level if the
+participant has several tiers. annotator: the name of a root tier is the annotator. none: nothing."""
 
 
 class Document(NamedTuple):
-    """One JSON object of an export, undecoded, and where it stands."""
+    """One JSON object of an export, not decoded, and its place in the file."""
 
     place: str
     raw: msgspec.Raw
@@ -43,19 +43,19 @@ class Document(NamedTuple):
 class ReadOptions:
     """How to read an export.
 
-    rule: how a clip's case is told; None: what the export itself says, else the parent folder.
-    tree: the label tree, where it is known; maps ids back to names and orders labels.
-    label_config: the Label Studio project's XML, where it is known.
-    ls_fps: the rate Label Studio's editor used, for tasks that do not carry it.
-    annotators: annotator as the export names them -> name to write.
-    datasets: of a Prodigy database, the datasets to read.
-    tiers: of ELAN files, the tiers to read (patterns such as 'gloss*'); none: all.
-    tier_names: of ELAN files, what the names of tiers mean, of BORIS's, its subjects: one of TIER_NAMES.
-    point_s: of formats that know moments, the seconds that a moment lasts; None: it holds no picture.
-    decode_media: where an export holds a clip itself, as base64 data, and does not say where its file is: unpack it.
-    cut_overrun: cut a span that overruns its clip by more than a second to the clip, instead of calling it a fault.
-    finder: finds the clips' files, for exports that do not tell the case of a clip: its file's place does.
-    clips: every clip of every case, in order, where that is known, for exports of whole cases.
+    rule: how to find a clip's case; None: by what the export says, else the parent folder.
+    tree: the label tree, if it is known; maps ids back to names and orders labels.
+    label_config: the XML of the Label Studio project, if it is known.
+    ls_fps: the rate that Label Studio's editor used, for tasks that do not hold it.
+    annotators: annotator in the export -> name to write.
+    datasets: for a Prodigy database, the datasets to read.
+    tiers: for ELAN files, the tiers to read (patterns such as 'gloss*'); empty: all.
+    tier_names: what the names of ELAN's tiers, or BORIS's subjects, mean: one of TIER_NAMES.
+    point_s: how many seconds a moment lasts, for formats that have moments; None: it holds no picture.
+    decode_media: unpack a clip that the export holds as base64 data, if the export does not say where its file is.
+    cut_overrun: cut a span that ends more than a second after its clip, instead of reporting a fault.
+    finder: finds the clips' files, whose place tells the case if the export does not.
+    clips: every clip of every case, in order, if known; for exports of whole cases.
     probabilities: how a model's probabilities become spans: ProbabilityOptions, or its fields in a dict.
     """
 
@@ -75,7 +75,7 @@ class ReadOptions:
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
 
     def __post_init__(self) -> None:
-        """Take a dict for the options of probabilities. Raise SettingsError where it names none of them."""
+        """Check the values, and make ProbabilityOptions of a dict. Raises SettingsError."""
         check_choice("tier_names", self.tier_names, TIER_NAMES)
         if self.point_s is not None:
             check_kind("point_s", self.point_s, (int, float, Fraction), "a number of seconds")
@@ -99,9 +99,9 @@ class ReadOptions:
         return (self.rule or CaseRule()).case_of(path)
 
     def identify(self, media: str) -> tuple[str, str]:
-        """Case and name of the clip that an export names as `media`, where it names neither itself.
+        """Case and name of the clip whose file an export names as `media`, if the export does not say them.
 
-        A name without a folder, and an upload of Label Studio, take both from the file that is found for them.
+        For a name without a folder, or an upload of Label Studio, both come from the file that the finder finds.
         Raises ClipError.
         """
         path = media_path(media)
@@ -115,7 +115,7 @@ class ReadOptions:
         return self.case_of(path), clip_name(path)
 
     def identify_beside(self, media: str, file: Path) -> tuple[str, str, str]:
-        """Case, name and media of the clip that `file` names as `media`; a name without a folder lies beside `file`.
+        """Case, name and media of the clip that `file` names as `media`. A bare name means a file beside `file`.
 
         Raises ClipError.
         """
@@ -146,16 +146,16 @@ def parse_seconds(text: str) -> float:
 
 
 MAX_DOCUMENT_BYTES = 256 << 20
-"""The longest line that is read whole. Of a longer one, the media that it holds as base64 data are passed over."""
+"""The longest line that is read whole. In a longer line, media as base64 data are skipped."""
 _IN_MEMORY_BYTES = 512 << 20
-"""The largest export that is held in memory. A larger one is copied first: reading a mapped file that somebody cuts
-meanwhile ends the process."""
+"""The largest export that is held in memory. A larger one is copied and mapped: the process would be killed if somebody
+shortened a mapped file."""
 
 _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 
 
 class NotJsonError(ExportError):
-    """The file does not even begin as JSON: it is something else."""
+    """The file does not begin as JSON: it is of another kind."""
 
 
 class BadDocumentError(ValueError):
@@ -163,7 +163,7 @@ class BadDocumentError(ValueError):
 
 
 def decode(decoder: msgspec.json.Decoder[T], raw: bytes | memoryview | msgspec.Raw) -> T:
-    """What `decoder` makes of one document. Raises BadDocumentError for all that can be wrong with it."""
+    """One document, decoded. Raises BadDocumentError for anything that can be wrong with it."""
     try:
         return decoder.decode(raw)
     except RecursionError as error:
@@ -187,10 +187,10 @@ def _not_utf8(raw: bytes) -> str:
 
 
 def iter_documents(path: str) -> Iterator[Document]:
-    """The objects of a JSON array, or of JSON Lines, at `path` ('-' for standard input; what gzip packed is unpacked).
+    """The objects of a JSON array or of JSON Lines at `path` ('-' for standard input). Gzip is unpacked.
 
-    Raises ExportError where the file cannot be read or is not JSON, naming the place; NotJsonError where it does not
-    begin as JSON.
+    Raises ExportError, with the place, if the file cannot be read or is not JSON; NotJsonError if it does not begin
+    as JSON.
     """
     content = _as_utf8(path, _content(path))
     start = 3 if content[:3] == b"\xef\xbb\xbf" else 0
@@ -228,7 +228,7 @@ def _lines(path: str, content: bytes | mmap.mmap, position: int) -> Iterator[Doc
         try:
             raw = decode(_raw_decoder, line.strip())
         except BadDocumentError as error:
-            if position == first and (whole := _one_object(content, first)) is not None:  # one object over many lines
+            if position == first and (whole := _one_object(content, first)) is not None:  # one object on many lines
                 yield Document(path, whole)
                 return
             kind = NotJsonError if position == first else ExportError
@@ -247,11 +247,11 @@ def _after_blanks(content: bytes | mmap.mmap, position: int) -> int:
 
 
 def _without_data(content: bytes | mmap.mmap, start: int, stop: int) -> bytes:
-    """The bytes of `content` from `start` to `stop` without the payloads of its data URIs: never held whole."""
+    """The bytes of `content` from `start` to `stop` without the payloads of data URIs, which are never copied."""
     parts = []
     while (found := content.find(b'"data:', start, stop)) >= 0:
         payload = content.find(b",", found, stop) + 1
-        end = content.find(b'"', found + 1, stop)  # neither base64 nor a media type has a quotation mark
+        end = content.find(b'"', found + 1, stop)  # base64 and media types have no quotation marks
         if not found < payload <= end:
             break
         parts.append(content[start:payload])
@@ -271,13 +271,13 @@ def _one_object(content: bytes | mmap.mmap, start: int) -> msgspec.Raw | None:
 
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff", b"{\0", b"[\0", b"\0{", b"\0[")
-"""How JSON in UTF-16 begins: as PowerShell writes it; and without a byte order mark."""
+"""How JSON in UTF-16 begins: with a byte order mark, as PowerShell writes it, or without."""
 
 
 def _as_utf8(path: str, content: bytes | mmap.mmap) -> bytes | mmap.mmap:
     head = content[:_HEAD]
     if not head.startswith(_UTF16):
-        # The line ends of old Macs: in JSON they are blanks.
+        # Old Macs end lines with \r, which is a blank in JSON.
         return content[:].replace(b"\r", b"\n") if b"\r" in head and content.find(b"\n") < 0 else content
     mark = {b"{\0": b"\xff\xfe", b"[\0": b"\xff\xfe", b"\0{": b"\xfe\xff", b"\0[": b"\xfe\xff"}.get(head[:2], b"")
     try:
@@ -290,7 +290,7 @@ _HEAD = 4096
 
 
 def _content(path: str) -> bytes | mmap.mmap:
-    """The bytes of the file: in memory, or where they are many mapped, so that an export of any size can be read."""
+    """The bytes of the file: in memory, or mapped if there are many, so that an export of any size can be read."""
     try:
         with open_input(path) as stream:
             size = os.fstat(stream.fileno()).st_size
@@ -327,12 +327,12 @@ def _reason(error: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """`text` for a message, not much longer than a line."""
+    """`text` for a message, shortened to about a line."""
     return text if len(text) <= 200 else f"{text[:120]}…{text[-40:]} ({len(text):,} characters)"
 
 
 def shown(value: object) -> str:
-    """`value` for a message, as Python writes it, not much longer than a line."""
+    """`value` for a message, as Python writes it, shortened to about a line."""
     return shortened(repr(value))
 
 
@@ -340,11 +340,11 @@ def shown(value: object) -> str:
 
 
 MAX_FRAME = 2**53
-"""Above this, whole numbers are not exact in JSON; no video has as many frames."""
+"""Whole numbers above this are not exact in JSON. No video has so many frames."""
 
 
 def as_seconds(value: object) -> float | None:
-    """`value`, a number or a text that writes one, as seconds; infinite where it is out of range; else None."""
+    """`value`, a number or a text such as '2.5', as seconds; infinite if out of range; None if it is not a number."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
@@ -356,7 +356,7 @@ def as_seconds(value: object) -> float | None:
 
 
 def as_frame(value: object) -> int | None:
-    """`value`, a whole number or a text that writes one (25, 25.0, '25'), as a frame; None where it is none."""
+    """`value` (25, 25.0 or '25') as a frame number; None if it is not a whole number."""
     if isinstance(value, str) and len(value) < 30:
         value = as_seconds(value)
     if isinstance(value, float):

@@ -1,23 +1,24 @@
 """ELAN's .eaf (and .eaf.gz): annotations become spans; tiers below others, and tiers side by side, become levels.
 
-An annotation's label is the path of values from its root tier down. Which annotation of the parent tier it lies below
-is told by ANNOTATION_REF, and for those with times of their own by the parent that holds them. The time of a parent
-that no labelled child covers stays the parent's own.
+An annotation's label is the path of values from its root tier down. Its parent annotation is the one that
+ANNOTATION_REF names, or, for an annotation with times of its own, the one that holds these times. Time of a parent that
+no labelled child covers keeps the parent's label.
 
-What a tier's name tells is kept where it tells something: of tiers side by side (two hands, two speakers), the name is
-a level of the label, before the value; `ReadOptions.tier_names` chooses otherwise. On such a tier an annotation without
-a value means the tier's name ("CHI speaks"). On any other it takes nothing from its parent, and is a fault where it is
-a root or has children with a value. `ReadOptions.tiers` chooses tiers.
+A tier's name is kept if it says something: if tiers are side by side (two hands, two speakers), the name is a level of
+the label, before the value; `ReadOptions.tier_names` changes this. On such a tier an annotation without a value means
+the tier's name ("CHI speaks"). On any other tier such an annotation leaves its time to its parent, and is a fault if it
+is on a root tier or has children with a value. `ReadOptions.tiers` selects tiers.
 
-Times are whole milliseconds. Annotations without times of their own divide the time that they share evenly, as ELAN
-shows them: several that refer to one parent (Symbolic_Subdivision), and neighbours whose TIME_SLOTs have no TIME_VALUE
-(Time_Subdivision). A tier's ANNOTATOR, or that of the tier above it, is the annotator; PARTICIPANT is who is filmed.
-The clip is the file's first video (or first media), or else the .eaf's own name; lsvid's files name case and clip in
-properties. TIME_ORIGIN of the media is added, since ELAN counts from there; zero is where the container starts.
+Times are whole milliseconds. Annotations without times of their own get equal parts of the time that they share, as
+ELAN shows them: several that refer to one parent (Symbolic_Subdivision), and neighbours whose TIME_SLOTs have no
+TIME_VALUE (Time_Subdivision). The annotator is the tier's ANNOTATOR, or that of the tier above it; PARTICIPANT is the
+person in the film. The clip is the file's first video (or first media), or else the name of the .eaf; lsvid's files
+name case and clip in properties. TIME_ORIGIN of the media is added, since ELAN counts from there; zero is the start of
+the container.
 
-The format: EAFv3.0.xsd, and 'EAF Annotation Format' by Han Sloetjes. pympi, which writes lsvid's .eaf, does not read
-them here: it gives every part of a subdivision its parent's whole time, and parts without TIME_VALUE none (1.70.2); of
-two tiers with one name it keeps one.
+The format: EAFv3.0.xsd, and 'EAF Annotation Format' by Han Sloetjes. lsvid writes .eaf files with pympi, but does not
+read them with it: pympi 1.70.2 gives every part of a subdivision the whole time of its parent, gives parts without
+TIME_VALUE no time, and keeps only one of two tiers with the same name.
 """
 
 import re
@@ -41,14 +42,14 @@ from lsvid.video.clips import VIDEO_SUFFIXES
 SOURCE = "elan"
 
 
-_MAX_DEPTH = 64  # tiers below tiers; ELAN's own corpora have up to five
+_MAX_DEPTH = 64  # levels of tiers; ELAN's own corpora have up to five
 _NOT_ASKED_FOR = "annotations on ELAN tiers that were not asked for"
 _NO_VALUE = "ELAN annotations without a value, whose time stays that of the annotation above"
 
 
 @dataclass(eq=False)
 class _Tier:
-    """A tier, and (once it is told) the one above it: `parent`; of those that are read: `above` and `named`."""
+    """A tier. `parent` is the tier above it; `above` is the nearest tier above it that is read."""
 
     name: str
     parent_name: str
@@ -59,12 +60,12 @@ class _Tier:
     depth: int = 0
     is_read: bool = True
     above: "_Tier | None" = None
-    levels: tuple[str, ...] = ()  # what stands before the values of this tier
+    levels: tuple[str, ...] = ()  # the levels before the values of this tier
 
 
 @dataclass(eq=False)
 class _Mark:
-    """An annotation. Its times, in whole milliseconds, are told by its slots, or by the annotation it refers to."""
+    """An annotation. Its times, in whole milliseconds, come from its slots, or from the annotation it refers to."""
 
     tier: _Tier
     id: str
@@ -75,11 +76,11 @@ class _Mark:
     start: int | None = None
     end: int | None = None
     parent: "_Mark | None" = None
-    label: tuple[str, ...] = ()  # empty: not known, or a fault
+    label: tuple[str, ...] = ()  # empty: not known yet, or a fault
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file begins as ELAN's do."""
+    """Whether a file begins as an .eaf does."""
     return b"<ANNOTATION_DOCUMENT" in head.replace(b"\0", b"")  # UTF-16 too
 
 
@@ -124,10 +125,10 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 def _parse(path: Path) -> ET.Element:
     """The document. Raises ExportError."""
     try:
-        root = ET.fromstring(read_bytes(path))  # noqa: S314 - the annotator's own file; expat stops entity bombs
+        root = ET.fromstring(read_bytes(path))  # noqa: S314 - a file of the user; expat stops entity bombs
     except (ET.ParseError, OSError) as error:
         raise ExportError(f"{path} is not whole XML: {error}", "open it in ELAN and save it again") from error
-    except (LookupError, ValueError) as error:  # what expat says of an encoding that it does not know
+    except (LookupError, ValueError) as error:  # expat raises these for an encoding that it does not know
         raise ExportError(
             f"{path} is in an encoding that cannot be read: {error}", "open it in ELAN and save it again, as UTF-8"
         ) from error
@@ -208,7 +209,7 @@ def _tiers(root: ET.Element) -> list[_Tier]:
 
 
 def _linked(tiers: Sequence[_Tier], path: Path, findings: Findings) -> list[_Tier]:
-    """The tiers that hang together with a root, each after its parent; the others are faults."""
+    """The tiers that belong to a root tier, each after its parent; the others are faults."""
     by_name: dict[str, _Tier] = {}
     for tier in tiers:
         if tier.name in by_name:
@@ -220,7 +221,7 @@ def _linked(tiers: Sequence[_Tier], path: Path, findings: Findings) -> list[_Tie
     for tier in tiers:
         below[tier.parent_name].append(tier)
     linked: dict[_Tier, None] = {}
-    names: set[str] = set()  # whose children have been linked: of tiers of one name, once
+    names: set[str] = set()  # tiers whose children are linked; children of two tiers with one name are linked once
     waiting = deque(below.pop("", []))
     while waiting:
         tier = waiting.popleft()
@@ -261,7 +262,7 @@ def _is_cyclic(tier: _Tier, by_name: Mapping[str, _Tier]) -> bool:
 
 
 def _choose(tiers: Sequence[_Tier], options: ReadOptions, *, is_own: bool, path: Path, findings: Findings) -> None:
-    """Which tiers are read, and what of their names goes into labels or is the annotator."""
+    """Decide which tiers are read, and whether their names are levels of labels or annotators."""
     for tier in tiers:
         tier.is_read = not options.tiers or any(fnmatchcase(tier.name, pattern) for pattern in options.tiers)
     chosen = [tier for tier in tiers if tier.is_read]
@@ -273,7 +274,7 @@ def _choose(tiers: Sequence[_Tier], options: ReadOptions, *, is_own: bool, path:
         tier.above = tier.parent
         while tier.above is not None and not tier.above.is_read:
             tier.above = tier.above.parent
-        if tier.marks or tier.name != "default":  # which ELAN puts into every new file
+        if tier.marks or tier.name != "default":  # ELAN puts a tier "default" into every new file
             beside[_row(tier, options)][tier.name] = None
     for tier in chosen:
         if options.tier_names == "annotator":
@@ -289,7 +290,7 @@ def _choose(tiers: Sequence[_Tier], options: ReadOptions, *, is_own: bool, path:
 
 
 def _levels(tier: _Tier, options: ReadOptions, *, is_alone: bool) -> tuple[str, ...]:
-    """What of the tier's name and participant stands before its values; is_alone: no tier is beside it."""
+    """The levels before the tier's values, from its name and participant; is_alone: no tier is beside it."""
     is_root, wanted = tier.above is None, options.tier_names
     if wanted == "none" or (is_root and wanted == "annotator"):
         return ()
@@ -299,7 +300,7 @@ def _levels(tier: _Tier, options: ReadOptions, *, is_alone: bool) -> tuple[str, 
 
 
 def _row(tier: _Tier, options: ReadOptions) -> tuple[int, str]:
-    """What tells the tiers that are side by side: the tier above them; of one participant where that is a level."""
+    """A key that tiers side by side share: the tier above them, and the participant if that is a level."""
     by_participant = options.tier_names == "participant" and tier.above is None
     return id(tier.above), tier.participant if by_participant else ""
 
@@ -308,7 +309,7 @@ def _row(tier: _Tier, options: ReadOptions) -> tuple[int, str]:
 
 
 def _set_times(root: ET.Element, tiers: Iterable[_Tier], path: Path, findings: Findings) -> None:
-    """The start and end of every annotation, from the root tiers down; those that cannot have them are taken out."""
+    """Set start and end of every annotation, from the root tiers down; report and remove those that have no time."""
     slots = _slots(root, path, findings)
     by_id: dict[str, _Mark] = {}
     for tier in tiers:
@@ -319,7 +320,7 @@ def _set_times(root: ET.Element, tiers: Iterable[_Tier], path: Path, findings: F
             if mark.id in by_id:
                 findings.fault(_place(path, mark), "its id is there twice: what refers to it cannot be told")
             by_id.setdefault(mark.id, mark)
-        # Among those that refer, one may refer to another of its own tier's parents only; these are done already.
+        # An annotation refers only to annotations of the parent tier, whose times are set already.
         _divide_parents([mark for mark in tier.marks if mark.slots is None], by_id)
     for tier in tiers:
         faults = {mark: fault for mark in tier.marks if (fault := _time_fault(mark))}
@@ -329,7 +330,7 @@ def _set_times(root: ET.Element, tiers: Iterable[_Tier], path: Path, findings: F
 
 
 def _slots(root: ET.Element, path: Path, findings: Findings) -> dict[str, int]:
-    """The times that TIME_SLOTs have."""
+    """The milliseconds of each TIME_SLOT that has a TIME_VALUE, by its id."""
     slots: dict[str, int] = {}
     for element in root.iterfind("TIME_ORDER/TIME_SLOT"):
         name, value = element.get("TIME_SLOT_ID", ""), element.get("TIME_VALUE")
@@ -344,7 +345,7 @@ def _slots(root: ET.Element, path: Path, findings: Findings) -> dict[str, int]:
 
 
 def _time_fault(mark: _Mark) -> str:
-    """What is wrong with the times that an annotation has; '' where nothing is."""
+    """What is wrong with the times of an annotation; '' if nothing is."""
     if mark.start is None or mark.end is None:
         if mark.slots is None:
             return f"refers to {mark.refers_to}, which has no time or is not there"
@@ -353,7 +354,7 @@ def _time_fault(mark: _Mark) -> str:
 
 
 def _fill_slots(tier: _Tier, slots: dict[str, int]) -> None:
-    """Times for the slots of `tier` that have none and lie in a row of neighbours between two that have: evenly."""
+    """Give times, at equal distances, to slots without one that lie between two slots with a time."""
     next_slot = {mark.slots[0]: mark.slots[1] for mark in tier.marks if mark.slots is not None}
     for first in [start for start, end in next_slot.items() if start in slots and end not in slots]:
         row: list[str] = []
@@ -372,7 +373,7 @@ def _spread(row: Sequence[str], slots: dict[str, int]) -> None:
 
 
 def _divide_parents(marks: Sequence[_Mark], by_id: Mapping[str, _Mark]) -> None:
-    """The times of annotations that refer to one each: of several below the same, each gets an equal part."""
+    """Set the times of annotations that refer to another: those that refer to the same one get equal parts of it."""
     rows: defaultdict[str, list[_Mark]] = defaultdict(list)
     for mark in marks:
         rows[mark.refers_to].append(mark)
@@ -388,7 +389,7 @@ def _divide_parents(marks: Sequence[_Mark], by_id: Mapping[str, _Mark]) -> None:
 
 
 def _in_order(row: Sequence[_Mark]) -> list[_Mark]:
-    """The annotations as PREVIOUS_ANNOTATION chains them; as they stand in the file where that is no whole chain."""
+    """The annotations in the order of PREVIOUS_ANNOTATION, or in the order of the file if that chain is broken."""
     after = {mark.previous: mark for mark in row}
     chain: list[_Mark] = []
     at = after.get("")
@@ -399,9 +400,9 @@ def _in_order(row: Sequence[_Mark]) -> list[_Mark]:
 
 
 def _set_parents(tiers: Iterable[_Tier], path: Path, findings: Findings) -> None:
-    """Which annotation those with times of their own lie below: the one of the parent tier that they share most with.
+    """Set the parent of annotations with times of their own: the one on the parent tier that shares most time.
 
-    Those that lie below none are faults, and taken out.
+    Annotations without a parent are reported as faults, and removed.
     """
     by_name: defaultdict[str, list[_Mark]] = defaultdict(list)
     for tier in tiers:
@@ -424,7 +425,7 @@ def _set_parents(tiers: Iterable[_Tier], path: Path, findings: Findings) -> None
 
 
 class _Stretches:
-    """The annotations of a tier, by time."""
+    """The annotations of a tier, in order of time."""
 
     def __init__(self, marks: Iterable[_Mark]) -> None:
         self._marks = sorted(marks, key=lambda mark: mark.start or 0)
@@ -434,7 +435,7 @@ class _Stretches:
             self._latest.append(max(mark.end or 0, self._latest[-1] if self._latest else 0))
 
     def holding(self, mark: _Mark) -> _Mark | None:
-        """The one that shares the most time with `mark`; None where none does."""
+        """The annotation that shares most time with `mark`; None if none does."""
         start, end = mark.start or 0, mark.end or 0
         best, most = None, 0 if start == end else 1
         number = bisect_left(self._starts, max(end, start + 1)) - 1
@@ -451,9 +452,9 @@ class _Stretches:
 
 
 def _set_labels(tiers: Sequence[_Tier], path: Path, findings: Findings) -> None:
-    """The label of every annotation, its parents' first.
+    """Set the label of every annotation, parents first.
 
-    One without a label is a fault where it is a root, or stands above one with a label; else nothing was marked.
+    An annotation without a label is a fault if it is a root or has a child with a label; otherwise it marks nothing.
     """
     with_label_below: set[_Mark] = set()
     for tier in reversed(tiers):  # children first
@@ -479,7 +480,7 @@ def _own_label(mark: _Mark) -> tuple[str, ...]:
 
 
 def _above(mark: _Mark) -> _Mark | None:
-    """What it lies below, of the tiers that are read."""
+    """The nearest annotation above it on a tier that is read."""
     above = mark.parent
     while above is not None and not above.tier.is_read:
         above = above.parent
@@ -487,7 +488,7 @@ def _above(mark: _Mark) -> _Mark | None:
 
 
 def _stretches(tiers: Sequence[_Tier]) -> Iterator[tuple[_Mark, int, int, str]]:
-    """(annotation, start and end in milliseconds, id) of what is the annotation's own and not its children's."""
+    """(annotation, start and end in milliseconds, id) for time that no child of the annotation covers."""
     below: defaultdict[_Mark, list[tuple[int, int]]] = defaultdict(list)
     for tier in tiers:
         for mark in tier.marks:
@@ -502,7 +503,7 @@ def _stretches(tiers: Sequence[_Tier]) -> Iterator[tuple[_Mark, int, int, str]]:
 
 
 def _uncovered(mark: _Mark, others: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """What of `mark` no other covers; all of it, where it has no length."""
+    """The parts of `mark` that none of `others` covers; all of it if it has no length."""
     position, stop = mark.start or 0, mark.end or 0
     if position >= stop:
         yield position, stop

@@ -1,8 +1,8 @@
-"""What the readers of one label a frame share: names of frames become spans, and stitched cases clips again.
+"""Shared by readers of one label a frame: class names become spans, and stitched cases become clips again.
 
-Where lsvid wrote the files, `manifest.json` beside them tells which clips a video is made of and which label a class
-name stands for. Elsewhere a video is a clip and a case of its own, and a class name is a label, found in the label file
-where one is given.
+If lsvid wrote the files, `manifest.json` beside them says of which clips a video is made, and which label each class
+name means. Otherwise a video is one clip and one case, and a class name is a label, which is looked up in the label
+file if there is one.
 """
 
 import json
@@ -27,7 +27,7 @@ BACKGROUND = "background"
 
 @dataclass(frozen=True)
 class Piece:
-    """A clip of a stitched video. n_frames None: all that there are."""
+    """A clip of a stitched video. n_frames: None means all frames."""
 
     case: str
     clip: str
@@ -37,9 +37,10 @@ class Piece:
 
 @dataclass
 class Dataset:
-    """A folder of such files. levels: the folder of every level, from the first. pieces: of every video, by its name.
+    """A folder of such files.
 
-    classes: for each folder's name ('' or 'level_N/') the label path of every class name.
+    levels: the folder of each level, from the first. pieces: the clips of each video, by its name. classes: for each
+    folder's name ('' or 'level_N/'), the label path of every class name.
     """
 
     root: Path
@@ -58,7 +59,7 @@ def level_folders(root: Path, inside: str) -> list[Path]:
 
 
 def open_dataset(root: Path, levels: Sequence[Path]) -> Dataset:
-    """The data set at `root`, with what its manifest tells. Raises ExportError where frames are left out of it."""
+    """The data set at `root`, with the facts of its manifest. Raises ExportError if it leaves out frames."""
     dataset = Dataset(root, levels)
     manifest = _manifest(root)
     about = manifest.get("format", {})
@@ -86,7 +87,7 @@ def records_of(
     dataset: Dataset, video: str, source: str, rows: Sequence[Sequence[str]], place: Path, options: ReadOptions,
     findings: Findings,
 ) -> Iterator[Record]:  # fmt: skip
-    """The records of one video, from the class name of each of its frames on each level."""
+    """The records of one video, from the class name of each frame on each level."""
     video = readable(video)
     lengths = {len(names) for names in rows}
     if len(lengths) != 1:
@@ -143,7 +144,7 @@ def _deepest(paths: Sequence[LabelPath]) -> LabelPath:
 def _paths(
     dataset: Dataset, folder: Path, names: Sequence[str], options: ReadOptions, findings: Findings
 ) -> dict[str, LabelPath]:
-    """The label path of every class name that occurs; nothing for the background."""
+    """The label path of every class name that occurs; empty for the background."""
     key = "" if folder == dataset.root else f"{folder.name}/"
     known = dict(dataset.classes.get(key, {}))
     if not known and options.tree is not None:
@@ -157,10 +158,10 @@ def _paths(
 
 
 def names_of_tree(tree: LabelTree) -> dict[str, LabelPath]:
-    """The label path of every class name that these formats have for a tree's labels."""
+    """The label path of every class name that these formats use for the labels of a tree."""
     known: dict[str, LabelPath] = {}
     all_paths = tree.paths()
-    for level in range(tree.depth, 0, -1):  # a name on several levels means the upper one
+    for level in range(tree.depth, 0, -1):  # a name on several levels means the one on the upper level
         known |= {name: path for path, name in without_blanks(level_names(level_paths(all_paths, level))).items()}
     return known
 
@@ -174,7 +175,7 @@ def _manifest(root: Path) -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> list[str]:
-    """The lines of a text file, without blanks at their ends and without blank lines at its end. Raises ExportError."""
+    """The lines of a text file, without blanks at their ends or blank lines at the end. Raises ExportError."""
     try:
         text = decode(read_bytes(path)).text
     except OSError as error:

@@ -1,9 +1,9 @@
 """Label Studio's JSON export: regions on a video timeline or on the audio strip, with per-region choices.
 
-Its facts (1.23.2): a region and its choices are separate results that share an `id`; `timelinelabels` carry `ranges`
-of frame numbers from 1, both ends included; `labels` on Audio carry `start` and `end` in seconds. Flat choices are
-strings, nested ones path lists, in which clicking a parent lists it with all its children. The rate that the editor
-used stands nowhere but in the task's own data.
+Facts (Label Studio 1.23.2): a region and its choices are separate results with the same `id`. `timelinelabels` have
+`ranges` of frame numbers from 1, both ends included. `labels` on Audio have `start` and `end` in seconds. Flat choices
+are strings; nested choices are lists of paths, and a click on a parent lists it with all its children. Only the task's
+own data tell the rate that the editor used.
 """
 
 from collections import defaultdict
@@ -38,10 +38,11 @@ from lsvid.video.timebase import parse_rate
 SOURCE = "label-studio"
 
 META_KEY = "lsvid"
-"""In a task's meta: by an annotation's unique_id, the annotator and the status that it had elsewhere."""
+"""Key in a task's meta. Its value: for each annotation's unique_id, its annotator and status in another program."""
 
 DECIDES = "decides"
-"""In a task's data: the project whose annotators differ about the clip. What is submitted here is the ground truth."""
+"""Key in a task's data. Its value: the project whose annotators differ on this clip. An annotation that is submitted
+for the task is the ground truth."""
 
 _EDITOR_DEFAULT_RATE = Fraction(24)
 
@@ -122,7 +123,7 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
 
 @dataclass(frozen=True)
 class _Config:
-    """What the project's XML tells of its tasks: the data key of the video, and its frameRate attribute."""
+    """From the project's XML: the data key of the video, and its frameRate attribute."""
 
     video_key: str | None = None
     frame_rate: str | None = None
@@ -150,7 +151,7 @@ class _TaskReader:
             return
         self.case, self.clip = clip.case, clip.clip
         yield clip
-        annotations = (self.task.annotations or []) + (self.task.completions or [])  # the latter before release 1.0
+        annotations = (self.task.annotations or []) + (self.task.completions or [])  # completions: before release 1.0
         for kind, works in (("annotation", annotations), ("draft", self.task.drafts),
                             ("prediction", self.task.predictions)):  # fmt: skip
             for work in works or []:
@@ -187,7 +188,7 @@ class _TaskReader:
         )
 
     def _identity(self, media: str) -> tuple[str, str]:
-        """Case and name of the clip: what an import by lsvid wrote down, else what the media tell. Raises ClipError."""
+        """Case and name of the clip: as lsvid's import wrote them, else from the media. Raises ClipError."""
         case, clip = self.task.data.get("case"), self.task.data.get("clip")
         if not case:
             return self.options.identify(media)
@@ -205,7 +206,7 @@ class _TaskReader:
 
     @cached_property
     def _ls_fps(self) -> str | None:
-        """The rate that the editor used for this task, as a decimal; None where nothing tells it."""
+        """The rate that the editor used for this task, as a decimal; None if it is not known."""
         attribute = self.config.frame_rate
         if self.config.known and not (attribute or "").startswith("$"):
             value: Any = attribute
@@ -213,7 +214,7 @@ class _TaskReader:
             value = self.task.data.get((attribute or "$fps").removeprefix("$"))
             if value is None and not self.config.known:
                 return self.options.ls_fps
-        # As the editor does it: JavaScript's Number(); what is no number becomes 24, silently; below 1 its inverse.
+        # As the editor does it: JavaScript's Number(). No number becomes 24, silently; a rate below 1 is inverted.
         try:
             rate = parse_rate(float(str(value).strip()))
             rate = rate if rate >= 1 else 1 / rate
@@ -231,7 +232,7 @@ class _TaskReader:
             annotator = self.options.annotator(_user(work.completed_by))
             if carried := self._carried(work):
                 annotator = self.options.annotator(carried.annotator)
-                if (carried.status is Status.ACCEPTED) != bool(work.was_cancelled):  # else somebody has changed it here
+                if (carried.status is Status.ACCEPTED) != bool(work.was_cancelled):  # else it was changed here
                     status = carried.status
         elif kind == "draft":
             status, annotator = Status.DRAFT, self.options.annotator(_user(work.user))
@@ -253,7 +254,7 @@ class _TaskReader:
             )  # fmt: skip
 
     def _carried(self, work: _Work) -> _Carried | None:
-        """What an import of spans noted down of `work` (label_studio.annotations), or None."""
+        """What an import of spans noted about `work` (label_studio.annotations), or None."""
         noted = (self.task.meta or {}).get(META_KEY)
         found = noted.get(work.unique_id) if isinstance(noted, dict) else None
         try:
@@ -295,7 +296,7 @@ class _TaskReader:
                     yield region_id, label, basis, result.score
 
     def _chosen_without_label(self, place: str, region_id: str, results: Sequence[_Result]) -> Iterator[_Region]:
-        """The spans of a region that somebody drew without a label, and chose for: what was chosen is its label."""
+        """The spans of a region that was drawn without a label, but has choices: the choices are its label."""
         for result in results:
             if not result.value.ranges and (result.value.start is None or result.value.end is None):
                 self.findings.leave_out(place, "a choice that belongs to no region in time")
@@ -341,7 +342,7 @@ class _TaskReader:
             yield basis
 
     def _labels(self, place: str, names: Sequence[str], choices: Sequence[_Result]) -> list[tuple[str, ...]]:
-        """The label paths of a region: each of its labels, prolonged by the choices made under it."""
+        """The label paths of a region: each of its labels, followed by the choices that belong to it."""
         tree = self.options.tree
         chosen: defaultdict[str, list[tuple[str, ...]]] = defaultdict(list)
         for result in choices:
@@ -356,7 +357,7 @@ class _TaskReader:
                     f"{place}, {result.from_name}",
                     "a choice of which the export does not say to which label it belongs",
                 )
-        # A second pass has named the region: its label is what was chosen, and nothing else.
+        # In a second pass the label of a region is only what was chosen.
         return [
             _named(tree, path if path and name == REGION_OF_INTEREST else (name, *path))
             for name in dict.fromkeys(names)
@@ -365,12 +366,12 @@ class _TaskReader:
 
 
 def _texts(value: list[str] | str | None) -> list[str]:
-    """A list of names, which an old or foreign export writes as one text where there is one."""
+    """A list of names. Old or foreign exports write a single name as a text."""
     return [value] if isinstance(value, str) else value or []
 
 
 def _paths(result: _Result) -> tuple[list[tuple[str, ...]], bool]:
-    """What was chosen, as paths, and whether the choices are nested."""
+    """The choices as paths, and whether they are nested."""
     raw = result.value.taxonomy if result.type == "taxonomy" else result.value.choices
     items = [raw] if isinstance(raw, str) else raw or []
     paths = [tuple(map(str, item)) if isinstance(item, list) else (str(item),) for item in items]
@@ -378,10 +379,10 @@ def _paths(result: _Result) -> tuple[list[tuple[str, ...]], bool]:
 
 
 def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[str, ...]]:
-    """The paths that a person meant by the nested choices `paths`.
+    """The paths that a person meant with the nested choices `paths`.
 
-    Where one may be chosen, a parent listed with two or more of its children means the parent; a path that is a prefix
-    of another falls away otherwise.
+    If only one may be chosen, a parent that is listed with two or more of its children means the parent. Otherwise a
+    path that is a prefix of another is dropped.
     """
     listed = dict.fromkeys(paths)
     kept: list[tuple[str, ...]] = []
@@ -395,7 +396,7 @@ def _meant(paths: Sequence[tuple[str, ...]], *, multiple: bool) -> list[tuple[st
 
 
 def _named(tree: LabelTree | None, path: tuple[str, ...]) -> tuple[str, ...]:
-    """`path` with ids replaced by the names they stand for, as far as the tree knows them."""
+    """`path` with ids replaced by names, as far as the tree has them."""
     names: list[str] = []
     level = tree.labels if tree else ()
     for value in path:
@@ -417,7 +418,7 @@ def _is_multiple(tree: LabelTree | None, name: str) -> bool:
 
 
 def _proxy(data: Mapping[str, Any]) -> Proxy | None:
-    """What `lsvid import-clips --proxies` wrote into a task's data."""
+    """The proxy that `lsvid import-clips --proxies` wrote into a task's data."""
     path, fingerprint, duration_s = (data.get(f"proxy_{name}") for name in ("path", "fingerprint", "duration_s"))
     if isinstance(path, str) and isinstance(fingerprint, str) and isinstance(duration_s, int | float):
         return Proxy(path, fingerprint, float(duration_s))
@@ -431,7 +432,7 @@ def _user(value: Any) -> str:  # noqa: ANN401 - an id, or the user's record
 
 
 def _plausible(value: object) -> float | None:
-    """A number of frames, of seconds or a place that a clip can have; None for anything else."""
+    """`value` if a clip can have so many frames or seconds, or such an order; None otherwise."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_FRAMES:
         return None
     return float(value)

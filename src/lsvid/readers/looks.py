@@ -1,4 +1,4 @@
-"""What a file that no reader knows looks like, and what a person could do with it instead."""
+"""Errors for files that no reader knows: what the file looks like, and what to do with it."""
 
 import codecs
 import csv
@@ -41,7 +41,7 @@ _WHAT_A_TABLE_NEEDS = (
 
 
 def unknown_folder(path: str, known: str) -> ExportError:
-    """The error for a folder of no format that is read."""
+    """The error for a folder that no reader knows."""
     folder = Path(path)
     names = sorted(entry.name for entry in folder.iterdir()) if _can_be_listed(folder) else []
     suffixes = Counter(Path(name).suffix.lower() for name in names)
@@ -64,7 +64,7 @@ def _can_be_listed(folder: Path) -> bool:
 
 
 def unknown_file(path: str, why: ExportError) -> ExportError:
-    """The error for a file that does not begin as JSON, nor as anything else that is read; `why` says where not."""
+    """The error for a file that no reader knows; `why` says where it stops being JSON."""
     if is_stream(path):
         return why
     try:
@@ -78,7 +78,7 @@ def unknown_file(path: str, why: ExportError) -> ExportError:
 
 
 def _look(head: bytes) -> tuple[str, str]:
-    """What `head`, the beginning of a file, looks like, and a hint; '' where that cannot be told."""
+    """What a file that begins with `head` looks like, and a hint; both '' if it looks like nothing known."""
     for offset, magic, what in _MAGIC:
         if head[offset:].startswith(magic):
             return what, _HINTS.get(what, "name an export of annotations")
@@ -92,7 +92,7 @@ def _look(head: bytes) -> tuple[str, str]:
     lines = [line for line in text.splitlines() if line.strip()]
     first = lines[0].strip() if lines else ""
     if first[:1] in "{[":
-        return "", ""  # JSON after all, but damaged
+        return "", ""  # damaged JSON
     if first.startswith("<"):
         return _xml(text)
     if first.startswith("WEBVTT") or any("-->" in line for line in lines[:3]):

@@ -1,10 +1,10 @@
 """LosslessCut: its projects (CLIP-proj.llc) and its CSV and TSV of segments; a segment's name is its label.
 
-A project names its video; a table is named after it (clip_1.mp4.csv). The video lies beside the file, or is found by
-its name. Times are those of the player, from where the container starts. What has no end is a marker, which is a moment
-(see `ReadOptions.point_s`); in projects of version 1, and in tables without a header, which older releases wrote, it
-reaches to the end of the clip instead. LosslessCut writes seconds, clocks and frame numbers under one header: a table
-of whole numbers only may be either, and is refused.
+A project names its video; a table is named after its video (clip_1.mp4.csv). The video lies beside the file, or is
+found by its name. Times are those of the player, from the start of the container. A segment without an end is a marker,
+that is, a moment (see `ReadOptions.point_s`); in projects of version 1, and in the tables without a header of older
+releases, it goes on to the end of the clip. LosslessCut writes seconds, clocks and frame numbers under the same header:
+a table with only whole numbers may hold seconds or frames, so it is refused.
 
 The format: mifi/lossless-cut, src/renderer/src/types.ts, edlStore.ts, edlFormats.ts (JSON5; its header is of 2026).
 """
@@ -30,7 +30,7 @@ SOURCE = "losslesscut"
 _SUFFIXES = (".csv", ".tsv", ".txt")
 _HEADER = ("start", "end", "name")
 _TIME = re.compile(r"(?:\d{1,6}:){0,2}\d{1,9}(?:\.\d{1,12})?")
-_MOST_BYTES = 10 << 20  # its parser is slow; a segment takes a hundred bytes
+_MOST_BYTES = 10 << 20  # json5 is slow; a segment takes a hundred bytes
 _HINT = "save it again in LosslessCut (File, Export project)"
 
 
@@ -55,7 +55,7 @@ class _Segment(NamedTuple):
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file is a project, or begins as one of LosslessCut's tables."""
+    """Whether a file is a project, or begins like a table of LosslessCut."""
     name = path.name.lower()
     if name.endswith(".llc"):
         return path.is_file()
@@ -69,7 +69,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of one file: a clip, who annotated it, and a span for each segment."""
+    """The records of one file: a clip, an annotation, and a span for each segment."""
     try:
         text = decode(read_bytes(path)).text
     except (OSError, TextError) as error:
@@ -111,7 +111,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 
 
 def _project(path: Path, text: str, findings: Findings) -> tuple[str, Iterable[_Segment], bool]:
-    """(media, segments, whether what has no end reaches to the clip's)."""
+    """(media, segments, whether a segment without an end goes on to the end of the clip)."""
     import json5  # noqa: PLC0415 - only this format needs it
 
     if len(text) > _MOST_BYTES:
@@ -130,7 +130,7 @@ def _project(path: Path, text: str, findings: Findings) -> tuple[str, Iterable[_
 
 
 def _media_of(path: Path) -> str:
-    """The video that a file is named after: clip_1.mp4.csv, clip_1-proj.llc, clip_1-llc-edl.csv."""
+    """The video after which a file is named: clip_1.mp4.csv, clip_1-proj.llc, clip_1-llc-edl.csv."""
     name = re.sub(r"\.(llc|csv|tsv|txt)$", "", path.name, flags=re.IGNORECASE)
     return re.sub(r"(-proj|-llc-edl)$", "", name)
 

@@ -1,8 +1,8 @@
 """MS-TCN's folder: groundTruth/<video>.txt, a class name a line and frame; level_1/, level_2/ where there are levels.
 
-Also groundTruth/ itself, and a single such file. "background" labels nothing. Where a case was stitched from clips,
-lsvid's manifest.json takes it apart again; elsewhere <video> is the clip's name without its ending. A last line without
-a newline counts, as its frame is there; blank lines at the end are no frames, nor are blanks part of a name.
+The folder groundTruth/ itself, or a single such file, is read too. "background" means no label. If a case was stitched
+from clips, lsvid's manifest.json says where each clip begins; without one, <video> is the clip's name without its
+ending. A last line without a newline counts as a frame; blank lines at the end do not. Blanks are not part of a name.
 """
 
 import re
@@ -16,18 +16,18 @@ from lsvid.readers.framewise import level_folders, lines_of, open_dataset, recor
 
 SOURCE = "mstcn"
 _INSIDE = "groundTruth"
-_ENOUGH = 12  # lines, for a file outside such a folder to be taken for one
-_WORD = re.compile(rb"(?![\d.]+$)[\x80-\xff\w.'()&+-]+")  # not a number, which names nothing
+_ENOUGH = 12  # lines that a file outside such a folder must have
+_WORD = re.compile(rb"(?![\d.]+$)[\x80-\xff\w.'()&+-]+")  # not a number: a number is no class name
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether `path` is such a folder, or a file with one word a line of which few are different."""
+    """Whether `path` is such a folder, or a file with one word a line and few different words."""
     if path.is_dir():
         return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and any(path.glob("*.txt")))
     if path.suffix.lower() != ".txt":
         return False
     lines = head.replace(b"\r", b"\n").strip().split(b"\n")
-    names = [line.strip() for line in lines if line.strip()][:-1]  # the last may be cut off
+    names = [line.strip() for line in lines if line.strip()][:-1]  # the last one may be cut off
     if path.absolute().parent.name == _INSIDE:
         return bool(lines)
     return len(names) >= _ENOUGH and len(set(names)) * 4 <= len(names) and all(_WORD.fullmatch(name) for name in names)

@@ -1,10 +1,9 @@
 """A model's probabilities: CASE.npy, .npz or .csv, a row for each time and a column for each class, and classes.txt.
 
-Each file is one case, all its clips end to end; `classes.txt` beside it names the columns, a name a line (a class
-"background" labels nothing). How many rows a second there are is said by the person who reads them, or by `fps` in an
-.npz file. The rows are those of the frame table: the pictures that sampling keeps, anew in each clip; or, where there
-are as many rows as the case has such times, those times of the whole case. A file may also name its columns in a first
-line (CSV).
+Each file is one case, with all its clips end to end. `classes.txt` beside it names the columns, a name a line (a class
+"background" means no label). The user gives the number of rows a second, or `fps` in an .npz file does. The rows are
+those of the frame table, in which sampling starts again in each clip; or, if their number fits that instead, those of
+sampling the whole case. A CSV file may also name its columns in its first line.
 
 The rows become predictions: spans with a score each, cut at the ends of clips, and a score for each clip.
 """
@@ -48,7 +47,7 @@ _NUMBERED = re.compile(r"^(\d+)\s+(.+)$")
 
 
 class _Table(NamedTuple):
-    """What a file holds. fps, classes: None where it does not say."""
+    """The contents of a file. fps, classes: None if the file does not say them."""
 
     values: npt.NDArray[np.generic]
     fps: Fraction | None = None
@@ -56,7 +55,7 @@ class _Table(NamedTuple):
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether `path` is such a file or a folder of them: classes.txt is there."""
+    """Whether `path` is such a file, or a folder of them with a classes.txt."""
     if path.is_dir():
         return (path / CLASSES).is_file() and any(path.glob(f"*{suffix}") for suffix in _SUFFIXES)
     if path.suffix.lower() not in _SUFFIXES:
@@ -66,7 +65,7 @@ def recognises(path: Path, head: bytes) -> bool:
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of every case in the folder, or of the one file. Raises ExportError where nothing tells the clips."""
+    """The records of every case in the folder, or of the one file. Raises ExportError if the clips are not known."""
     folder = path if path.is_dir() else path.parent
     files = [path]
     if path.is_dir():
@@ -86,7 +85,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 
 
 def _classes(file: Path) -> list[str]:
-    """The names in classes.txt: of the columns, in order; MS-TCN's mapping.txt ('0 name') is understood, too."""
+    """The names of the columns in classes.txt, in order; the form of MS-TCN's mapping.txt ('0 name') is read too."""
     names = [line for line in lines_of(file) if line]
     numbered = [_NUMBERED.match(name) for name in names]
     if all(numbered) and [int(one[1]) for one in numbered if one] == list(range(len(names))):
@@ -114,7 +113,7 @@ def _cases(path: Path, options: ReadOptions) -> dict[str, list[ClipFile]]:
 
 
 def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findings: Findings) -> _Table | None:
-    """What the file holds, with classes and a rate; None where it has faults, which are reported."""
+    """The file's table, with classes and a rate; None if it has faults, which are reported."""
     try:
         table = _load(file)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
@@ -136,7 +135,7 @@ def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findin
 
 
 def _load(file: Path) -> _Table:
-    """Raises OSError and ValueError. Arrays of objects are refused: they can hold programs."""
+    """The file's table. Raises OSError and ValueError. Arrays of objects are refused: they can run code."""
     suffix = file.suffix.lower()
     if suffix == ".npy":
         return _Table(np.load(file, allow_pickle=False))
@@ -210,7 +209,7 @@ def _records(
 
 
 def _label(name: str, options: ReadOptions) -> LabelPath | None:
-    """The label path of a class; nothing for the background; None where the label file has no such label."""
+    """The label path of a class; empty for the background; None if the label file has no such label."""
     if options.tree is None:
         return () if name == BACKGROUND else split_path(name)
     known = names_of_tree(options.tree)
@@ -223,7 +222,7 @@ def _label(name: str, options: ReadOptions) -> LabelPath | None:
 def _row_starts(
     file: Path, n_rows: int, indexes: Sequence[FrameIndex], fps: Fraction, findings: Findings
 ) -> IntArray | None:
-    """The frame of the case at which each row begins, and the number of all; None where there are too many or few."""
+    """The frame of the case at which each row begins, then the case's length; None if `n_rows` does not fit."""
     sampled = [sample_frames(index, fps) for index in indexes]
     n_frames = [index.n_frames for index in indexes]
     n_sampled = sum(map(len, sampled))

@@ -1,13 +1,13 @@
 """Prodigy's `audio.manual` annotations, as `prodigy db-out` prints them: one task a line, seconds in `audio_spans`.
 
-What a line says beyond that, and what becomes of it:
+What else a line holds, and what becomes of it:
 
-answer          the status; a task without one was never answered: a prediction
-path, video, audio, meta.file, text   the clip, the first that names a file; base64 data count only where none does
-_annotator_id, _session_id   the annotator; where Prodigy made up a session from the time, everybody is "prodigy"
-chunk           spans count from its start; the task covers a part of the clip
-user_label      a second pass, which names the label of the one region that the line holds; a part of the clip, too
-_task_hash, _timestamp   several answers to one task are versions, of which the latest counts, for each annotator
+answer          the status; a task without an answer is a prediction
+path, video, audio, meta.file, text   the clip: the first that names a file; base64 data only if none does
+_annotator_id, _session_id   the annotator; "prodigy" if Prodigy made the session's name from the time
+chunk           times count from its start; the task covers a part of the clip
+user_label      a second pass: the label of the only region in the line; the task covers a part of the clip
+_task_hash, _timestamp   several answers of one annotator to one task are versions; the latest counts
 
 https://prodi.gy/docs/audio-video, https://support.prodi.gy/t/annotating-video-regions/6341
 """
@@ -36,7 +36,7 @@ SOURCE = "prodigy"
 _STATUS = {"accept": Status.ACCEPTED, "reject": Status.REJECTED, "ignore": Status.IGNORED, None: Status.PREDICTION}
 
 _UNNAMED_SESSION = re.compile(r"(.*-)?\d{4}-\d{2}-\d{2}_\d{2}-\d{2}-\d{2}")
-"""What Prodigy calls the session of somebody who gave no ?session=: the time at which the server was started."""
+"""The name of a session without ?session=: the time at which Prodigy's server was started."""
 
 
 class _AudioSpan(msgspec.Struct):
@@ -70,17 +70,17 @@ class _Task(msgspec.Struct):
 
     @property
     def audio_spans(self) -> list[_AudioSpan]:
-        """Its regions; where nobody marked one, an export says so in more than one way."""
+        """Its regions; empty if there are none, for which exports have several spellings."""
         return self.spans or []
 
     @property
     def is_second_pass(self) -> bool:
-        """Whether it is about one region of a clip: the thread's second pass, or a rejected line of it."""
+        """Whether the task is about one region of a clip: a line of a second pass, also a rejected one."""
         return self.user_label is not None or (self.view_id == "blocks" and len(self.audio_spans) == 1)
 
     @property
     def part(self) -> str:
-        """What of the clip it covers (see `Annotation.part`)."""
+        """The part of the clip that the task covers (see `Annotation.part`)."""
         if self.is_second_pass:
             name = self.task_hash if self.task_hash is not None else self.audio_spans[0].id if self.audio_spans else ""
             return f"region {name}"
@@ -88,20 +88,20 @@ class _Task(msgspec.Struct):
 
     @property
     def annotator(self) -> str:
-        """Who answered."""
+        """The person who answered."""
         name = self.annotator_id or self.session_id
         return SOURCE if not name or _UNNAMED_SESSION.fullmatch(name) else name
 
     @property
     def file(self) -> str | None:
-        """What it names as its clip: a path, an address, or a bare file name; None where it names none."""
+        """The clip as the task names it: a path, an address, or a bare file name; None if it names none."""
         in_meta = self.meta.get("file") if isinstance(self.meta, dict) else None
         names = (self.path, self.video, self.audio, in_meta)
         return next((name for name in names if isinstance(name, str) and name and not _is_data(name)), None)
 
     @property
     def data(self) -> str | None:
-        """Its media as a data URI, or None."""
+        """The clip itself as a data URI, or None."""
         return next((media for media in (self.video, self.audio) if media and _is_data(media)), None)
 
 
@@ -114,7 +114,7 @@ def recognises(keys: frozenset[str]) -> bool:
 
 
 def read(documents: Iterable[Document], options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records of every task; an answer other than accept becomes the status of its spans."""
+    """The records of every task. The answer becomes the status of its spans."""
     seen: Counter[tuple[str, str, str]] = Counter()  # versions of a task by one annotator
     for number, document in enumerate(documents, start=1):
         try:
@@ -137,7 +137,7 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
         annotation = Annotation(
             case=case, clip=clip, annotator=annotator, status=status, source=SOURCE,
             annotation_id=task_id if version == 1 else f"{task_id}-{version}", part=task.part,
-            # Without a time, the place in the export tells the latest; '#' sorts before any time.
+            # Without a time, the latest is the last in the export; '#' sorts before any time.
             updated_at=f"#{number:09d}" if task.timestamp is None else str(task.timestamp),
         )  # fmt: skip
         yield Clip(case=case, clip=clip, media=media)
@@ -177,7 +177,7 @@ def _spans(task: _Task, annotation: Annotation, place: str, findings: Findings) 
 
 
 def _identity(task: _Task, name: str, options: ReadOptions) -> tuple[str, str]:
-    """Case and name of the clip: what lsvid wrote down, else what the name of its file tells. Raises ClipError."""
+    """Case and name of the clip: as lsvid wrote them, else from the name of its file. Raises ClipError."""
     case, clip = _own(task, "case") if options.rule is None else None, _own(task, "clip")
     if case:
         return case, clip or clip_name(media_path(name))
@@ -221,7 +221,7 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
 
 
 def _own(task: _Task, name: str) -> str | None:
-    """What lsvid itself wrote into a task's `meta` where the path does not tell it (writers.prodigy)."""
+    """The value that lsvid wrote into a task's `meta` (writers.prodigy), or None."""
     value = task.meta.get(name) if isinstance(task.meta, dict) else None
     return value if isinstance(value, str) and value else None
 

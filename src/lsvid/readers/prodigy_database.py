@@ -1,8 +1,8 @@
 """Prodigy's own SQLite database (`prodigy.db`), opened read-only: the tasks of its datasets, as `db-out` prints them.
 
-Its tables, which Prodigy's users read too: `dataset(id, name, session)`, `example(id, content)`,
-`link(example_id, dataset_id)`. Each example is linked to its dataset and to the session in which it was annotated, a
-dataset with `session` 1; so examples are read by dataset, never as they lie.
+Its tables, which users of Prodigy read too: `dataset(id, name, session)`, `example(id, content)`,
+`link(example_id, dataset_id)`. Each example is linked twice: to its dataset, and to the session in which it was
+annotated, which is a dataset with `session` 1. So examples are read by dataset, never all at once.
 """
 
 import sqlite3
@@ -42,12 +42,12 @@ def recognises(path: Path, head: bytes) -> bool:
 def is_database(path: str) -> bool:
     """Whether the file at `path` is a SQLite database."""
     if is_stream(path):
-        return False  # it can be read only once
+        return False  # a pipe can be read only once
     try:
         with open_input(path) as file:
             return recognises(Path(path), file.read(len(_MAGIC)))
     except OSError:
-        return False  # what the reading of the export reports better
+        return False  # the reader of the export reports this better
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -58,12 +58,12 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
     """The tasks of `datasets`, in the order in which they were annotated. The database is not changed.
 
-    Raises SettingsError, which lists the datasets there are, where none is named or one is unknown; ExportError where
-    the database cannot be read, or is not Prodigy's.
+    Raises SettingsError, which lists the datasets, if `datasets` is empty or one is unknown; ExportError if the
+    database cannot be read, or is not Prodigy's.
     """
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?{_mode(path)}", uri=True)) as database:
-            if database.execute(_TABLES).fetchone() != (3,):  # a view could be anything, and never end
+            if database.execute(_TABLES).fetchone() != (3,):  # a view could run any query, even one without an end
                 raise sqlite3.DatabaseError("it has not the tables dataset, example and link")
             known = {_text(name): count for name, count in database.execute(_DATASETS).fetchall()}
             _check(path, datasets, known)
@@ -71,7 +71,7 @@ def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
                 place = f"{path}, dataset {name}"
                 for number, size, content in database.execute(_EXAMPLES, (MAX_DOCUMENT_BYTES, name)):
                     if size is None:
-                        continue  # nothing is there, not even an empty task
+                        continue  # not even an empty task
                     if content is None:
                         raise ExportError(
                             f"{place}, example {number} is {size >> 20:,} MB: it holds its media as base64 data",
@@ -87,7 +87,7 @@ def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
 
 
 def _mode(path: str) -> str:
-    """Read only, and where nobody's changes wait in a log beside it, without making files there."""
+    """The mode for opening it: read-only. If no changes wait in a log beside it, SQLite makes no files there either."""
     log = Path(f"{path}-wal")
     return "mode=ro" if log.exists() and log.stat().st_size else "mode=ro&immutable=1"
 

@@ -1,19 +1,19 @@
 """A table of segments: lsvid's own (`--format segments`), or anybody's: CSV, TSV, or with semicolons, with a header.
 
-The columns that it needs, by these names in any case, or by one of the others given here:
-- clip (path, video, media, file …): the clip. A bare name takes its case from where the file is found;
+It needs these columns, by these names in upper or lower case, or by another of the names listed in this module:
+- clip (path, video, media, file …): the clip. For a bare name, the place where the file is found tells the case;
 - label (action, behavior, …), or level_1, level_2 and so on. `label` is the path from the root, as
   labels.tree.split_path reads it;
 - start_frame and stop_frame (from 0, half-open); or start_s and end_s (start and end, onset and offset …): seconds, or
-  a clock's HH:MM:SS.mmm; or start_ms and end_ms: as desktop programs count them, from where the container starts.
-  Frames go before seconds where both are there. A decimal comma is one.
-Also, where known: case, annotator (or rater, observer), region. Other columns are passed over.
+  a clock's HH:MM:SS.mmm; or start_ms and end_ms: as desktop programs count them, from the start of the container.
+  If there are frames and seconds, frames are taken. Decimal commas are read too.
+Optional columns: case, annotator (or rater, observer), region. Other columns are ignored.
 
-Text is UTF-8, or UTF-16 with its byte order mark; what is neither is read as Windows-1252, and that is told.
-`clips.csv` beside it, as lsvid writes it, tells of clips in which nothing is labelled.
+Text is UTF-8, or UTF-16 with a byte order mark; other text is read as Windows-1252, with a warning.
+`clips.csv` beside it, which lsvid writes, names the clips in which nothing is labelled.
 
-EPIC-KITCHENS' tables are known by `narration_id`: their frames count from 1 and at a rate of their own, so that their
-timestamps (in centiseconds) are read (epic-kitchens/epic-kitchens-100-annotations, README).
+EPIC-KITCHENS' tables have a column `narration_id`. Their frames count from 1, at a rate of their own; so their
+timestamps (in centiseconds) are read instead (epic-kitchens/epic-kitchens-100-annotations, README).
 """
 
 import csv
@@ -65,7 +65,7 @@ _LABEL_STUDIO = {"annotation_id", "annotator", "lead_time"}
 
 @dataclass(frozen=True)
 class _Columns:
-    """Which of a table's columns say what: every clip column, the label's (or a column a level), and the times."""
+    """The columns that are used: those of the clip, the label's (or one a level), and the times."""
 
     clips: Sequence[str]
     label: str
@@ -75,7 +75,7 @@ class _Columns:
 
     @classmethod
     def of(cls, header: Sequence[str]) -> "_Columns":
-        """Those in `header`."""
+        """The columns in `header`."""
         is_epic = _EPIC in header
         kinds = (("frames", () if is_epic else _FRAMES), ("seconds", _SECONDS), ("milliseconds", _MILLISECONDS))
         times = [(*pair, kind) for kind, pairs in kinds for pair in pairs if {*pair} <= {*header}]
@@ -86,13 +86,13 @@ class _Columns:
         return cls([name for name in _MEDIA if name in header], label, levels, times, is_epic)
 
     def missing(self) -> list[str]:
-        """What the table lacks, for people."""
+        """What the table lacks, in words for people."""
         there = {"a clip": self.clips, "a label": self.label or self.levels, "the times": self.times}
         return [what for what, columns in there.items() if not columns]
 
 
 class _Place(NamedTuple):
-    """The clip that a row is about, and who has worked on it."""
+    """The clip of a row, and its annotator."""
 
     case: str
     clip: str
@@ -101,7 +101,7 @@ class _Place(NamedTuple):
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file begins with a header of such a table, or of one that lacks one of the three things needed."""
+    """Whether a file begins with the header of such a table, or of one that lacks one of the three things needed."""
     if Path(path.name.lower().removesuffix(".gz")).suffix not in (".csv", ".tsv", ".txt"):
         return False
     line = first_line(head)
@@ -109,7 +109,7 @@ def recognises(path: Path, head: bytes) -> bool:
         header = _names(next(csv.reader([line], delimiter=_delimiter(line)), []))
     except csv.Error:
         return False
-    if _LABEL_STUDIO.issubset(header):  # one of its controls may be called label; a row is an annotation, not a segment
+    if _LABEL_STUDIO.issubset(header):  # it may have a column `label`, but its rows are annotations, not segments
         return False
     return len(header) > 1 and len(_Columns.of(header).missing()) < 2
 
@@ -121,7 +121,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     paths: dict[tuple[str, str], str] = {}
     if clips_file.is_file() and clips_file != path:
         header, rows = _table(clips_file, findings)
-        if {"case", "clip", "path"} <= {*header}:  # another program's file of this name says other things
+        if {"case", "clip", "path"} <= {*header}:  # another program may use this name for something else
             for number, row in rows:
                 place = _place(row, header, options, f"{clips_file}:{number}", findings, {})
                 if place is not None:
@@ -201,7 +201,7 @@ def _place(
 
 
 def _basis(row: Mapping[str, str], columns: _Columns) -> Basis | str:
-    """The row's own values; a text says what is wrong with them."""
+    """The row's own values, or a text that says what is wrong with them."""
     for start, stop, kind in columns.times:
         if row.get(start) and row.get(stop):
             try:
@@ -220,7 +220,7 @@ def _basis(row: Mapping[str, str], columns: _Columns) -> Basis | str:
 
 
 def _frame(text: str) -> int:
-    """25, and 25.0 as tables of floating-point numbers have it. Raises ValueError."""
+    """The frame number in '25', or in '25.0', which tables of floats have. Raises ValueError."""
     match = re.fullmatch(r"([+-]?\d{1,18})(?:[.,]0*)?", text)
     if match is None:
         raise ValueError(text)
@@ -255,7 +255,7 @@ def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, d
             elif any(cells):
                 values = dict(zip(header, cells, strict=False))
                 if is_ours and "label" in values:
-                    values["label"] = row[header.index("label")]  # to the blank, as it was written
+                    values["label"] = row[header.index("label")]  # every blank as it was written
                 rows.append((table.line_num, values))
     except csv.Error as error:
         raise ExportError(f"{path}:{table.line_num}: {error}", "it should be a CSV file in UTF-8") from error
@@ -263,7 +263,7 @@ def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, d
 
 
 def _names(header: Sequence[str]) -> list[str]:
-    """'Start (s)' is start_s."""
+    """The names as lsvid looks for them: 'Start (s)' becomes start_s."""
     return [re.sub(r"[^\w.]+", "_", name.strip().lower()).strip("_") for name in header]
 
 

@@ -13,7 +13,7 @@ def recognises(keys: frozenset[str]) -> bool:
 
 
 def read(documents: Iterable[Document], options: ReadOptions, findings: Findings) -> Iterator[Record]:
-    """The records as they stand."""
+    """The records, unchanged."""
     for document in documents:
         try:
             record = decode(DECODER, document.raw)

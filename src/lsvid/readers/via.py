@@ -1,9 +1,9 @@
 """VIA 3, the VGG Video Annotator: its projects (JSON). Segments in time become spans.
 
-A segment has a value for each attribute. Where the project has one attribute for segments, the value is the label;
-where it has several, each value is a label below the attribute's name. Of a choice, the value is the option's text; of
-a checkbox, each option that is ticked is a label. Times are those of a browser: PTS. A segment with one time is a
-moment (see `ReadOptions.point_s`). Regions in pictures, and what is said of a whole file, are left out and counted.
+A segment has a value for each attribute. If the project has one attribute for segments, the value is the label; if it
+has several, each value is a label below the attribute's name. The value of a choice is the text of the option; for a
+checkbox, each ticked option is a label. Times are those of a browser: PTS. A segment with one time is a moment (see
+`ReadOptions.point_s`). Regions in pictures, and values for a whole file, are left out and counted.
 
 The format: ox-vgg/via, via-3.x.y/src/js/_via_metadata.js, _via_attribute.js, _via_file.js.
 """
@@ -74,7 +74,7 @@ def read(documents: Iterable[Document], options: ReadOptions, findings: Findings
 
 def _records(project: _Project, place: str, options: ReadOptions, findings: Findings) -> Iterator[Record]:
     annotator = options.annotator(SOURCE)
-    clips: dict[str, Clip] = {}  # of the views
+    clips: dict[str, Clip] = {}  # by view
     for vid, clip in _clips(project, place, options, findings):
         clips[vid] = clip
         yield clip
@@ -111,7 +111,7 @@ def _records(project: _Project, place: str, options: ReadOptions, findings: Find
 
 
 def _clips(project: _Project, place: str, options: ReadOptions, findings: Findings) -> Iterator[tuple[str, Clip]]:
-    """The view's id and the clip of each view that shows one file."""
+    """(id of the view, clip) for each view that shows one file."""
     for vid, view in project.view.items():
         if len(view.fid_list) != 1:
             findings.leave_out(f"{place}, view {vid}", "views of VIA that show several files, or none")
@@ -132,7 +132,7 @@ def _clips(project: _Project, place: str, options: ReadOptions, findings: Findin
 def _labels(
     attributes: Mapping[str, _Attribute], values: Mapping[str, Any], *, several: bool
 ) -> Iterator[tuple[str, ...]]:
-    """The labels that the values of a segment's attributes say; several: below their attributes' names."""
+    """The labels in the values of a segment's attributes; with several attributes, below their names."""
     for aid, value in values.items():
         attribute = attributes.get(aid)
         text = str(value if value is not None else "").strip()

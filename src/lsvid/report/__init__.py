@@ -39,7 +39,7 @@ def write_report(
 
     report.html; timings.csv and .json; with two annotators of one clip agreement.csv and .json and disagreements.csv;
     figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
-    count with the time that their import told. Raises DataError where there is no annotation, SettingsError where
+    count with the time that their import told. Raises DataError if there is no annotation, SettingsError if
     `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
     spreadsheet_safe: see lsvid.files.spreadsheets.
     """

@@ -42,7 +42,7 @@ def write_contact_sheet(
     sources: what the clips were read from, for the title. project_url: where the tasks open, for links to them.
     Spans stand in the order of their clips, then by time. A picture that cannot be decoded is missing, and said so.
     `on_progress` gets the pictures done since the last call, and the number of all. `path` may be in S3. Raises
-    DataError where there is no span, or the disk is full; SettingsError where `path` is there and is no contact sheet,
+    DataError where there is no span, or the disk is full; SettingsError if `path` is there and is no contact sheet,
     or one of `inputs`.
     """
     shown = [clip for clip in clips if any(work.spans for work in clip.tracks)]

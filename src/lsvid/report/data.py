@@ -68,7 +68,7 @@ class ReportData:
         return labels_at(self.options.labels, level)
 
     def task_url(self, clip: AnnotatedClip) -> str | None:
-        """Where the clip's task opens in Label Studio; None where the project or the task is not known."""
+        """Where the clip's task opens in Label Studio; None if the project or the task is not known."""
         return task_url(self.options.project_url, clip.clip)
 
 

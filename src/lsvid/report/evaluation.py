@@ -41,7 +41,7 @@ def write_evaluation(
     """Write evaluation.json, evaluation.html, labels.csv, cases.csv and confusion.csv; returns their names.
 
     folder: also a prefix in S3. tree: the label tree, for the labels' colours. The files appear whole or not at all.
-    Raises SettingsError where `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
+    Raises SettingsError if `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
     overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; what a spreadsheet would run is told in `findings`.
     """
     names = found.confusion_names()

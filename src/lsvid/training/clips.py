@@ -1,4 +1,4 @@
-"""What training sees of annotated clips: pictures in order, and for each what was being done."""
+"""Annotated clips for training: pictures in order, and the labels of each."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from lsvid.video.index import VideoInfo
 from lsvid.video.proxies import Copy
 
 NOT_LOOKED = 255
-"""In multi-label arrays: nobody has looked at this picture."""
+"""In multi-label arrays: nobody has annotated this picture's clip."""
 
 NO_LABEL = -100
-"""In single-label arrays: nobody has looked at this picture, or it has no label. What torch's losses leave out."""
+"""In single-label arrays: nobody has annotated this picture's clip, or it has no label. Torch's losses ignore it."""
 
 LABEL_KINDS = ("multi", "single")
 
@@ -30,10 +30,10 @@ IntArray = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class TrainingClip:
-    """A clip and one annotator's spans of it: (label path, start_frame, stop_frame), half-open.
+    """A clip with the spans of one annotator: (label path, start_frame, stop_frame), half-open.
 
-    spans: None where nobody has looked. path, info: of the file that pictures are read from. case_frame: where its
-    first picture lies in its case, counting every clip of the case.
+    spans: None if nobody annotated the clip. path, info: those of the file from which pictures are read. case_frame:
+    the frame of its first picture in the case, counting every clip of the case.
     """
 
     case: str
@@ -45,17 +45,17 @@ class TrainingClip:
 
     @property
     def id(self) -> str:
-        """`case/name`."""
+        """`case/name`, which is unique for each clip."""
         return f"{self.case}/{self.name}"
 
 
 def training_clips(
     clips: Iterable[AnnotatedClip], annotator: str | None = None, copies: Mapping[str, Copy] | None = None
 ) -> list[TrainingClip]:
-    """`clips` with the spans of `annotator`; None: of whoever annotated each, where that is one person.
+    """`clips` with the spans of `annotator`; None: those of the one person who annotated each clip.
 
-    copies: by the clip's id, what to read its pictures from. Raises SettingsError where a clip has several annotators
-    and none is chosen, or nobody is called so.
+    copies: by the clip's id, the file from which its pictures are read. Raises SettingsError if a clip has several
+    annotators and none is chosen, or if there is no such annotator.
     """
     clips = list(clips)
     names = {work.annotator for clip in clips for work in clip.tracks}
@@ -88,10 +88,10 @@ def whole_cases(
     *,
     include_unannotated: bool = False,
 ) -> list[TrainingClip]:
-    """The clips, without labels, of the cases that are whole; the others are left out and counted.
+    """The clips, without labels, of the cases that are complete; the other cases are left out and counted.
 
-    As in formats that take a case for one video: a case is not whole where a clip is lost, or nobody has annotated one
-    (unless `include_unannotated`), since features would not be as long as its labels.
+    As in formats in which a case is one video, a case is not complete if a clip is missing, or if nobody annotated one
+    (unless `include_unannotated`): features would not be as long as its labels.
     """
     found = []
     for case in located.cases:
@@ -106,10 +106,10 @@ def whole_cases(
 
 
 class Labelling:
-    """Spans as numbers. names: those of the classes, in the order of their numbers; the background's is the last.
+    """Turns spans into numbers. names: the classes, in the order of their numbers; the background is the last.
 
-    kind: "multi" for 0/1 columns, "single" for the number of the one class. level: how many names of a label path
-    count; None: all of them. background: the name of what is done where nothing is marked.
+    kind: "multi" for 0/1 columns, "single" for the number of the only class. level: how many names of a label path
+    count; None: all. background: the class of pictures without a label.
     """
 
     def __init__(
@@ -132,9 +132,9 @@ class Labelling:
         self.names: tuple[str, ...] = (*names, background) if background is not None else tuple(names)
 
     def numbered(self, clip: TrainingClip) -> IntArray:
-        """(class, start_frame, stop_frame) of the spans of `clip` that have one: shape (n, 3), by class, then start.
+        """(class, start_frame, stop_frame) of the spans of `clip` that have a class: shape (n, 3), by class and start.
 
-        Those of one class that overlap or touch are one. Raises DataError where single labels overlap.
+        Spans of one class that overlap or touch are joined. Raises DataError if single labels overlap.
         """
         spans = sorted(
             (self._number[self._cut(path)], start, stop)
@@ -164,7 +164,7 @@ class Labelling:
                 )
 
     def of(self, frames: IntArray, spans: IntArray, *, looked: bool) -> LabelArray:
-        """The labels of `frames`: uint8, shape (n, classes), or int64, shape (n,). spans: as `numbered` gives them."""
+        """The labels of `frames`: uint8, shape (n, classes), or int64, shape (n,). spans: as from `numbered`."""
         inside = (frames[:, None] >= spans[:, 1]) & (frames[:, None] < spans[:, 2])  # (n, spans)
         n_classes = len(self.names)
         if self.kind == "multi":

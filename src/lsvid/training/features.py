@@ -1,10 +1,10 @@
-"""Features: what a function of the user's makes of every sampled picture of a case, as long as its labels.
+"""Features: a function of the user computes them for every sampled picture of a case; they are as long as its labels.
 
 `features/CASE.npy`    float32, shape (D, T), as MS-TCN, ASFormer, DiffAct and LTContext read them
-`features/CASE.json`   what they were made from, so that a second run makes only what is missing or different
-`features.hdf5`        where it is asked for: all of them in one file, see write_hdf5
+`features/CASE.json`   their sources, so that a second run makes only what is missing or different
+`features.hdf5`        if asked for: all of them in one file, see write_hdf5
 
-T is the number of pictures that the frame table keeps of the case at the same rate, whatever the ends of clips.
+T is the number of pictures that the frame table has for the case at the same rate, over all its clips.
 """
 
 import importlib
@@ -35,7 +35,7 @@ from lsvid.workers.processes import Processes, Report, Workers, cores
 
 FeatureArray = npt.NDArray[np.float32]
 Extractor = Callable[[Image], Any]
-"""Pictures, uint8 (B, H, W, 3), RGB, to features, float (B, D)."""
+"""A function from pictures, uint8 (B, H, W, 3), RGB, to features, float (B, D)."""
 
 MISSING = ("raise", "repeat")
 FORMATS = ("npy", "hdf5")
@@ -43,12 +43,12 @@ FORMATS = ("npy", "hdf5")
 
 @dataclass(frozen=True)
 class FeatureOptions:
-    """How pictures are taken, and given to the extractor.
+    """How pictures are sampled and given to the extractor.
 
-    fps: pictures a second, sampled as the frame table samples them. batch: pictures that the extractor gets at a time.
-    size, short_side: see lsvid.video.decode.pictures. missing: a picture that cannot be decoded raises ClipError, or
-    ("repeat") has the features of the one before it, or else after it, and is counted. format: "npy", or "hdf5" for one
-    file more with all cases.
+    fps: pictures a second, sampled as in the frame table. batch: pictures that the extractor gets at a time. size,
+    short_side: see lsvid.video.decode.pictures. missing: with "raise", a picture that cannot be decoded raises
+    ClipError; with "repeat", it gets the features of the picture before it, or else after it, and is counted. format:
+    "npy", or "hdf5" for one more file with all cases.
     """
 
     fps: float | str | Fraction = 1
@@ -71,9 +71,9 @@ class FeatureOptions:
 
 @dataclass(frozen=True)
 class CaseFeatures:
-    """The features of a case: file `path`, of n_frames (T) pictures, each of `dimensions` (D).
+    """The features of a case: the file `path`, for n_frames (T) pictures, with `dimensions` (D) values each.
 
-    missing: pictures that could not be decoded. made: now, not by an earlier run.
+    missing: how many pictures could not be decoded. made: whether this run made them, not an earlier one.
     """
 
     case: str
@@ -93,7 +93,7 @@ class _Job:
     options: FeatureOptions
     folder: str
     places: tuple[str, ...]
-    """Where Python is to look for the extractor's module."""
+    """Folders in which Python looks for the extractor's module."""
     threads: int
 
 
@@ -105,12 +105,12 @@ def write_features(
     workers: Workers | None = None,
     on_progress: Progress = unheard,
 ) -> list[CaseFeatures | LsvidError]:
-    """The features of each case, in `folder`/features (or below a prefix in S3); a failed case's error in its place.
+    """Write the features of each case into `folder`/features (or below an S3 prefix); a failed case gives its error.
 
-    extractor: a function (see Extractor), or where it is, "module:function"; a function works in this process, the name
-    of one in `workers`. Cases that an earlier run with the same options, clips and name made are kept. on_progress gets
-    the pictures done since the last call, and the number of all. Where `folder` holds labels of these cases in the
-    format mstcn, there must be as many. Raises SettingsError, DataError, ServerError.
+    extractor: a function (see Extractor), which runs in this process; or its name, "module:function", which runs in
+    `workers`. Cases that an earlier run made with the same options, clips and name are kept. on_progress gets the
+    pictures done since its last call, and the total. If `folder` holds labels of these cases in the format mstcn, there
+    must be as many. Raises SettingsError, DataError, ServerError.
     """
     target = folder_at(folder)
     cases = cases_of(clips)
@@ -118,9 +118,9 @@ def write_features(
         raise DataError("there is no clip to make features of", "name exports with annotated clips")
     named = isinstance(extractor, str)
     if options.format == "hdf5":
-        _h5py()  # said before hours of work
+        _h5py()  # reported before hours of work
     if isinstance(extractor, str):
-        load_extractor(extractor, (str(Path.cwd()),))  # so that a slip of the pen is told at once
+        load_extractor(extractor, (str(Path.cwd()),))  # so that a typing error is reported at once
     workers = workers or Processes(None if named else 1)
     names = safe_ids(cases)
     jobs = [
@@ -139,7 +139,7 @@ def write_features(
     results: dict[int, CaseFeatures | LsvidError] = {}
     for position, result in _run(jobs, workers if named else None, on_case):
         if isinstance(result, LsvidError) and not isinstance(result, ClipError):
-            raise result  # the next case would fail by it as well
+            raise result  # the next case would fail in the same way
         results[position] = result
     in_order = [results[position] for position in range(len(jobs))]
     made = [result for result in in_order if isinstance(result, CaseFeatures)]
@@ -159,7 +159,7 @@ def features(
     options: FeatureOptions,
     on_progress: Progress = unheard,
 ) -> dict[str, FeatureArray]:
-    """The features of each case, float32, shape (D, T), made here and now. See write_features.
+    """The features of each case, float32, shape (D, T), computed in this process. See write_features.
 
     Raises ClipError, DataError, SettingsError, ServerError.
     """
@@ -215,13 +215,13 @@ def cases_of(clips: Sequence[TrainingClip]) -> dict[str, list[TrainingClip]]:
 
 
 def sampled_frames(clips: Sequence[TrainingClip], fps: float | str | Fraction) -> list[npt.NDArray[np.int64]]:
-    """The frames that are sampled of each of `clips`."""
+    """The frames that are sampled from each of `clips`."""
     rate = check_fps(fps)
     return [sample_frames(clip.info.index, rate) for clip in clips]
 
 
 def _check_labels(target: Folder, job: _Job) -> None:
-    """Raise DataError where labels of the case lie in the same folder, and are not as many."""
+    """Raise DataError if the folder holds labels of the case, and not as many as features."""
     n_frames = sum(map(len, sampled_frames(job.clips, job.options.fps)))
     for inner in ("groundTruth", "level_1/groundTruth"):
         content = target.read(f"{inner}/{job.name}.txt")
@@ -237,7 +237,7 @@ def _check_labels(target: Folder, job: _Job) -> None:
 
 
 def write_case(job: _Job, report: Report) -> CaseFeatures:
-    """Make the features of one case, unless they are there. Raises ClipError, DataError, SettingsError, ServerError."""
+    """Make the features of a case, unless they exist. Raises ClipError, DataError, SettingsError, ServerError."""
     folder = folder_at(job.folder)
     file, record = f"{job.name}.npy", f"{job.name}.json"
     frames = sampled_frames(job.clips, job.options.fps)
@@ -253,7 +253,7 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     values, missing = _features(job, extractor, frames, report)
     with writing(job.folder), folder.scratch() as scratch:
         np.save(scratch / file, np.ascontiguousarray(values.T))
-        folder.remove([record])  # until both are there, neither counts
+        folder.remove([record])  # a file without its record does not count
         folder.put(scratch / file, file)
     document = {"version": 1, "case": job.case, "frames": n_frames, "dimensions": values.shape[1], "missing": missing}
     folder.write((as_json(document | {"made_from": made_from}) + "\n").encode(), record)
@@ -300,7 +300,7 @@ def _features(
 
 
 def _pictures(job: _Job, frames: Sequence[npt.NDArray[np.int64]]) -> Iterator[tuple[int, Image]]:
-    """(place in the case's sampling, picture) of all that can be decoded, in order."""
+    """(place among the sampled pictures of the case, picture) of all that can be decoded, in order."""
     options, first = job.options, 0
     for clip, wanted in zip(job.clips, frames, strict=True):
         place = {int(frame): first + position for position, frame in enumerate(wanted)}
@@ -317,14 +317,14 @@ def _pictures(job: _Job, frames: Sequence[npt.NDArray[np.int64]]) -> Iterator[tu
 
 
 def _batched(pictures: Iterator[tuple[int, Image]], size: int) -> Iterator[list[tuple[int, Image]]]:
-    """Up to `size` at a time, all of one shape: clips of a case may differ."""
+    """Batches of up to `size` pictures of the same shape: clips of a case may differ in shape."""
     for _, alike in itertools.groupby(pictures, key=lambda one: one[1].shape):
         while some := list(itertools.islice(alike, size)):
             yield some
 
 
-def _checked(found: Any, n_pictures: int, job: _Job) -> FeatureArray:  # noqa: ANN401 - the user's function gives it
-    """What the extractor gave, as float32 (n_pictures, D). Raises DataError."""
+def _checked(found: Any, n_pictures: int, job: _Job) -> FeatureArray:  # noqa: ANN401 - the result of a user's function
+    """The extractor's result as float32, shape (n_pictures, D). Raises DataError."""
     values = np.asarray(found)
     hint = f"it gets uint8 ({n_pictures}, height, width, 3) and is to give numbers of shape ({n_pictures}, D)"
     if values.ndim != 2 or len(values) != n_pictures or not values.shape[1] or values.dtype.kind not in "fiub":
@@ -344,7 +344,7 @@ def _checked(found: Any, n_pictures: int, job: _Job) -> FeatureArray:  # noqa: A
 
 @lru_cache
 def load_extractor(name: str, places: tuple[str, ...]) -> Extractor:
-    """The function that "module:function" names; modules are looked for in `places`, too. Raises SettingsError."""
+    """The function named "module:function"; modules are looked for in `places` too. Raises SettingsError."""
     module, _, function = name.partition(":")
     if not module or not function:
         raise SettingsError(f"{name!r} names no function", "write module:function, as in my_model:features")
@@ -369,10 +369,10 @@ def write_hdf5(
     path: Path,
     options: FeatureOptions,
 ) -> None:
-    """One HDF5 file of all cases: video_id (from 1, in the cases' order), frame_id (in the case), embeddings (N, D).
+    """Write one HDF5 file with all cases: video_id (from 1, in order), frame_id (in the case), embeddings (N, D).
 
-    int64, int64, float32, as CAMMA-public/SelfSupSurg reads extracted features (downstream_phase_tcn/data_loader.py).
-    The attribute `videos` lists the cases by video_id. folder: that of the cases' files. Raises SettingsError where
+    They are int64, int64, float32, as CAMMA-public/SelfSupSurg reads features (downstream_phase_tcn/data_loader.py).
+    The attribute `videos` lists the cases by video_id. folder: the one of the cases' files. Raises SettingsError if
     h5py is not installed.
     """
     h5py = _h5py()
@@ -398,9 +398,9 @@ def write_hdf5(
             begin = end
 
 
-def _h5py() -> Any:  # noqa: ANN401 - it is untyped
+def _h5py() -> Any:  # noqa: ANN401 - it has no types
     try:
-        import h5py  # noqa: PLC0415 - an extra
+        import h5py  # noqa: PLC0415 - an optional package
     except ImportError as error:
         raise SettingsError("HDF5 needs the package h5py", "pip install 'lsvid[hdf5]'") from error
     return h5py

@@ -1,4 +1,4 @@
-"""Which windows an epoch has, and in which order: a function of (seed, epoch), so that resume is exact."""
+"""Which windows an epoch has, and in which order. It depends only on (seed, epoch), so training can resume exactly."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ SAMPLES = ("all", "random", "balanced", "case")
 
 @dataclass(frozen=True)
 class Anchors:
-    """The pictures that windows may be for, as places on the grid: all sampled pictures of all clips, in order.
+    """The pictures for which there may be windows, as places in the grid: all sampled pictures of all clips, in order.
 
     places: int64, shape (n,), ascending. first_of_clip: the place of each clip's first picture, and the grid's length.
     case_of_clip: a number for each clip's case.
-    runs: (class, start, stop) on the grid of every stretch of one label, those of a class in order; shape (n, 3).
-    n_classes: how many classes there are.
+    runs: (class, start, stop) in the grid of every stretch of a label, those of a class in order; int64, shape (n, 3).
+    n_classes: the number of classes.
     """
 
     places: IntArray
@@ -42,7 +42,7 @@ class Anchors:
         return np.asarray(np.searchsorted(self.first_of_clip, places, side="right") - 1, dtype=np.int64)
 
     def _cumulated(self, number: int) -> tuple[IntArray, IntArray]:
-        """Of the stretches of a class: the first anchor of each, and how many anchors lie before it, and in all."""
+        """For the stretches of a class: the first anchor of each; and the anchors before each, then their total."""
         runs = self.runs[self.runs[:, 0] == number, 1:]
         inside = np.searchsorted(self.places, runs)
         ends = np.concatenate([[0], np.cumsum(inside[:, 1] - inside[:, 0])])
@@ -50,11 +50,11 @@ class Anchors:
 
 
 def draw(anchors: Anchors, sample: str, n: int | None, group: int | None, key: Sequence[int]) -> IntArray:
-    """The places of an epoch's windows, in order: int64, shape (n,). `key`: what the choice is a function of.
+    """The places of an epoch's windows, in order: int64, shape (n,). The choice depends only on `key`.
 
-    sample: "all" (in order), "random" (each once, in any order), "balanced" (each class as often as the others), "case"
-    (each case as often as the others). n: None for as many as "all" gives. group: windows of so many clips at a time
-    are mixed, so that few files are open; None: of all.
+    sample: "all" (in order), "random" (each once, in random order), "balanced" (each class equally often), "case" (each
+    case equally often). n: how many; None: as many as with "all". group: mix the windows of so many clips at a time, so
+    that few files are open; None: of all clips.
     """
     places = anchors.places
     if sample == "all":
@@ -71,7 +71,7 @@ def draw(anchors: Anchors, sample: str, n: int | None, group: int | None, key: S
         for number in np.flatnonzero(counts):
             drawn[turns == number] = anchors.of_class(int(number), which[turns == number])
     else:
-        case = anchors.case_of_clip[anchors.clips(places)]  # ascending, as cases follow one another
+        case = anchors.case_of_clip[anchors.clips(places)]  # ascending, since clips are ordered by case
         cases, first = np.unique(case, return_index=True)
         sizes = np.diff(np.append(first, len(places)))
         turns = _in_turn(np.arange(len(cases)), count, rng)
@@ -83,13 +83,13 @@ def draw(anchors: Anchors, sample: str, n: int | None, group: int | None, key: S
 
 
 def _in_turn(numbers: IntArray, count: int, rng: np.random.Generator) -> IntArray:
-    """Each of `numbers` as often as the others, `count` in all; each round in an order of its own."""
+    """Each of `numbers` equally often, `count` in total, in rounds of different random order."""
     rounds = np.tile(numbers, (-(-count // len(numbers)), 1))
     return np.asarray(rng.permuted(rounds, axis=1).ravel()[:count])
 
 
 def check_sample(sample: str, n: int | None, group: int | None, anchors: Anchors) -> None:
-    """Raise SettingsError where the choice makes no sense, and DataError where there is nothing to choose from."""
+    """Raise SettingsError if the choice makes no sense, DataError if there is nothing to choose from."""
     if sample not in SAMPLES:
         raise SettingsError(f"sample {sample!r}: choose from {', '.join(SAMPLES)}")
     if sample == "all" and (n is not None or group is not None):

@@ -1,4 +1,4 @@
-"""Windows: sequences of pictures and their labels, as a map-style sequence of numpy arrays, without image files."""
+"""Windows: sequences of pictures with their labels, as a map-style sequence of numpy arrays, without image files."""
 
 import os
 import threading
@@ -24,25 +24,25 @@ WHERE = ("past", "centred")
 MISSING = ("raise", "skip", "repeat")
 
 _OPEN = 8
-"""Clips that a process keeps open."""
+"""How many clips a thread keeps open."""
 
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """Which windows there are, and what they hold. A wrong value is a SettingsError that lists the right ones.
+    """Which windows there are, and what they hold. A wrong value raises SettingsError, which lists the right ones.
 
-    frames: pictures of a window. fps: pictures a second, sampled as the frame table samples them. stride: sampled
-    pictures from one window to the next. where: "past": a window is for its last picture; "centred": for picture
-    frames // 2. At the ends of a case the first picture (or the last) is repeated.
-    sample, n, group: see lsvid.training.sampling.draw. seed: of all that is random.
-    jitter: each epoch begins at another phase between two sampled pictures.
+    frames: pictures in a window. fps: pictures a second, sampled as in the frame table. stride: sampled pictures from
+    one window to the next. where: "past": a window is for its last picture; "centred": for picture frames // 2. At the
+    ends of a case the first or last picture is repeated.
+    sample, n, group: see lsvid.training.sampling.draw. seed: for everything random.
+    jitter: each epoch begins at another point between two sampled pictures.
     size, short_side: see lsvid.video.decode.pictures.
     labels: "multi" for uint8 (frames, classes), "single" for int64 (frames,). level: how many names of a label path
-    count; None: all. background: the class of pictures that somebody looked at and gave no label.
-    missing: what to do about a picture that cannot be decoded: "raise" ClipError; "skip": the next window that is whole
-    stands in its place; "repeat": the picture before it, or else after it, stands in its place, with its own label.
-    include_unannotated: windows for pictures of clips, too, that nobody annotated.
-    threads: of the decoder; None: two where key pictures are far from one another, else one.
+    count; None: all. background: the class of annotated pictures without a label.
+    missing: what to do if a picture cannot be decoded. "raise": raise ClipError; "skip": take the next complete window
+    instead; "repeat": take the picture before it, or else after it, instead, with that picture's label.
+    include_unannotated: make windows also for clips that nobody annotated.
+    threads: of the decoder; None: two if key pictures are far apart, else one.
     """
 
     frames: int = 16
@@ -83,19 +83,19 @@ def check_fps(fps: float | str | Fraction) -> Fraction:
 
 
 class Windows:
-    """Windows over whole cases: `len(windows)`, `windows[i]`, made when they are asked for.
+    """Windows over whole cases: `len(windows)`, `windows[i]`. A window is decoded when it is asked for.
 
-    A window is a dict that torch's DataLoader collates as it is:
+    A window is a dict that torch's DataLoader can collate:
     pictures  uint8 (frames, height, width, 3), RGB
-    labels    uint8 (frames, classes), 255 where nobody has looked; or int64 (frames,), -100 where nobody has looked or
-              nothing is marked
-    frame     int64 (frames,): the number of each picture in its clip
+    labels    uint8 (frames, classes), 255 for clips that nobody annotated; or int64 (frames,), -100 for these and for
+              pictures without a label
+    frame     int64 (frames,): the number of each picture in its clip, from 0
     clip      int64 (frames,): the place of each picture's clip in `dataset.clips`
     case      str
-    missing   int: pictures of it that could not be decoded; only with missing="repeat" or "skip"
+    missing   int: pictures that could not be decoded; only with missing="repeat" or "skip"
 
-    `windows[i]` is a function of (seed, epoch, i); `set_epoch` says which epoch, and `windows[epoch, i]` too. Files are
-    opened in the process that asks. An instance pickles small.
+    `windows[i]` depends only on (seed, epoch, i). `set_epoch` sets the epoch; `windows[epoch, i]` gives it directly.
+    Files are opened in the process that asks for a window. A pickled instance is small.
     """
 
     def __init__(self, clips: Sequence[TrainingClip], labels: Sequence[LabelPath], options: WindowOptions) -> None:
@@ -112,17 +112,17 @@ class Windows:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes, by number; the background's is the last."""
+        """The names of the classes, by number; the background is the last."""
         return self._labelling.names
 
     def counts(self) -> IntArray:
-        """Of how many windows each class is the label: int64, shape (classes,). Nothing is decoded for it."""
+        """The number of windows for each class: int64, shape (classes,). No picture is decoded for this."""
         return self._grid.anchors.counts()
 
     def class_weights(self) -> npt.NDArray[np.float64]:
-        """A weight for each class: the median of the counts, by its own count; 1 where it does not occur.
+        """A weight for each class: the median of the counts divided by its count; 1 if it does not occur.
 
-        float64, shape (classes,). As CAMMA-public/MultiBypass140 has it (util/utils.py, compute_class_weights).
+        float64, shape (classes,). As in CAMMA-public/MultiBypass140 (util/utils.py, compute_class_weights).
         """
         counts = self.counts()
         occur = counts > 0
@@ -131,11 +131,11 @@ class Windows:
         return weights
 
     def set_epoch(self, epoch: int) -> None:
-        """Make `windows[i]` those of `epoch`. Workers that live on from epoch to epoch do not hear of it: see keys."""
+        """Set the epoch of `windows[i]`. Persistent workers of a DataLoader do not notice it: use `keys` with them."""
         self._epoch = epoch
 
     def keys(self, epoch: int, start: int = 0) -> list[tuple[int, int]]:
-        """(epoch, i) of every window from `start` on: a sampler for a DataLoader whose workers live on, or go on."""
+        """(epoch, i) of every window from `start` on: a sampler for persistent workers, or to resume an epoch."""
         return [(epoch, i) for i in range(start, len(self))]
 
     def __len__(self) -> int:
@@ -177,7 +177,7 @@ class Windows:
         return _Grid.of(self._clips, self.fps, self.options, len(self.labels))
 
     def _order(self, epoch: int) -> IntArray:
-        """The places on the grid of an epoch's windows."""
+        """The places of an epoch's windows in the grid."""
         if epoch not in self._orders:
             options = self.options
             drawn = draw(self._grid.anchors, options.sample, options.n, options.group, (options.seed, epoch))
@@ -185,15 +185,15 @@ class Windows:
         return self._orders[epoch]
 
     def _phase(self, epoch: int) -> Fraction:
-        """How far an epoch's sampled pictures lie behind the frame table's, as a part of the gap between two."""
+        """How far an epoch's sampled pictures lie after those of the frame table, as a part of the gap between two."""
         if not self.options.jitter:
             return Fraction(0)
         return Fraction(int(np.random.default_rng([self.options.seed, epoch, 1]).integers(1 << 20)), 1 << 20)
 
     def _window(self, place: int, phase: Fraction) -> tuple[dict[str, Any] | None, int]:
-        """The window for the picture at `place` of the grid, and how many of its pictures cannot be decoded.
+        """The window for the picture at `place` in the grid, and how many of its pictures cannot be decoded.
 
-        None where it is to be left out for that.
+        The window is None if it has to be skipped for that.
         """
         clips, frames = self._pictures_for(place, phase)
         pictures, whole = self._decoded(clips, frames)
@@ -223,14 +223,14 @@ class Windows:
         for clip in np.unique(clips):
             index = self._clips[clip].info.index
             sampled = sample_frames(index, self.fps, phase)
-            if not len(sampled):  # a clip shorter than that
+            if not len(sampled):  # the clip is shorter than the phase
                 sampled = sample_frames(index, self.fps)
             number = places[clips == clip] - grid.anchors.first_of_clip[clip]
             frames[clips == clip] = sampled[np.minimum(number, len(sampled) - 1)]
         return clips, frames
 
     def _decoded(self, clips: IntArray, frames: IntArray) -> tuple[Image | None, npt.NDArray[np.bool_]]:
-        """The pictures, and which of them are whole; None where none is. The others hold anything."""
+        """The pictures, and which of them are complete; None if none is. The others have undefined contents."""
         options = self.options
         pictures: Image | None = None
         whole = np.zeros(len(frames), dtype=bool)
@@ -258,7 +258,7 @@ class Windows:
         return pictures, whole
 
     def _labels(self, clips: IntArray, frames: IntArray) -> LabelArray:
-        numbers = list(dict.fromkeys(clips.tolist()))  # in the order of the window, where a clip is one stretch
+        numbers = list(dict.fromkeys(clips.tolist()))  # in the order of the window, in which each clip is one stretch
         found: LabelArray = np.concatenate(
             [
                 self._labelling.of(frames[clips == n], self._clips[n].spans, looked=self._clips[n].looked)
@@ -269,14 +269,14 @@ class Windows:
 
 
 def _nearest(whole: npt.NDArray[np.bool_]) -> IntArray:
-    """For each place the nearest one before it that is `whole`, or itself; the first such one where none is before."""
+    """For each place, the nearest `whole` one at or before it; if there is none, the first `whole` one."""
     latest = np.maximum.accumulate(np.where(whole, np.arange(len(whole)), -1))
     return np.where(latest < 0, int(np.argmax(whole)), latest)
 
 
 @dataclass(frozen=True)
 class _Clip:
-    """A clip as it travels to workers: its times packed. spans: see Labelling.numbered."""
+    """A clip in the form that is sent to workers, with its times packed. spans: see Labelling.numbered."""
 
     case: str
     name: str
@@ -308,10 +308,10 @@ _NO_KEYS = np.zeros(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class _Grid:
-    """All sampled pictures of all clips in order, and which of them windows are for.
+    """All sampled pictures of all clips in order, and those for which there are windows.
 
-    runs: the places at which each run of clips that follow one another in a case begins, and where the last one ends.
-    threads: the decoder's, of each clip.
+    runs: the place at which each run of consecutive clips of a case begins, and the end of the last run.
+    threads: the decoder's threads for each clip.
     """
 
     anchors: Anchors
@@ -323,7 +323,7 @@ class _Grid:
         firsts, begins, threads = [], [], []
         stretches: list[IntArray] = [np.zeros((0, 3), dtype=np.int64)]
         total = 0
-        next_up: tuple[str, int] | None = None  # the case and the picture of it that would follow
+        next_up: tuple[str, int] | None = None  # the case, and its picture that would come next
         for clip in clips:
             info = clip.info
             sampled = sample_frames(info.index, fps)
@@ -350,13 +350,13 @@ class _Grid:
         return cls(anchors, runs, threads)
 
     def run_of(self, place: int) -> tuple[int, int]:
-        """Where the run that `place` lies in begins and ends."""
+        """Begin and end of the run that holds `place`."""
         which = int(np.searchsorted(self.runs, place, side="right"))
         return int(self.runs[which - 1]), int(self.runs[which])
 
 
 def _gaps(stretches: IntArray, begin: int, end: int) -> IntArray:
-    """(start, stop) of what `stretches`, (start, stop) each, leave of begin to end."""
+    """(start, stop) of the parts from `begin` to `end` that `stretches`, each (start, stop), do not cover."""
     change = np.zeros(end - begin + 1, dtype=np.int64)
     np.add.at(change, stretches[:, 0] - begin, 1)
     np.add.at(change, stretches[:, 1] - begin, -1)
@@ -365,7 +365,7 @@ def _gaps(stretches: IntArray, begin: int, end: int) -> IntArray:
 
 
 class _Readers(threading.local):
-    """The clips that a thread of this process keeps open, a few at a time."""
+    """The few clips that a thread of this process keeps open."""
 
     def __init__(self) -> None:
         self._process = os.getpid()
@@ -385,4 +385,5 @@ class _Readers(threading.local):
 
 
 _inherited: list[OrderedDict[str, Reader]] = []
-"""What a forked process got from its parent. Never closed: that would wait for threads which only the parent has."""
+"""The readers that a forked process got from its parent. They are never closed: that would wait for threads that only
+the parent has."""

@@ -13,15 +13,15 @@ _MOST = 1000
 
 
 def _boxes(file: "BinaryIO | storage.S3File") -> Iterator[tuple[bytes, int, int, int]]:
-    """Kind, start and length of each box of the file, and the bytes from its start to the end of the file."""
+    """For each box of the file: its kind, its start, its length, and the bytes from its start to the end of the file."""
     at, size = 0, file.seek(0, 2)
     while at + 8 <= size:
         file.seek(at)
         header = file.read(16) or b""
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 1:  # the true one follows, in 64 bits
+        if length == 1:  # the length follows in 64 bits
             length = int.from_bytes(header[8:16], "big")
-        elif length == 0:  # to the end of the file
+        elif length == 0:  # it reaches to the end of the file
             length = size - at
         yield kind, at, length, size - at
         if length < 8:
@@ -30,18 +30,20 @@ def _boxes(file: "BinaryIO | storage.S3File") -> Iterator[tuple[bytes, int, int,
 
 
 def unneeded(file: storage.S3File) -> storage.Ranges:
-    """The pictures and sound of an MP4 or QuickTime file, but for the first few of them.
+    """The pictures and sound of an MP4 or QuickTime file, except the first few.
 
-    Its index, which stands elsewhere in the file, tells all about them; FFmpeg reads them all the same, to no use but
-    that it learns the pixel format from the first. Nothing where that cannot be relied on: other containers; a
-    fragmented file, which has its index among them; one that was cut off, and lacks some of them.
+    The file's index, in another place, describes them all. FFmpeg reads them anyway, but needs only the first ones, for
+    the pixel format. Nothing if this is not safe: for other containers, for a fragmented file, whose index lies between
+    its pictures, and for a file that was cut off.
     """
     ranges = []
     for kind, at, length, left in _boxes(file):
         if kind not in _PLAIN or length < 8 or length > left:
             return []
         if kind == b"mdat":
-            kept = -(-(at + _MEDIA_KEPT) // storage.BLOCK) * storage.BLOCK  # to the end of a block, fetched whole
+            kept = (
+                -(-(at + _MEDIA_KEPT) // storage.BLOCK) * storage.BLOCK
+            )  # up to the end of a block: blocks are fetched whole
             ranges.append((kept, max(kept, at + length)))
     return ranges
 

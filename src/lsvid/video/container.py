@@ -21,7 +21,7 @@ _LOOKED_AT = 500
 
 
 def open_container(media: str | S3File, path: str) -> "InputContainer":
-    """The file at `path`, opened. Raises ClipError where it is no video or cannot be read."""
+    """The file at `path`, opened. Raises ClipError if it is no video or cannot be read."""
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
     if isinstance(media, S3File):
@@ -36,7 +36,7 @@ def open_container(media: str | S3File, path: str) -> "InputContainer":
 
 
 def metadata(container: "InputContainer", name: str) -> str:
-    """What the file says of itself under `name`, as text that can be written anywhere; empty where it says nothing."""
+    """What the file says of itself under `name`, as text that can be written anywhere; empty if it says nothing."""
     return container.metadata.get(name, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -86,7 +86,7 @@ def film_of(container: "InputContainer", media: str | S3File, path: str) -> tupl
     """The number of the stream that is the film, and how many streams of pictures there are.
 
     Where there are several, those of a single picture are none: some files hold a still picture as their first stream.
-    Raises ClipError where there is none.
+    Raises ClipError if there is none.
     """
     found = films(container)
     if not found:

@@ -43,7 +43,7 @@ Image = npt.NDArray[np.uint8]
 class Segment:
     """The pictures with `begin` <= PTS < `end`, from one key picture to the next; `wanted`: PTS to picture number.
 
-    key: which key picture; -1: those before the first. before: PTS of the key picture before it, None where there is
+    key: which key picture; -1: those before the first. before: PTS of the key picture before it, None if there is
     none.
     """
 
@@ -140,7 +140,7 @@ class Decoder:
     ) -> set[int] | None:
         """Give each picture wanted in `segment` to `take`; returns the numbers of those that are sound.
 
-        None where several threads met damage, and so cannot tell what it spoilt. go_on: the next segment follows
+        None if several threads met damage, and so cannot tell what it spoilt. go_on: the next segment follows
         closely. from_before: begin a key picture earlier.
         """
         arrived: dict[int, int] = {}
@@ -158,7 +158,7 @@ class Decoder:
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
         """(number, picture) of each that is wanted in `segment`, by PTS, as soon as it is known to be sound.
 
-        That is when all that were decoded before it have come, and whole. Raises DamageError where damage is met, or a
+        That is when all that were decoded before it have come, and whole. Raises DamageError if damage is met, or a
         picture does not come.
         """
         waiting: deque[tuple[int, int, VideoFrame]] = deque()
@@ -285,7 +285,7 @@ class Decoder:
         return None
 
     def _go_to(self, begin: int, key: int) -> bool:
-        """Make the packet of the key picture with PTS `begin` the next one; False where it cannot be found."""
+        """Make the packet of the key picture with PTS `begin` the next one; False if it cannot be found."""
         near = self._latest_key is not None and self._latest_key < begin and key - self._key <= _SKIP_KEYS
         self._begin_anew()
         if key < 0:
@@ -312,7 +312,7 @@ class Decoder:
         self._open()
 
     def _skip_to(self, begin: int) -> bool:
-        """Read up to the key picture with PTS `begin`; False where reading begins after it."""
+        """Read up to the key picture with PTS `begin`; False if reading begins after it."""
         while (packet := self._packet()) is not None:
             if packet.is_keyframe and packet.pts is not None and packet.pts >= begin:
                 self._next = packet
@@ -423,7 +423,7 @@ class Reader:
         return wanted
 
     def _read(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
-        """(number, picture) of each of `frames` (ascending, each once) in their order; None where it is damaged."""
+        """(number, picture) of each of `frames` (ascending, each once) in their order; None if it is damaged."""
         segments = segments_of(self._info, frames)
         left = deque(frames)
         for segment, following in zip(segments, [*segments[1:], None], strict=False):
@@ -490,7 +490,7 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
 
 
 def check_size(size: tuple[int, int] | None, short_side: int | None) -> None:
-    """Raise SettingsError where pictures cannot be brought to such a size."""
+    """Raise SettingsError if pictures cannot be brought to such a size."""
     if size and short_side:
         raise SettingsError("size and short_side exclude each other", "give one of the two")
     if (size is not None and min(size) < 1) or (short_side is not None and short_side < 1):

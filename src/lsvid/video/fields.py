@@ -139,7 +139,7 @@ def _skip_scaling(bits: _Bits, size: int) -> None:
 
 
 def _field(unit: bytes, sequence: _Sequence) -> tuple[int, int] | None:
-    """Of a slice: its frame number, and 1 for a bottom field, 0 for a top one; None where it is of a whole frame."""
+    """Of a slice: its frame number, and 1 for a bottom field, 0 for a top one; None if it is of a whole frame."""
     bits = _Bits(unit[:_HEAD_BYTES])
     bits.ue()
     bits.ue()

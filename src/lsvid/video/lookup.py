@@ -192,7 +192,7 @@ class ClipFinder:
     def find(self, media: str) -> str:
         """The path of the file whose path shares the longest end with `media`.
 
-        Raises ClipError where there is none, AmbiguousClipError where several fit equally well.
+        Raises ClipError if there is none, AmbiguousClipError if several fit equally well.
         """
         if media not in self._found:
             try:

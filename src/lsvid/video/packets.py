@@ -57,11 +57,11 @@ _NO_PICTURE_BYTES = 16
 
 @dataclass
 class Packets:
-    """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 where not told. All as long.
+    """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 if not told. All as long.
 
     keys: PTS of key pictures. n_packets: those that hold something, with the pictures that an edit list cuts away.
     leading: packets at the beginning that no decoder makes pictures of, left out. trailing: the same at the end of a
-    file that was cut off. trouble: what FFmpeg said when it could not read on; None where it read to the end.
+    file that was cut off. trouble: what FFmpeg said when it could not read on; None if it read to the end.
     """
 
     pts: PtsArray
@@ -77,7 +77,7 @@ class Packets:
 def read_packets(container: "InputContainer", stream: "VideoStream", media: str | S3File, path: str) -> Packets:
     """The pictures of `stream`, the only one read of `container`, which is `media` opened.
 
-    Raises ClipError where the times of its pictures cannot be told, or nothing of it can be decoded.
+    Raises ClipError if the times of its pictures cannot be told, or nothing of it can be decoded.
     """
     hollow = isinstance(media, S3File) and bool(media.hollow)
     wanted = _CHECKED_GUESSES if container.format.name in _WITHOUT_TIMES else CHECKED
@@ -258,7 +258,7 @@ def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream
 
 
 def _leading(packets: Packets, check: _Check) -> int | None:
-    """How many of `packets` come before the first picture shown; None where those shown are not the ones from there on.
+    """How many of `packets` come before the first picture shown; None if those shown are not the ones from there on.
 
     None also where two pictures have one time: one of them may be none.
     """
@@ -277,7 +277,7 @@ def _mostly_known(packets: Packets, check: _Check) -> bool:
 
 
 def _without_second_fields(media: str | S3File, path: str, stream: "VideoStream") -> Packets | None:
-    """The packets of an H.264 film that begin a picture; None where that is all of them."""
+    """The packets of an H.264 film that begin a picture; None if that is all of them."""
     if isinstance(media, S3File):
         media.hollow = []
     fields = SecondFields(bytes(stream.codec_context.extradata or b""))
@@ -342,7 +342,7 @@ def _without(packets: Packets, leading: int) -> Packets:
 
 
 def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
-    """The times of pictures in the order shown; None where one has none, or two are not in this order."""
+    """The times of pictures in the order shown; None if one has none, or two are not in this order."""
     times = [time for time in shown if time is not None]
     if len(times) < len(shown) or any(later < earlier for earlier, later in itertools.pairwise(times)):
         return None

@@ -97,7 +97,7 @@ def write_pictures(
 
     Files appear whole or not at all. Those that an earlier run with the same options left are kept, and those that it
     left and nobody wants now are removed. `on_progress` gets a clip's position and how many of its pictures are done.
-    Raises DataError where the disk is full, SettingsError, and ServerError.
+    Raises DataError if the disk is full, SettingsError, and ServerError.
     """
     workers = workers or Processes()
     work = [_Job(one, options, workers.threads(len(wanted))) for one in wanted]
@@ -173,7 +173,7 @@ class _Record:
 
     @classmethod
     def read(cls, folder: Folder, present: Collection[str]) -> "_Record | None":
-        """The one in `folder`; None where there is none of ours."""
+        """The one in `folder`; None if there is none of ours."""
         try:
             found = json.loads(folder.read(_RECORD) or b"")
             if found.pop("version") == 1:  # it removed whatever it had not written
@@ -198,7 +198,7 @@ class _Record:
 
 def _prepare(folder: Folder, record: _Record) -> set[str]:
     """The names of the pictures of `record` that are there already, made in the same way; of others that an earlier
-    run made the folder is cleared. Raises SettingsError where a picture would take the place of somebody else's.
+    run made the folder is cleared. Raises SettingsError if a picture would take the place of somebody else's.
     """
     sizes = {name: size for name, size in folder.matching("[0-9]*").items() if _PICTURE.fullmatch(name)}
     present = set(sizes)

@@ -103,7 +103,7 @@ def make_proxies(
     A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
     an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
     `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
-    earlier run made; ServerError; and DataError where the disk is full.
+    earlier run made; ServerError; and DataError if the disk is full.
     """
     inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
     if inside:
@@ -177,7 +177,7 @@ def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
 
 
 def check_made_from(original: VideoInfo, path: str) -> None:
-    """Raise ClipError where the proxy at `path` says that it was made from another video.
+    """Raise ClipError if the proxy at `path` says that it was made from another video.
 
     One that was made elsewhere says nothing.
     """
@@ -400,7 +400,7 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
 
 
 def _description(path: str) -> dict[str, str]:
-    """What `make_proxy` wrote into the proxy at `path`; empty where it did not make it."""
+    """What `make_proxy` wrote into the proxy at `path`; empty if it did not make it."""
     try:
         with open_container(storage.open_media(path), path) as container:
             comment = metadata(container, "comment")

@@ -255,7 +255,7 @@ def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> 
     """The frames `[start_frame, stop_frame)` of the editor's range `start`..`end` (from 1, both included).
 
     A picture belongs to the range that holds the last number showing it, so that adjacent ranges share no picture and
-    leave none out, at any rate. May be empty. Raises OutsideClipError where the range lies over a second past the clip.
+    leave none out, at any rate. May be empty. Raises OutsideClipError if the range lies over a second past the clip.
     """
     last, in_doubles = last_number(index, rate), float(rate)  # once: an export has hundreds of thousands of ranges
     if max(start, end) > max(last, 1) and max(start, end) > max(last, 1) + rate * OUTSIDE_TOLERANCE_S:
@@ -268,7 +268,7 @@ def frames_of_range(index: FrameIndex, rate: Fraction, start: int, end: int) -> 
 def range_of_frames(index: FrameIndex, rate: Fraction, start_frame: int, stop_frame: int) -> tuple[int, int] | None:
     """The editor's range that `frames_of_range` reads as `[start_frame, stop_frame)`, or the nearest that it can hold.
 
-    None where no number shows any of these pictures, which a rate below the clip's own can bring about.
+    None if no number shows any of these pictures, which a rate below the clip's own can bring about.
     """
     start, stop = _number_showing(index, rate, start_frame), _number_showing(index, rate, stop_frame)
     return (start, stop - 1) if stop > start else None
@@ -301,7 +301,7 @@ def frames_of_seconds(
     """The frames `[start_frame, stop_frame)` of the interval `[start_s, end_s)` on the presentation timeline.
 
     A boundary is the first picture with PTS >= boundary - tolerance, at both ends alike: adjacent intervals tile.
-    May be empty. Raises OutsideClipError where an end lies over a second outside the clip. (A start may lie anywhere
+    May be empty. Raises OutsideClipError if an end lies over a second outside the clip. (A start may lie anywhere
     from 0 on: players show the first picture of a clip that starts late from there. The end may not.)
     """
     latest = max(index.end_s, index.duration_s) + OUTSIDE_TOLERANCE_S
@@ -352,7 +352,7 @@ _LONG_EXPONENT = re.compile(r"e[+-]?0*[1-9]\d{3}", re.IGNORECASE)
 def exact(value: object) -> Fraction:
     """The number that `value` (25, '29.97', '30000/1001', '1e-3') writes, exactly.
 
-    Raises ValueError where it is none, or so long that it is none of ours: 1e999999999 would fill the memory.
+    Raises ValueError if it is none, or so long that it is none of ours: 1e999999999 would fill the memory.
     """
     text = str(value).strip()
     if len(text) > 40 or _LONG_EXPONENT.search(text):
@@ -367,7 +367,7 @@ def exact(value: object) -> Fraction:
 def parse_rate(value: object) -> Fraction:
     """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes.
 
-    Raises ValueError where it is none, or below one frame in 11 days, or above a million a second.
+    Raises ValueError if it is none, or below one frame in 11 days, or above a million a second.
     """
     try:
         rate = exact(value)
@@ -379,7 +379,7 @@ def parse_rate(value: object) -> Fraction:
 
 
 def exact_seconds(value: object) -> Fraction:
-    """The exact seconds that `value` (2, '0.5', '1/3') writes. Raises ValueError where it is none, or not 0 to 10^9."""
+    """The exact seconds that `value` (2, '0.5', '1/3') writes. Raises ValueError if it is none, or not 0 to 10^9."""
     try:
         found = exact(value)
     except ValueError:

@@ -1,8 +1,8 @@
-"""A Dask cluster's workers: the same work on clips as `lsvid.workers.processes` does on this machine, on many.
+"""Workers of a Dask cluster: they do on many machines what `lsvid.workers.processes` does on this one.
 
-Clips and results lie in S3, or on a path that is the same on every machine. Dask hands a task to another worker where
-one dies, and gives a task up after several deaths. Sources: distributed.dask.org (client, killed); what it does when
-workers are killed was measured on 2026.8.
+Clips and results lie in S3, or under a path that is the same on every machine. If a worker dies, Dask gives its tasks
+to another one, and gives up a task after several deaths. Sources: distributed.dask.org (client, killed); what Dask does
+when workers are killed was measured on 2026.8.
 """
 
 import json
@@ -32,24 +32,25 @@ from lsvid.workers.processes import Item, Report, Result, outcome
 
 _CONNECT_TIMEOUT_S = 5
 _WORKERS_TIMEOUT_S = 15
-"""How long to wait for the first worker: a job that has just begun is at it."""
+"""How long to wait for the first worker: those of a new job may still be starting."""
 _LOOK_EVERY_S = 5.0
 _NO_WORKERS_S = 60
-"""How long all workers may be away while clips wait."""
+"""How long there may be no worker at all while clips wait."""
 _REPORT_EVERY_S = 0.5
 _AT_ONCE = 1000
-"""Items handed to the scheduler in one message: a few hundred bytes each."""
+"""Items sent to the scheduler in one message: a few hundred bytes each."""
 
 
 @contextmanager
 def open_cluster(scheduler: str) -> Iterator["Cluster"]:
-    """The cluster with the scheduler at the address `tcp://HOST:PORT` or `tls://…`, or in a scheduler file of Dask's.
+    """The cluster whose scheduler is at `tcp://HOST:PORT` or `tls://…`, or is named in a scheduler file of Dask.
 
-    TLS: by Dask's own configuration (distributed.comm.tls). Raises SettingsError where it is no such address or file,
-    or a worker has another lsvid, Python or Dask; ServerError where no scheduler answers, or it has no workers.
+    TLS is set up in Dask's own configuration (distributed.comm.tls). Raises SettingsError if `scheduler` is no such
+    address or file, or if a worker has another lsvid, Python or Dask; ServerError if no scheduler answers, or if it has
+    no workers.
     """
     try:
-        import distributed  # noqa: PLC0415 - optional, and more than half a second
+        import distributed  # noqa: PLC0415 - optional; its import takes over half a second
     except ImportError as error:
         raise SettingsError(
             "--scheduler needs the package distributed, which is not installed", "pip install 'lsvid[distributed]'"
@@ -66,14 +67,14 @@ def open_cluster(scheduler: str) -> Iterator["Cluster"]:
 
 
 def _be_quiet() -> None:
-    """Dask logs what it sees of dying workers; here that becomes an error of the clip's."""
+    """Silence what Dask logs about dying workers: here a death becomes an error of its clip."""
     for name in ["distributed", *logging.root.manager.loggerDict]:
         if name.split(".")[0] == "distributed":
             logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 
 def _address(scheduler: str) -> str:
-    """The address given, or that in the scheduler file given."""
+    """`scheduler` if it is an address, else the address in the scheduler file."""
     if "://" in scheduler:
         return _checked(scheduler, f"{scheduler} is not the address of a Dask scheduler")
     hint = "give its address, such as tcp://node1:8786, or the file that it wrote: dask scheduler --scheduler-file FILE"
@@ -91,7 +92,7 @@ def _checked(address: str, message: str) -> str:
         parts = urlsplit(address)
         if parts.scheme in ("tcp", "tls") and parts.hostname and parts.port and parts.path in ("", "/"):
             return address
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         pass
     raise SettingsError(message, "it is tcp://HOST:PORT, or tls://HOST:PORT; Dask's own port is 8786")
 
@@ -100,7 +101,7 @@ def _connect(distributed: Any, address: str) -> Any:  # noqa: ANN401 - Dask is t
     client = distributed.Client.__new__(distributed.Client)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of versions, which are compared here
+            warnings.simplefilter("ignore")  # warnings about versions, which `check_versions` compares
             client.__init__(address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
         return client  # noqa: TRY300
     except TypeError as error:
@@ -110,8 +111,8 @@ def _connect(distributed: Any, address: str) -> Any:  # noqa: ANN401 - Dask is t
             "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE, …__CLIENT__CERT and …__CLIENT__KEY, or distributed.comm.tls in "
             "Dask's configuration",
         ) from error
-    except Exception as error:  # whatever a foreign service answers: OSError, MemoryError, …
-        client.status = "closed"  # else it tries to take its leave for 10 s, and complains on standard error
+    except Exception as error:  # another service may answer anything: OSError, MemoryError, …
+        client.status = "closed"  # otherwise it tries to say goodbye for 10 s, and prints errors
         raise ServerError(
             f"no Dask scheduler answers at {address}",
             "is it running, and is the address (or the scheduler file) still right? With TLS it is tls://HOST:PORT",
@@ -132,7 +133,10 @@ def _check_workers(client: Any, address: str) -> None:  # noqa: ANN401 - as abov
 
 
 def check_versions(versions: Mapping[str, Any]) -> None:
-    """Raise SettingsError where scheduler or a worker differ from us, by what Dask's `get_versions` gave."""
+    """Raise SettingsError if the scheduler or a worker has other versions than this machine.
+
+    versions: as Dask's `get_versions` returns them.
+    """
     ours = versions["client"]["packages"] | {"lsvid": __version__}
     places = {"the scheduler": versions["scheduler"]}
     places |= {f"the worker at {address}": one for address, one in versions["workers"].items()}
@@ -151,13 +155,16 @@ def check_versions(versions: Mapping[str, Any]) -> None:
 
 
 def _told_apart(package: str, version: str | None) -> str | None:
-    """Of Python the first two numbers count: bytecode is the same between them."""
+    """The part of a version that must agree. For Python the first two numbers: they decide the bytecode."""
     return ".".join(version.split(".")[:2]) if version and package == "python" else version
 
 
 @dataclass(frozen=True)
 class _Errand:
-    """What is the same for all items. seen: a file of this machine's in the folder for results, none where in S3."""
+    """The values that all items share.
+
+    seen: a file that this machine made in the folder for results; None if results go to S3.
+    """
 
     topic: str
     s3: Mapping[str, str | None]
@@ -166,9 +173,9 @@ class _Errand:
 
 @dataclass(frozen=True)
 class _Done:
-    """An item's result, or an error in its place; how much of it was reported last.
+    """The result of an item, or an error in its place, and the last amount that it reported.
 
-    unseen: the clip, where the worker's machine, `host`, does not have it.
+    unseen: the path of the clip, if the worker's machine, `host`, does not have it.
     """
 
     result: Any
@@ -179,7 +186,7 @@ class _Done:
 
 @dataclass
 class _Run:
-    """What is under way: futures by position, and what has been heard: (position, future that is done or amount)."""
+    """The items under way: futures by position, and news of them: (position, finished future or amount done)."""
 
     futures: dict[int, Any] = field(default_factory=dict)
     news: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
@@ -194,7 +201,7 @@ class Cluster:
         self._client = client
 
     def threads(self, n_items: int, useful: int = 1) -> int:
-        """One: a worker runs as many items at a time as it has threads."""
+        """Always 1: a worker runs as many items at a time as it has threads."""
         return 1
 
     def run_each(
@@ -207,7 +214,7 @@ class Cluster:
         reads: Callable[[Item], str] | None = None,
         writes: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[int, Result | LsvidError]]:
-        """See lsvid.workers.processes.Workers. Raises ServerError where scheduler or workers have gone."""
+        """See lsvid.workers.processes.Workers. Raises ServerError if the scheduler or all workers have gone."""
         sources = [reads(item) if reads else None for item in items]
         folders = [writes(item) for item in items] if writes else []
         payloads = [pickle.dumps((function, *one)) for one in zip(items, sources, strict=True)]
@@ -219,15 +226,15 @@ class Cluster:
             try:
                 killed = yield from self._once(range(len(items)), payloads, errand, run, on_progress)
                 for position, error in killed.items():
-                    # A death counts for all the tasks that the worker had been given. So where several clips seem to
-                    # have killed workers, each is tried alone.
+                    # Dask counts a death against every task that the worker had. So if several clips seem to have
+                    # killed workers, each is tried alone.
                     if len(killed) > 1:
                         again = yield from self._once([position], payloads, errand, run, on_progress)
                         if position not in again:
                             continue
                     yield position, error
             finally:
-                with suppress(Exception):  # the scheduler may have gone, which is said elsewhere
+                with suppress(Exception):  # the scheduler may have gone, which is reported elsewhere
                     self._client.unsubscribe_topic(errand.topic)
 
     def _once(
@@ -238,7 +245,7 @@ class Cluster:
         run: _Run,
         on_progress: Callable[[int, float], None],
     ) -> Generator[tuple[int, Any], None, dict[int, ClipError]]:
-        """Results of the items at `positions`, as they come; returns those whose workers died too often."""
+        """Yield the results of the items at `positions`; return the items whose workers died too often."""
         from distributed import KilledWorker  # noqa: PLC0415 - as above
 
         killed: dict[int, ClipError] = {}
@@ -278,10 +285,10 @@ class Cluster:
             future.add_done_callback(partial(_put, run.news, position))
 
     def _gathered(self, finished: Sequence[tuple[int, Any]]) -> list[Any]:
-        """What the futures hold, each a _Done, or a KilledWorker.
+        """The value of each future: a _Done, or a KilledWorker.
 
-        Fetched together: one by one takes three times as long. A result is lost where its worker dies before that, and
-        then made again, by which further workers may die.
+        They are fetched together: one by one takes three times as long. If a worker dies before its result is fetched,
+        the result is lost and made again, which may kill more workers.
         """
         from distributed import KilledWorker  # noqa: PLC0415 - as above
 
@@ -300,7 +307,7 @@ class Cluster:
             ) from error
 
     def _news(self, run: _Run) -> list[tuple[int, Any]]:
-        """The next news of items that are under way. Raises ServerError where none is to be expected any more."""
+        """The next news of items under way. Raises ServerError if no more news can come."""
         away_since: float | None = None
         while True:
             with suppress(Empty):
@@ -337,7 +344,7 @@ def _put(news: "SimpleQueue[tuple[int, Any]]", position: int, future: object) ->
 
 @contextmanager
 def _file_seen(folders: Sequence[str]) -> Iterator[str | None]:
-    """A file in the folder that holds all `folders` of this machine, by which workers tell whether they see it."""
+    """A new file in the local folder that holds all `folders`: a worker that finds it sees that folder."""
     folder = common_folder(folders)
     if folder is None:
         yield None
@@ -359,14 +366,14 @@ def _file_seen(folders: Sequence[str]) -> Iterator[str | None]:
 
 
 class _UnwantedError(Exception):
-    """The run that wanted it has been broken off."""
+    """The run that wanted the item was broken off."""
 
 
 def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
-    """What has become of one item."""
+    """Work on one item, and return what became of it."""
     from distributed import get_worker  # noqa: PLC0415 - as above
 
-    function, item, source = pickle.loads(payload)  # noqa: S301 - who reaches the scheduler may run code anyway
+    function, item, source = pickle.loads(payload)  # noqa: S301 - anybody who reaches the scheduler can run code anyway
     worker, host = get_worker(), platform.node()
     key = worker.get_current_task()
     reported: float | None = None

@@ -18,25 +18,25 @@ from typing import Any, NoReturn, Protocol, TypeVar
 from lsvid.errors import ClipError, LsvidError
 
 Report = Callable[[float], None]
-"""Says how much of an item is done so far, in the function's own unit."""
+"""A function calls it with the amount of an item that is done so far, in the function's own unit."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _TRIES = 2
 
-# A forked process may inherit a lock that a thread of FFmpeg or OpenCV was holding; a spawned one does not.
+# A forked process may inherit a lock that a thread of FFmpeg or OpenCV holds; a spawned process does not.
 _spawn = multiprocessing.get_context("spawn")
 
 
 class Workers(Protocol):
-    """Who works on clips, many at a time: processes of this machine (`Processes`), or a cluster (`workers.cluster`)."""
+    """Work on many clips at a time: in processes of this machine (`Processes`) or on a cluster (`workers.cluster`)."""
 
     elsewhere: bool
-    """Whether on other machines, too, whose programs, cores and caches are not ours."""
+    """Whether other machines work too, with programs, cores and caches of their own."""
 
     def threads(self, n_items: int, useful: int = 1) -> int:
-        """How many threads each of `n_items` is to use; useful: how many are of use to one."""
+        """How many threads each of `n_items` items should use; useful: the most that one item can use."""
         ...
 
     def run_each(
@@ -49,22 +49,22 @@ class Workers(Protocol):
         reads: Callable[[Item], str] | None = None,
         writes: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[int, Result | LsvidError]]:
-        """(position in `items`, result of `function(item, report)`) of each item, as they are done.
+        """(position in `items`, result of `function(item, report)`) for each item, in the order in which they finish.
 
-        `function` is one of a module, and items and results can be pickled. What it reports goes to `on_progress` with
-        the item's position. An error stands in its item's place; that of an item whose worker dies again and again is
-        a ClipError. An item may be worked on more than once: doing it again has to be harmless.
+        `function` is defined at the top of a module, and items and results can be pickled. `on_progress` gets the
+        item's position and what `function` reports. If an item fails, its error is its result; if its worker dies
+        again and again, that is a ClipError. An item may be done more than once, so this has to be harmless.
 
-        useful: threads that are of use to one item. reads, writes: the file that an item is made from, and the folder
-        that its results go to, for workers that may not see them.
+        useful: the most threads that one item can use. reads, writes: the file that an item is read from, and the
+        folder for its results; workers that do not see them report it.
         """
         ...
 
 
 class Processes:
-    """Workers in spawned processes of this machine, `jobs` at a time; by default as many as there are cores for.
+    """Workers in spawned processes of this machine, `jobs` at a time; by default as many as its cores allow.
 
-    Where a process dies, its item is tried once more in a new one.
+    If a process dies, its item is tried once more in a new one.
     """
 
     elsewhere = False
@@ -120,12 +120,12 @@ class Processes:
 
 
 def outcome(function: Callable[[Item, Report], Result], item: Item, report: Report) -> Result | LsvidError:
-    """The result of `function(item, report)`, or an error in its place; one that nobody foresaw as a ClipError."""
+    """The result of `function(item, report)`, or its error; an unexpected error becomes a ClipError."""
     try:
         return function(item, report)
     except LsvidError as error:
         return error
-    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this clip alone
+    except Exception as error:  # noqa: BLE001 - any error concerns this clip alone
         return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
 
 
@@ -139,7 +139,7 @@ def cores() -> int:
 
 @dataclass
 class _Worker:
-    """A process, the connection to it, and the position and number of the try that it is working on."""
+    """A process, the connection to it, and (position, number of the try) of its current item."""
 
     process: SpawnProcess
     connection: Connection
@@ -151,16 +151,16 @@ class _Worker:
         process = _spawn.Process(target=_work, args=(there,), daemon=True)
         with _no_main_program():
             process.start()
-        there.close()  # so that the end of the process is the end of the connection
+        there.close()  # so that the connection ends with the process
         return cls(process, here)
 
     def give(self, function: Callable[[Item, Report], object], items: Sequence[Item], at: tuple[int, int]) -> None:
         self.at = at
-        with suppress(OSError):  # it has died: the connection says so when it is read
+        with suppress(OSError):  # it has died: reading the connection will report this
             self.connection.send((function, items[at[0]]))
 
     def receive(self) -> tuple[str, Any]:
-        """("progress", how much), ("done", the result), or ("died", an error that says so)."""
+        """("progress", amount), ("done", result) or ("died", error)."""
         try:
             news, value = self.connection.recv()
         except (EOFError, OSError):
@@ -168,7 +168,7 @@ class _Worker:
         return str(news), value
 
     def stop(self) -> int | None:
-        """Wait for the end of the process, bring it about where it does not come, and return the exit code."""
+        """Wait for the process to end, kill it after 5 s, and return its exit code."""
         self.connection.close()
         self.process.join(timeout=5)
         if self.process.is_alive():
@@ -179,7 +179,7 @@ class _Worker:
 
 @contextmanager
 def _no_main_program() -> Iterator[None]:
-    """Processes started within do not run the program that was started, a person's script perhaps, once more."""
+    """Within this context, processes that are started do not import the main program (perhaps a user's script)."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -189,13 +189,13 @@ def _no_main_program() -> Iterator[None]:
 
 
 def _with_news(workers: Sequence[_Worker]) -> list[tuple[int, _Worker]]:
-    """The busy workers that have sent something, or died, once there are any; and their places."""
+    """(place, worker) of the busy workers that have sent something or died; waits until there is one."""
     ready = wait([worker.connection for worker in workers if worker.at is not None])
     return [(place, worker) for place, worker in enumerate(workers) if worker.connection in ready]
 
 
 def _work(connection: Connection) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent as well, which ends this process
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the parent too, and the parent ends this process
     signal.signal(signal.SIGTERM, _leave)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -217,7 +217,7 @@ def _work(connection: Connection) -> None:
 
 
 def _end_with_parent() -> None:
-    """Wait until the parent has gone, however it ended; then end this process, at the latest after `_LAST_WORDS_S`."""
+    """Wait until the parent has ended in any way; then end this process, after `_LAST_WORDS_S` at the latest."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -231,10 +231,10 @@ _LAST_WORDS_S = 3
 
 
 def ending_with_us(command: Sequence[str]) -> list[str]:
-    """`command`, run by a program that lets the system end it when this process ends, however that ends.
+    """`command`, wrapped so that the system kills it when this process ends in any way.
 
-    On Linux; elsewhere the command itself, which then runs to its end. Source: prctl(2), PR_SET_PDEATHSIG: it stays
-    over execve.
+    Only on Linux; elsewhere the command itself is returned, and runs to its end. Source: prctl(2), PR_SET_PDEATHSIG,
+    which survives execve.
     """
     if sys.platform != "linux":
         return list(command)
@@ -250,7 +250,7 @@ if os.getppid() == int(sys.argv[1]):
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    """End by an exception, so that programs that were started are ended, and unfinished files removed."""
+    """End by an exception, so that programs that were started are stopped, and unfinished files are removed."""
     sys.exit(128 + number)
 
 

@@ -20,7 +20,7 @@ def case_pictures(
     """For each video the files of the pictures of the frames, which count over all its clips; they go in the end.
 
     image: the ending that a format needs. A picture that cannot be decoded is not there, and reported as left out.
-    Raises LsvidError where a clip cannot be read.
+    Raises LsvidError if a clip cannot be read.
     """
     asked = export.options.picture or PictureOptions()
     if asked.format not in ("jpg", image):

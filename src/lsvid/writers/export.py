@@ -65,7 +65,7 @@ class WriteOptions:
     of_format: FormatOptions = field(default_factory=FormatOptions)
 
     def __post_init__(self) -> None:
-        """Raise SettingsError where a value is none of those there are, or means nothing to the format."""
+        """Raise SettingsError if a value is none of those there are, or means nothing to the format."""
         check_choice("format", self.format, WRITERS)
         check_choice("layout", self.layout, LAYOUTS)
         if self.images is not None:
@@ -122,8 +122,8 @@ def write(
     """Write what `request` asks for into `folder` (or a prefix in S3), with `manifest.json`.
 
     workers: who makes pictures; None: this machine. Clips that nobody annotated are left out, and reported, unless
-    asked for. The folder's files appear whole or not at all. Raises DataError where nothing is left to write, or it
-    holds what the format cannot; SettingsError where `folder` holds files that are not lsvid's.
+    asked for. The folder's files appear whole or not at all. Raises DataError if nothing is left to write, or it
+    holds what the format cannot; SettingsError if `folder` holds files that are not lsvid's.
     """
     located, options, asked = request.located, request.options, request.options.of_format
     chosen = format_of(options.format)
@@ -174,7 +174,7 @@ def write(
 
 
 def _check_options(options: WriteOptions) -> None:
-    """Raise SettingsError where an option is given that means nothing to the format."""
+    """Raise SettingsError if an option is given that means nothing to the format."""
     chosen = format_of(options.format)
     given = {
         "layout": options.layout == "wide",

@@ -35,7 +35,7 @@ class ExportedImages:
     places: 'case/clip' for every clip's id, as names of folders.
     failed: clips none of whose pictures could be had, and why. Those that a damaged clip does not give are warned of
     in `findings`. `on_progress` gets the pictures done since the last call, and the number of all.
-    Raises DataError where the disk is full, and SettingsError where a label has the column's name.
+    Raises DataError if the disk is full, and SettingsError if a label has the column's name.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
 def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping[int, int], background: str) -> None:
     """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked.
 
-    unlabelled: how many there are on every level, by its number. Raises DataError where a label has the name that they
+    unlabelled: how many there are on every level, by its number. Raises DataError if a label has the name that they
     got: nobody could tell them apart.
     """
     for level in levels:

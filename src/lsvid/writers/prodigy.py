@@ -144,7 +144,7 @@ def _seconds(span: Span) -> tuple[float, float] | None:
 
 
 def _timestamp(updated_at: str) -> int | float | None:
-    """Unix seconds; None where the source tells no time."""
+    """Unix seconds; None if the source tells no time."""
     if re.fullmatch(r"\d+", updated_at):
         return int(updated_at)
     if re.fullmatch(r"\d+\.\d+", updated_at):
