@@ -19,7 +19,7 @@ from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.cli import cli
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
-from lsvid.video.boxes import unneeded
+from lsvid.video import boxes
 from lsvid.video.clips import CaseRule, find_clips
 from lsvid.video.index import probe, probe_all
 from lsvid.video.lookup import ClipFinder
@@ -120,7 +120,7 @@ def test_the_frame_index_is_the_same_as_from_a_file(
     bucket: Bucket, videos: VideoFactory, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "BLOCK", 2048)  # so that even of small clips most is left out
-    monkeypatch.setattr(storage, "_MEDIA_KEPT", 1024)
+    monkeypatch.setattr(boxes, "_MEDIA_KEPT", 1024)
     path = videos.make(**parameters)
     here, there = probe(path), probe(bucket.put(f"op/{path.name}", path))
     assert there.fingerprint == here.fingerprint
@@ -142,7 +142,7 @@ def test_a_fragmented_file_is_read_to_its_end(bucket: Bucket, videos: VideoFacto
                 packet.stream = stream
                 target.mux(packet)
     uri = bucket.put("op/fragmented.mp4", path)
-    assert unneeded(storage.S3File(uri, storage.stat(uri))) == []
+    assert boxes.unneeded(storage.S3File(uri, storage.stat(uri))) == []
     assert probe(uri).fingerprint == probe(path).fingerprint
 
 

@@ -100,14 +100,14 @@ def import_clips(
     from lsvid.findings import Findings
     from lsvid.label_studio import imports
     from lsvid.label_studio.annotations import SpanImport, import_spans
-    from lsvid.label_studio.project import parse_storage
+    from lsvid.label_studio.media import parse_mapping
     from lsvid.readers.documents import ReadOptions
     from lsvid.reading import read_assignment
     from lsvid.video.clips import CaseRule, find_clips
 
     new_names = read_renames(renames)
     assigned = read_assignment(assignment) if assignment else {}
-    mappings = [parse_storage(text) for text in storages]
+    mappings = [parse_mapping(text) for text in storages]
     clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
     server = connected(output, url, api_key, changes=True)
     findings = Findings()

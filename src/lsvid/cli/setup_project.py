@@ -100,11 +100,10 @@ def setup_project(
       lsvid setup-project --pass regions --title Regions --storage /data/clips
       lsvid setup-project labels.txt --project 3 --storage /data/clips=/label-studio/files/clips
     """
-    from lsvid.files.paths import is_s3
     from lsvid.findings import Findings
     from lsvid.label_studio import setup
-    from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
-    from lsvid.label_studio.s3 import parse_s3_storage
+    from lsvid.label_studio.media import parse_storage
+    from lsvid.label_studio.project import StorageFolder, check_below_root, checked_title
     from lsvid.labeling.second_pass import FIRST_PASS
     from lsvid.labels.files import read_labels
 
@@ -117,16 +116,15 @@ def setup_project(
     else:
         tree = read_labels(labels).on_frames(on_frames)
         title = Path(labels).stem if title is None and project is None else title
-    folders = [parse_storage(text) for text in storages if not is_s3(text)]
-    prefixes = [parse_s3_storage(text, presign=presign, minutes=presign_minutes) for text in storages if is_s3(text)]
-    if document_root:
-        for folder in folders:
-            check_below_root(folder, document_root)
+    connected_to = [parse_storage(text, presign=presign, minutes=presign_minutes) for text in storages]
+    for storage in connected_to:
+        if document_root and isinstance(storage, StorageFolder):
+            check_below_root(storage, document_root)
     settings = setup.Settings(
         tree,
         checked_title(title) if title is not None else None,
         timeline,
-        [*folders, *prefixes],
+        connected_to,
         is_second_pass=stage == "labels",
         annotations_per_clip=annotations_per_clip,
         speed=speed,

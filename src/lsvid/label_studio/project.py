@@ -4,7 +4,9 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from functools import cached_property
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import ClassVar
 
 import msgspec
 
@@ -68,8 +70,24 @@ class _UserAnswer(msgspec.Struct):
 class StorageFolder:
     """A folder of clips: `path` on the server, `local` on this machine."""
 
+    read_whole: ClassVar[bool] = True
+    """Label Studio reads a file whole before it answers any request for a part of it."""
+
     path: str
     local: str
+
+    @cached_property
+    def _roots(self) -> tuple[Path, Path]:
+        local = Path(self.local)
+        return local, local.resolve()  # the paths of clips have links resolved, those of folders are as written
+
+    def on_server(self, path: str) -> str | None:
+        """The server's path of the file that this machine has at `path`, or None if the folder does not hold it."""
+        file = Path(path)
+        for root in self._roots:
+            if file.is_relative_to(root):
+                return str(as_pure_path(self.path).joinpath(*file.relative_to(root).parts))
+        return None
 
 
 def show_predictions(server: Server, project_id: int, model_version: str) -> None:
@@ -242,13 +260,8 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
         )
 
 
-def parse_storage(text: str) -> StorageFolder:
+def parse_folder(text: str) -> StorageFolder:
     """The folder in `DIR` or `DIR=SERVER_DIR`, DIR made absolute. Raises SettingsError."""
-    if text.startswith("s3://"):
-        raise SettingsError(
-            f"--storage {text}: what lies in S3 has the same name everywhere",
-            "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
-        )
     local, equals, path = text, "", ""
     if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name, so look for the whole text
         local, equals, path = text.rpartition("=")

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -36,10 +36,21 @@ class S3Storage:
     presign_minutes: int = PRESIGN_MINUTES
     id: int | None = None
 
+    read_whole: ClassVar[bool] = False
+
     @property
     def path(self) -> str:
         """Its URI, which identifies it as the path does a folder."""
         return self.uri
+
+    @property
+    def local(self) -> str:
+        """Its URI, which is the same on every machine."""
+        return self.uri
+
+    def on_server(self, path: str) -> str | None:
+        """The URI of the object at `path`, or None if it does not lie in the storage."""
+        return path if path.startswith(self.uri) else None
 
 
 class _Answer(msgspec.Struct):
@@ -259,4 +270,4 @@ def cors_hint(server: Server, bucket_uri: str) -> str:
 
 def storage_of(uri: str, storages: Sequence[S3Storage]) -> S3Storage | None:
     """The storage whose prefix holds the object at `uri`, or None."""
-    return next((one for one in storages if uri.startswith(one.uri)), None)
+    return next((one for one in storages if one.on_server(uri)), None)

@@ -13,7 +13,7 @@ _MOST = 1000
 
 
 def _boxes(file: "BinaryIO | storage.S3File") -> Iterator[tuple[bytes, int, int, int]]:
-    """For each box of the file: its kind, its start, its length, and the bytes from its start to the end of the file."""
+    """Of each box: its kind, its start, its length, and the bytes from its start to the end of the file."""
     at, size = 0, file.seek(0, 2)
     while at + 8 <= size:
         file.seek(at)
