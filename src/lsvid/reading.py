@@ -185,7 +185,7 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
             raise DataError(
                 f"cannot find the clips of project {download.id}; looked in its storages: "
                 + (", ".join(f"{folder} (not on this machine)" for folder in download.storages) or "it has none"),
-                "name the folder of the clips: --clips DIR",
+                "name the folder of the clips: <<clips=DIR>>",
             )
         name = f"{download.url}/projects/{download.id}"
         yield Sources((str(download.path),), (name,), options, roots, matcher)

@@ -28,8 +28,8 @@ BLOCK = 256 << 10
 _BLOCKS_KEPT = 16
 
 _CREDENTIALS_HINT = (
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or name other variables with --s3-key-env and "
-    "--s3-secret-env"
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or name other variables with <<key_env>> and "
+    "<<secret_env>>"
 )
 
 
@@ -45,13 +45,13 @@ def configure_s3(
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise SettingsError(
-                "--s3-endpoint is not the address of an S3 service", "such as --s3-endpoint https://s3.example.org:9000"
+                "<<endpoint>> is not the address of an S3 service", "such as <<endpoint=https://s3.example.org:9000>>"
             )
         os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
     if region is not None:
         os.environ["AWS_DEFAULT_REGION"] = region
     if (key_env is None) != (secret_env is None):
-        raise SettingsError("--s3-key-env and --s3-secret-env go together", "name both variables, or neither")
+        raise SettingsError("<<key_env>> and <<secret_env>> go together", "name both variables, or neither")
     if key_env is not None and secret_env is not None:
         for name in (key_env, secret_env):
             if not os.environ.get(name):
@@ -499,8 +499,8 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
 def _where() -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
-        return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (--s3-endpoint)?"
-    return "for a service other than AWS give its address: --s3-endpoint URL or AWS_ENDPOINT_URL_S3"
+        return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (<<endpoint>>)?"
+    return "for a service other than AWS give its address: <<endpoint=URL>> or AWS_ENDPOINT_URL_S3"
 
 
 _CODES: dict[str, tuple[type[LsvidError], str, str]] = {
@@ -515,18 +515,18 @@ _CODES: dict[str, tuple[type[LsvidError], str, str]] = {
     "SignatureDoesNotMatch": (
         AuthError,
         "S3 does not take the secret of this access key, while {doing}",
-        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: --s3-region",
+        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: <<region>>",
     ),
     "AuthorizationHeaderMalformed": (
         AuthError,
         "S3 wants requests signed for another region, while {doing}",
-        "give the bucket's region: --s3-region REGION",
+        "give the bucket's region: <<region=REGION>>",
     ),
     "ExpiredToken": (AuthError, "the credentials for S3 have expired, while {doing}", "log in again, or get new ones"),
     "PermanentRedirect": (
         ServerError,
         "the bucket lies in another region, while {doing}",
-        "give its region: --s3-region REGION",
+        "give its region: <<region=REGION>>",
     ),
 }
 """By S3's error code: the error, its message and its hint."""

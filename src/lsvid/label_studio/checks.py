@@ -27,6 +27,7 @@ from lsvid.label_studio.s3 import S3Storage
 from lsvid.labeling.parsed import LabelingConfig
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import cache_dir, probe_all
+from lsvid.wording import worded
 
 _SAMPLES = 3
 _LITTLE_DISK, _NO_DISK = 1_000_000_000, 100_000_000
@@ -122,7 +123,7 @@ def check_version(url: str) -> Check:
     except (OSError, ValueError, RecursionError, urllib3.exceptions.HTTPError) as error:  # also requests', msgspec's
         raise ServerError(
             f"no Label Studio answers at {address} ({type(error).__name__})",
-            "is it running? Check the address given by --url or LABEL_STUDIO_URL",
+            "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
         ) from error
     if refusal := releases.refusal(version):
         return Check("server", "fail", f"{refusal} ({address})", releases.UPGRADE, ServerError.exit_code)
@@ -168,7 +169,9 @@ def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3S
     except ServerError as error:
         if project is None and "project" in error.message:  # the only thing it still asks for
             return Check(
-                name, "pass", "Label Studio does not refuse the service's address (--project has it go there, too)"
+                name,
+                "pass",
+                "Label Studio does not refuse the service's address (asked about a project, it goes there, too)",
             )
         raise
     return Check(name, "pass", f"Label Studio takes {wanted.uri} as a storage")
@@ -186,7 +189,7 @@ def _check_folder(wanted: StorageFolder, server: Server | None, project: Project
             name,
             "warn",
             f"{wanted.local} is a folder; the server was not asked whether it may serve it",
-            "name a project to ask in: --project ID|TITLE",
+            worded("name a project to ask in: <<project=ID|TITLE>>"),
         )
     return (yield from _check_clips(wanted.local, project))
 

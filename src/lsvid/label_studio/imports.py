@@ -195,7 +195,7 @@ def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) ->
     if without:
         raise DataError(
             "\n".join([f"{len(without)} clips carry no time of recording:", *(f"  {path}" for path in without)]),
-            "order them by name (--order name), or in a manifest with the columns path and order",
+            "order them by name (<<order=name>>), or in a manifest with the columns path and order",
         )
     ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], clip_key(clip.name)))
     return number_clips(ordered)
@@ -210,8 +210,8 @@ def _warn_of_recorded_times(clips: Sequence[ClipFile], infos: dict[str, VideoInf
         if (wrong := recorded_later(timed)) is not None:
             findings.warn(
                 f"case {case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files say",
-                "order them by time of recording (--order recorded), or in a manifest (path, order), if the files are "
-                "right",
+                "order them by time of recording (<<order=recorded>>), or in a manifest (path, order), if the files "
+                "are right",
             )
 
 

@@ -38,7 +38,7 @@ def parse_mapping(text: str) -> StorageFolder:
     if isinstance(found, StorageFolder):
         return found
     raise SettingsError(
-        f"--storage {text}: what lies in S3 has the same name everywhere",
+        f"<<storage={text}>>: what lies in S3 has the same name everywhere",
         "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
     )
 
@@ -70,8 +70,8 @@ class Media:
             raise SettingsError(
                 "\n".join([kind, *(f"  {path}" for path in outside)]),
                 f"connect their folder: lsvid setup-project LABELS --project {self._project_id} --storage DIR, or "
-                "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): --storage "
-                "DIR=SERVER_DIR",
+                "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): "
+                "<<storage=DIR=SERVER_DIR>>",
             )
         return [holder for holder in found if holder is not None]
 
@@ -118,7 +118,7 @@ def local_files_url(server_path: str, document_root: str) -> str:
     if not path.is_relative_to(root):
         raise SettingsError(
             f"{server_path} does not lie below the server's document root {document_root}",
-            "give the document root as the server has it: --document-root DIR",
+            "give the document root as the server has it: <<document_root=DIR>>",
         )
     return "/data/local-files/?d=" + quote(path.relative_to(root).as_posix())
 
@@ -136,7 +136,7 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
         if total.isdecimal() and int(total) != size:
             raise ServerError(
                 f"Label Studio has another file at {server_path}: {total} bytes, on this machine {size}",
-                "where the server sees the folder under another path (a container): --storage DIR=SERVER_DIR",
+                "where the server sees the folder under another path (a container): <<storage=DIR=SERVER_DIR>>",
             )
         return
     if status == 200:
@@ -147,8 +147,8 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
     hints = {
         403: "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true",
         404: "check that the server sees this file and may read it, and that the project has a storage for its folder "
-        "(lsvid setup-project LABELS --project ID --storage DIR); in a container the path may differ: --storage "
-        "DIR=SERVER_DIR",
+        "(lsvid setup-project LABELS --project ID --storage DIR); in a container the path may differ: "
+        "<<storage=DIR=SERVER_DIR>>",
     }
     raise ServerError(
         f"Label Studio does not give out {server_path}: status {status}",

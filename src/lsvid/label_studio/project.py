@@ -167,7 +167,7 @@ def _only_id(titles: dict[int, str], wanted: str) -> int | None:
     if len(ids) > 1:
         raise SettingsError(
             f"{len(ids)} projects are titled {wanted!r}: ids {', '.join(map(str, ids))}",
-            f"name one by its id: --project {ids[0]}",
+            f"name one by its id: <<project={ids[0]}>>",
         )
     return ids[0] if ids else None
 
@@ -232,13 +232,13 @@ def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
             f"the storage folder {path} does not lie below Label Studio's document root {root}",
             f"move the clips below {root}, or start Label Studio with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to a "
             f"folder above {path}; where the server sees the folder under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "does not exist" in said:
         return ServerError(
             f"Label Studio does not see the storage folder {path}",
             "make the folder readable for the server; where it sees it under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "LOCAL_FILES_SERVING_ENABLED" in said:
         return ServerError(
@@ -256,7 +256,7 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
         raise SettingsError(
             f"the storage folder {folder.path} does not lie strictly below the document root {document_root}",
             f"name a folder such as {root / 'clips'}; where the server sees it under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
 
 
@@ -269,11 +269,11 @@ def parse_folder(text: str) -> StorageFolder:
         local = text
     if not local or (equals and not path):
         raise SettingsError(
-            f"--storage {text}: neither DIR nor DIR=SERVER_DIR", "such as --storage /data/clips=/media/clips"
+            f"<<storage={text}>>: neither DIR nor DIR=SERVER_DIR", "such as <<storage=/data/clips=/media/clips>>"
         )
     absolute = os.path.abspath(local)  # noqa: PTH100 - links stay: the server uses the path as it is written
     if not os.path.isdir(absolute):  # noqa: PTH112
-        raise SettingsError(f"--storage {text}: there is no folder {absolute}", "check the path")
+        raise SettingsError(f"<<storage={text}>>: there is no folder {absolute}", "check the path")
     return StorageFolder(path=path.rstrip("/") or absolute, local=absolute)
 
 
@@ -304,7 +304,7 @@ def document_root(server: Server, project_id: int, given: str | None = None) -> 
     if not root:
         raise ServerError(
             "Label Studio does not say below which folder it serves files" + (f": {said}" if said else ""),
-            "give it with --document-root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the server has it",
+            "give it with <<document_root>> or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the server has it",
         )
     return root.rstrip("/") or root
 
@@ -320,7 +320,7 @@ def checked_title(title: str) -> str:
     title = title.strip()
     if not 3 <= len(title) <= 50:
         raise SettingsError(
-            f"a project's title has 3 to 50 characters; {title!r} has {len(title)}", "give another with --title"
+            f"a project's title has 3 to 50 characters; {title!r} has {len(title)}", "give another with <<title>>"
         )
     return title
 

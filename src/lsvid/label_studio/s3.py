@@ -66,7 +66,7 @@ def parse_s3_storage(text: str, *, presign: bool = True, minutes: int = PRESIGN_
     split_uri(text)
     if not 1 <= minutes <= 7 * 24 * 60:
         raise SettingsError(
-            f"--presign-minutes {minutes}: S3 signs for at most a week", "give 1 to 10080; a working day is 480"
+            f"<<presign_minutes={minutes}>>: S3 signs for at most a week", "give 1 to 10080; a working day is 480"
         )
     return S3Storage(folder_uri(text), presign, minutes)
 
@@ -228,7 +228,7 @@ def _check_presigned(url: str, uri: str, size: int | None, page: str) -> str | N
     except requests.RequestException as error:
         raise ServerError(
             f"the presigned address of {uri} cannot be reached from this machine: {type(error).__name__}",
-            "browsers need the same address of the S3 service as Label Studio; or serve it with --no-presign",
+            "browsers need the same address of the S3 service as Label Studio; or serve it with <<presign=False>>",
         ) from None  # its text holds the signed address
     if response.status_code == 403:
         raise AuthError(
@@ -254,7 +254,7 @@ def _check_size(response: requests.Response, uri: str, size: int) -> None:
     if total.isdecimal() and int(total) != size:
         raise ServerError(
             f"Label Studio has another object at {uri}: {total} bytes, here {size}",
-            "give both the same S3 service: --s3-endpoint",
+            "give both the same S3 service: <<endpoint>>",
         )
 
 

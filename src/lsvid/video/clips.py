@@ -55,17 +55,17 @@ class CaseRule:
     def parse(cls, case: str | None = None, case_from: str = "parent") -> "CaseRule":
         """The rule of --case and --case-from. Raises SettingsError."""
         if case is not None:
-            return cls(name=_checked_case(case, "--case"))
+            return cls(name=_checked_case(case, "<<case>>"))
         if case_from in ("parent", "grandparent"):
             return cls(parents=1 if case_from == "parent" else 2)
         try:
             pattern = re.compile(case_from)
         except re.error as error:
             raise SettingsError(
-                f"--case-from {case_from!r} is not a regular expression: {error}", _CASE_HINT
+                f"<<case_from={case_from!r}>> is not a regular expression: {error}", _CASE_HINT
             ) from error
         if "case" not in pattern.groupindex:
-            raise SettingsError(f"--case-from {case_from!r} has no group named 'case'", _CASE_HINT)
+            raise SettingsError(f"<<case_from={case_from!r}>> has no group named 'case'", _CASE_HINT)
         return cls(pattern=pattern)
 
     def case_of(self, path: str) -> str:
@@ -82,15 +82,15 @@ class CaseRule:
         if self.pattern is not None:
             match = self.pattern.search(posix)
             if match is None or not match["case"]:
-                raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
-            return _checked_case(match["case"], f"--case-from on {path}")
+                raise ClipError(f"no case found in {path} by <<case_from={self.pattern.pattern!r}>>", _CASE_HINT)
+            return _checked_case(match["case"], f"<<case_from>> on {path}")
         parts = parts_of(posix)[:-1]
         if len(parts) < self.parents or parts[-self.parents].endswith(":"):  # s3:, or a drive
-            raise ClipError(f"{path} has no folder to name its case", "name the case: --case NAME")
+            raise ClipError(f"{path} has no folder to name its case", "name the case: <<case=NAME>>")
         return parts[-self.parents]
 
 
-_CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or --case NAME"
+_CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or <<case=NAME>>"
 
 
 def _checked_case(case: str, source: str) -> str:
@@ -124,7 +124,7 @@ def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
     if doubled:
         raise DataError(
             "\n".join(["several files would be the same clip (case/name):", *doubled]),
-            "tell their cases apart with --case-from, or name clips in a manifest (case, clip, path, order)",
+            "tell their cases apart with <<case_from>>, or name clips in a manifest (case, clip, path, order)",
         )
     return number_clips(sorted(found.values(), key=_place))
 
@@ -308,7 +308,7 @@ def _by_column(file: Path, row: dict[str, object]) -> dict[str, object]:
 def videos_of_root(root: str) -> Iterator[str]:
     """The paths of the videos under a folder or prefix in S3, or of the one file of this name. Raises ClipError."""
     if not is_in_sight(root):
-        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
+        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with <<clips>>")
     return storage.files_below(root, VIDEO_SUFFIXES)
 
 

@@ -212,7 +212,7 @@ class ClipFinder:
                 more = [f"  and {len(candidates) - _LISTED} more"] if len(candidates) > _LISTED else []
                 raise AmbiguousClipError(
                     "\n".join([f"several files could be the clip {media}:", *listed, *more]),
-                    "name a narrower folder with --clips",
+                    "name a narrower folder with <<clips>>",
                 )
             if candidates:
                 if not _is_named(candidates[0], media):
@@ -223,10 +223,12 @@ class ClipFinder:
             for text in (media, path):
                 if is_file_in_sight(text):
                     return resolved(text)
-            raise ClipError(f"cannot find the clip {media} (looked in: {path} itself)", "name its folder: --clips DIR")
+            raise ClipError(
+                f"cannot find the clip {media} (looked in: {path} itself)", "name its folder: <<clips=DIR>>"
+            )
         raise ClipError(
             f"cannot find the clip {media} (looked in: {', '.join(self.roots)})" + self._nearest(wanted),
-            "name its folder: --clips DIR",
+            "name its folder: <<clips=DIR>>",
         )
 
     def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:

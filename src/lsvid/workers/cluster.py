@@ -53,7 +53,7 @@ def open_cluster(scheduler: str) -> Iterator["Cluster"]:
         import distributed  # noqa: PLC0415 - optional; its import takes over half a second
     except ImportError as error:
         raise SettingsError(
-            "--scheduler needs the package distributed, which is not installed", "pip install 'lsvid[distributed]'"
+            "<<scheduler>> needs the package distributed, which is not installed", "pip install 'lsvid[distributed]'"
         ) from error
     if os.environ.get("LSVID_DEBUG") != "1":
         _be_quiet()

@@ -129,7 +129,7 @@ def outcome(function: Callable[[Item, Report], Result], item: Item, report: Repo
         return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
 
 
-_DIED_HINT = "where memory ran out, use fewer --jobs; else the clip may be damaged: see what ffprobe says of it"
+_DIED_HINT = "where memory ran out, use fewer <<jobs>>; else the clip may be damaged: see what ffprobe says of it"
 
 
 def cores() -> int:
