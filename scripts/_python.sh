@@ -1,5 +1,5 @@
-# Sourced by scripts/demo and scripts/test: sets PYTHON to a Python 3.11 or newer, with which uv can be had.
-# A Python of one's own choice: PYTHON=/path/to/python3 scripts/demo
+# Sourced by scripts/demo and scripts/test. Sets PYTHON to a Python 3.11 or newer, with which uv can be installed.
+# To choose another Python: PYTHON=/path/to/python3 scripts/demo
 
 _python_fails() {
     printf 'error: %s\nhint: %s\n' "$1" "$2" >&2

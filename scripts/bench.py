@@ -1,4 +1,4 @@
-"""Speed, as ratios of two ways measured in one run on one machine. Not a test: `scripts/test` never times anything.
+"""Measures speed as the ratio of two ways, in one run on one machine. Not a test: `scripts/test` measures no time.
 
 scripts/bench frames     the frame table of a 5-hour case, beside the plain loop; memory for 100 such cases
 scripts/bench images [S] pictures of frames, beside a plain cv2 script, ffmpeg, decord2, torchcodec, and a bare decode
@@ -35,7 +35,7 @@ COLUMNS = ["case", "clip", "frame", "case_frame", "time_s", "case_time_s", "anno
 
 
 def main() -> None:
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a person's machine: modules are compiled once
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # as on a user's machine: modules are compiled once
     commands: dict[str, Callable[..., None]] = {
         "frames": frames, "start": start, "index": index, "server": server, "growth": growth,
         "plain-loop": plain_loop_script,
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def plain_loop(tasks: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The same rows as lsvid's, as one would write it: for every frame test every span."""
+    """The same rows as lsvid's, by the loop that most people would write: test every span for every frame."""
     case_frame = 0
     for task in tasks:
         data, annotation = task["data"], task["annotations"][0]
@@ -403,7 +403,7 @@ def index() -> None:
 
 
 def best(function: Callable[[], object], times: int) -> float:
-    """The shortest of several runs, in seconds: what the machine can do when nothing else disturbs it."""
+    """The shortest of several runs, in seconds: the run that other work on the machine disturbed least."""
     shortest = float("inf")
     for _ in range(times):
         begin = time.perf_counter()

@@ -13,7 +13,7 @@ from pathlib import Path
 
 PYTHON = sys.executable
 OTHERS = os.environ.get("LSVID_BENCH_PYTHON", PYTHON)
-"""A Python that has what lsvid is measured beside and does not need itself: decord2, torchcodec, and OpenCV."""
+"""A Python with the packages that are compared with lsvid: decord2, torchcodec, and OpenCV."""
 
 RATE, GOP = 25, 250
 Spans = list[tuple[int, int]]
@@ -115,7 +115,7 @@ def images(length_s: str = "300") -> None:
 
 
 def _four_clips(clip: Path, length_s: int, work: Path, out: Path) -> None:
-    """What a second core adds, on clips of ten minutes as cameras write them."""
+    """The gain of a second core, on clips of ten minutes as cameras write them."""
     folder, repeats = work / "four" / "op1", -(-600 // length_s)
     folder.mkdir(parents=True)
     listed = work / "list.txt"
@@ -140,7 +140,7 @@ def _four_clips(clip: Path, length_s: int, work: Path, out: Path) -> None:
 
 
 def proxies() -> None:
-    """A proxy of a big clip, beside ffmpeg by itself: what checking costs, and memory."""
+    """A proxy of a big clip, compared with ffmpeg alone: the cost of checking, and memory."""
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
@@ -229,9 +229,9 @@ def _lsvid(export: Path, clips: Path, out: Path, step: int) -> list[str]:
 
 
 def _best(ways: dict[str, list[str]], out: Path, times: int, count: int | None = None) -> dict[str, float]:
-    """The shortest time of each command in seconds, taken in turns, into a folder that is empty each time.
+    """The shortest time of each command in seconds. They run in turns, each time into an empty folder.
 
-    count: how many pictures each of them has to make.
+    count: how many pictures each has to make.
     """
     best = dict.fromkeys(ways, float("inf"))
     for _ in range(times):

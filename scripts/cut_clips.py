@@ -1,4 +1,4 @@
-"""Cut a video into clips, as a camera does that begins a new file every so often. No sound, every picture in one clip.
+"""Cut a video into clips, like a camera that sometimes begins a new file. No sound; each picture is in one clip.
 
 usage: cut_clips.py VIDEO FOLDER COUNT    writes FOLDER/clip_1.mp4 …
 """

@@ -1,6 +1,6 @@
 """The whole job on a real video: label file, project, ordered clips, annotations, one label row per frame.
 
-Standard library only; started by scripts/demo, which finds a Python. All it makes is in .envs/ and .demo/.
+Standard library only. scripts/demo finds a Python and starts it. Everything that it makes is in .envs/ and .demo/.
 """
 
 import argparse
@@ -49,7 +49,7 @@ ANNOTATIONS: dict[str, list[tuple[int, int, str]]] = {
 
 
 class DemoError(Exception):
-    """The demo cannot go on: what is wrong, and what to do about it."""
+    """The demo cannot continue: what is wrong, and what to do about it."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
@@ -69,23 +69,23 @@ class Places:
 
     @property
     def media(self) -> Path:
-        """What Label Studio may serve."""
+        """The folder that Label Studio may serve."""
         return self.folder / "media"
 
     @property
     def clips(self) -> Path:
-        """The clips of one case, which bears the folder's name."""
+        """The clips of a case, which has the folder's name."""
         return self.media / "opossum"
 
     @property
     def frames(self) -> Path:
-        """What export-frames writes."""
+        """The output of export-frames."""
         return self.folder / "frames"
 
 
 @dataclass(frozen=True)
 class Server:
-    """A Label Studio that is up; not `is_ours` where an earlier run of the demo keeps it up."""
+    """A running Label Studio. is_ours: whether this run of the demo started it."""
 
     served: serve.Served
     is_ours: bool
@@ -100,9 +100,9 @@ def main() -> None:
     arguments = _arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # a terminated demo stops its server too
     places = Places(arguments.folder.resolve())
-    os.environ["LSVID_CONFIG_DIR"] = str(places.folder)  # what lsvid serve keeps for the other commands is kept here
+    os.environ["LSVID_CONFIG_DIR"] = str(places.folder)  # here lsvid serve keeps address and token
     _check_port(arguments.port)
-    find_uv(ENVIRONMENTS)  # before the two that need it, beside one another
+    find_uv(ENVIRONMENTS)  # before the two steps that need it, which run at the same time
     with _server(places, arguments.port) as (installed, starting):
         lsvid = program(lsvid_environment(with_tests=False), "lsvid")
         _cut_clips(places, lsvid, installed.result())
@@ -135,7 +135,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _check_port(port: int | None) -> None:
-    """Before minutes of installing. Raises DemoError where the server could not be started later."""
+    """Raise DemoError, before minutes of installing, if the server could not be started later."""
     running = serve.running()
     if running and port not in (None, int(running.url.rpartition(":")[2])):
         raise DemoError(
@@ -166,7 +166,7 @@ def _sample_video(label_studio: Path) -> Path:
 
 @contextmanager
 def _server(places: Places, port: int | None) -> Iterator[tuple[Future[Path], Future[Server]]]:
-    """Label Studio's environment, and the server in it, both on their way beside what else there is to do."""
+    """Label Studio's environment, and its server; both are made in the background."""
     places.clips.mkdir(parents=True, exist_ok=True)
     running, given_up = serve.running(), threading.Event()
 
@@ -187,7 +187,7 @@ def _server(places: Places, port: int | None) -> Iterator[tuple[Future[Path], Fu
         finally:
             given_up.set()
             if running is None:
-                serve.stop()  # also one that has not come up yet
+                serve.stop()  # also a server that is still starting
                 wait([starting])
                 serve.stop()
 
@@ -197,7 +197,7 @@ def _tell(line: str) -> None:
 
 
 def _run(lsvid: Path, *arguments: str | Path) -> None:
-    """Run an lsvid command as a person would, and show it."""
+    """Show an lsvid command, and run it."""
     shown = [_short(argument) if isinstance(argument, Path) else argument for argument in arguments]
     print(f"\n$ lsvid {shlex.join(shown)}", flush=True)
     done = subprocess.run([lsvid, *shown], check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
@@ -247,7 +247,7 @@ def _region(config: ET.Element, region_id: str, start: int, end: int, path: list
                "value": {"ranges": ranges, "choices": chosen}}  # fmt: skip
 
 
-# --- What came out ----------------------------------------------------------------------------------------------------
+# --- The result -------------------------------------------------------------------------------------------------------
 
 
 def _show_result(places: Places) -> None:

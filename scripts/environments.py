@@ -1,6 +1,6 @@
 """The virtual environments under .envs/: one for lsvid, one for Label Studio. Standard library only.
 
-An environment is left alone while what it was made from stays the same. scripts/demo makes both; for scripts/test
+An environment is made again only if its sources have changed. scripts/demo makes both; for scripts/test
 
     environments.py server   makes both, with what the tests need
     environments.py quick    makes one for lsvid on each Python of this machine, and one with the lowest versions that
@@ -17,7 +17,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "src"))  # what is used of lsvid here needs nothing that has to be installed
+sys.path.insert(0, str(ROOT / "src"))  # the parts of lsvid that are used here need no other packages
 
 from lsvid.label_studio.environments import (  # noqa: E402
     LABEL_STUDIO,
@@ -35,7 +35,7 @@ from lsvid.label_studio.environments import (  # noqa: E402
 
 ENVIRONMENTS = ROOT / ".envs"
 TORCH = "torch==2.13.0"
-# Its newest release for Python 3.11, with what its code for projects and events needs: not Qt, not mpv.
+# Its newest release for Python 3.11, with the packages for its code of projects and events, but without Qt and mpv.
 BORIS = ["--no-deps", "boris-behav-obs==8.27.4", "tablib>=3.9"]
 READERS = ["datasets>=5", "fiftyone>=1.22", "pillow>=10"]
 _PYPROJECT = ROOT / "pyproject.toml"
@@ -43,41 +43,41 @@ _TESTS = ["--editable", str(ROOT), "--group", f"{_PYPROJECT}:dev"]
 
 
 def lsvid_environment(*, with_tests: bool, python: str | Path | None = None) -> Path:
-    """The folder of lsvid's environment, made or brought up to date: lsvid itself, editable; its tests' packages.
+    """The folder of lsvid's environment, made or updated: lsvid itself, editable, and the packages of its tests.
 
-    python: None is one that lsvid works on whole.
+    python: None means one on which all of lsvid works.
     """
     python = python or server_python()
     folder = _folder("lsvid", python)
     made_from = _PYPROJECT.read_text(encoding="utf-8")
-    # The tests' environment serves the demo as well.
+    # The environment of the tests is good for the demo too.
     wanted = _TESTS if with_tests or is_made(folder, _TESTS, made_from) else _TESTS[:2]
     return make(folder, wanted, title="lsvid", python=python, tell=_tell, made_from=made_from)
 
 
 def label_studio_environment() -> Path:
-    """The folder of Label Studio's environment, made if need be."""
+    """The folder of Label Studio's environment, made if needed."""
     folder = ENVIRONMENTS / "label-studio"
-    wanted = os.environ.get("LSVID_TEST_LABEL_STUDIO", LABEL_STUDIO)  # to see what another release breaks
+    wanted = os.environ.get("LSVID_TEST_LABEL_STUDIO", LABEL_STUDIO)  # for tests with another release
     return make(folder, [wanted], title="Label Studio (1 GB)", python=server_python(), tell=_tell)
 
 
 def readers_environment() -> Path:
-    """The folder of an environment with readers of formats that are too heavy to lie beside lsvid, made if need be."""
+    """The folder of an environment with readers of formats that are too big for lsvid's own, made if needed."""
     folder = ENVIRONMENTS / "readers"
     return make(folder, READERS, title="readers of formats (1 GB)", python=server_python(), tell=_tell)
 
 
 def boris_environment() -> Path:
-    """The folder of an environment with BORIS's code, without its windows, made if need be (6 MB)."""
+    """The folder of an environment with BORIS's code, but without its user interface, made if needed (6 MB)."""
     return make(ENVIRONMENTS / "boris", BORIS, title="BORIS", python=server_python(), tell=_tell)
 
 
 def torch_environment() -> Path:
-    """The folder of an environment with lsvid and a CPU build of torch, made if need be (1 GB). Raises InstallError.
+    """The folder of an environment with lsvid and a CPU build of torch, made if needed (1 GB). Raises InstallError.
 
-    pip is asked first, since it knows of builds that lie on this machine; where it would bring one for CUDA, of several
-    GB, uv gets the CPU's from where torch keeps them.
+    pip is asked first, since it knows builds that are on this machine. If it would install one for CUDA, of several GB,
+    uv installs the CPU build from torch's own index.
     """
     made_from = _PYPROJECT.read_text(encoding="utf-8")
     wanted, python = [*_TESTS[:2], "pip>=25.1"], find_python("3.11") or server_python()
@@ -133,14 +133,14 @@ def _lowest_environment() -> Path:
 
 
 def server_python() -> str | Path:
-    """A Python that lsvid works on whole: this one, another of this machine, or a version that uv is to bring."""
+    """A Python on which all of lsvid works: this one, another on this machine, or a version that uv downloads."""
     this = ".".join(map(str, sys.version_info[:2]))
     wanted = (this, *SERVER_PYTHONS) if this in SERVER_PYTHONS else SERVER_PYTHONS
     return find_python(*wanted) or SERVER_PYTHONS[0]
 
 
 def _folder(name: str, python: str | Path) -> Path:
-    """Where the environment is: .envs/lsvid, or .envs/lsvid-3.13 beside one of another Python."""
+    """The folder of the environment: .envs/lsvid, or .envs/lsvid-3.13 if that one has another Python."""
     folder = ENVIRONMENTS / name
     version = python if isinstance(python, str) else python_version(python)
     there = python_version(program(folder, "python"))

@@ -2,8 +2,8 @@
 
     python scripts/same_outputs.py OTHER_CHECKOUT [--keep DIR]
 
-Prints each file that differs, is missing or is new, and each command whose exit code differs. Ends with 1 where there
-is any. What is meant to differ has to be told by a person: the changelog.
+Prints each file that differs, is missing or is new, and each command whose exit code differs. Exits with 1 if there is
+any. A person has to decide which differences are intended, by the changelog.
 """
 
 import argparse
@@ -71,7 +71,7 @@ def _task(number: int, case: str, clip: str) -> dict[str, object]:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    """(the folder that it writes into, the words) of every command."""
+    """(output folder, arguments) of every command."""
     for labels in ("surgical.txt", "cholec80.txt", "flat.txt", "suturing.yaml"):
         for timeline in ("frames", "waveform"):
             yield (

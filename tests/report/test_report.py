@@ -490,3 +490,16 @@ def test_what_a_third_decided(tmp_path: Path) -> None:
     html = (tmp_path / "out" / "report.html").read_text()
     assert "Decided by a third" in html
     assert "anna 1.00 s, ben 1.00 s" in html
+
+
+def test_every_value_on_the_page_is_escaped(tmp_path: Path, no_figures: None) -> None:
+    name = "<b>\"'&"
+    marked: dict[str, Marked] = {f"anna {name}": [(f"Cut {name}", 0, 200)], "ben": [(f"Cut {name}", 0, 100)]}
+    write(tmp_path / "out", annotated_case([(250, marked), (250, {})], case=f"case {name}"), url=f"https://x/{name}")
+    text = (tmp_path / "out/report.html").read_text()
+    assert name not in text
+    assert "<b>" not in text
+    links = _Links()
+    links.feed(text)
+    assert links.open == []
+    assert f"https://x/{name}/data?task=101" in links.leads

@@ -63,7 +63,7 @@ class BoundaryReport:
     joined: int = 0
 
     def as_json(self, options: BoundaryOptions) -> dict[str, Any]:
-        """What was asked for, and what was done."""
+        """The options, and the numbers of changes."""
         document: dict[str, Any] = {}
         if options.snap_s is not None:
             moves = self.moves_s
@@ -212,7 +212,7 @@ def resolve(
     The span whose `importance` sorts first keeps its pictures; the other keeps the rest, in pieces if necessary.
     """
     opposed = _opposed(spans)
-    kept: dict[int, list[LocatedSpan]] = {}  # what is left of each span, by its place
+    kept: dict[int, list[LocatedSpan]] = {}  # the remaining parts of each span, by its place
     overlaps = vanished = 0
     for place in sorted(range(len(spans)), key=lambda k: (importance(spans[k]), *_by_frames(spans[k]))):
         span = spans[place]
@@ -328,9 +328,10 @@ def _joined_within(spans: Sequence[LocatedSpan], index: FrameIndex, gap_s: Fract
 def _joined_across(
     first: AnnotatedClip, second: AnnotatedClip, gap_s: Fraction, across: Collection[tuple[str, str]]
 ) -> tuple[AnnotatedClip, AnnotatedClip, set[tuple[str, str]]]:
-    """The two clips, spans between which the end of `first` lies made to reach it; (annotator, region) of each pair.
+    """The two clips, with spans joined across the end of `first`; and (annotator, region) of each joined pair.
 
-    across: the same of the pairs that end in `first`: their regions have their name already.
+    Joined spans reach that end. across: (annotator, region) of spans of `first` that were joined to the clip before,
+    and have their common region id already.
     """
     index, following = first.index, second.index
     firsts = {work.annotator: list(work.spans) for work in first.tracks}

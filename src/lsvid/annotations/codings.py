@@ -1,10 +1,10 @@
-"""Codings: what several people, or programs, said of the same frames. Pure numpy; a coding is a row of whole numbers.
+"""Codings: the labels that several people, or programs, gave to the same frames, as integers. Pure numpy.
 
-A frame's code says what was marked there: `MISSING` (-1) where a coder did not work, `NOTHING` (0) where the coder
-worked and marked nothing, and from 1 on one code for each label (or set of labels). Everything is computed on runs of
-frames in which no coder's code changes (`Runs`), so that hours of video cost no more than their spans.
+A frame's code is `MISSING` (-1) if the coder did not work on it, `NOTHING` (0) if the coder marked nothing there, and
+from 1 on there is a code for each label (or set of labels). Everything is computed on runs of frames in which no code
+changes (`Runs`), so the cost depends on the number of spans, not on the hours of video.
 
-A measure that the data does not define (no frame, one single code) is None, never 0 or 1.
+A measure that is not defined for the data (no frame, only one code) is None, never 0 or 1.
 """
 
 from dataclasses import dataclass
@@ -42,8 +42,9 @@ def runs_of_frames(codes: Codes) -> Runs:
 
 
 def confusion(runs: Runs, first: int = 0, second: int = 1, n_codes: int = 0) -> IntArray:
-    """Frames by (code of coder `first`, code of coder `second`), both from 0; frames that one did not code are left
-    out. int64, shape (n, n), n the largest code + 1 or `n_codes`.
+    """Counts of frames by (code of coder `first`, code of coder `second`): int64, shape (n, n).
+
+    Codes count from 0; frames that one of the two did not code are left out. n: the largest code + 1, or `n_codes`.
     """
     n = max(n_codes, int(runs.codes.max(initial=-1)) + 1)
     a, b = runs.codes[first], runs.codes[second]
@@ -54,21 +55,22 @@ def confusion(runs: Runs, first: int = 0, second: int = 1, n_codes: int = 0) -> 
 
 
 def accuracy(table: IntArray) -> float | None:
-    """The share of frames with the same code (the papers on temporal segmentation call it accuracy, or MoF), 0 to 1."""
+    """The share of frames with the same code, 0 to 1. Papers on temporal segmentation call it accuracy, or MoF."""
     total = int(table.sum())
     return int(np.trace(table)) / total if total else None
 
 
 def cohen_kappa(table: IntArray) -> float | None:
-    """Cohen's kappa: (p_o - p_e) / (1 - p_e), p_o the share of equal codes, p_e the one that the coders' own shares of
-    each code would give by chance. -1 to 1; None if both used one and the same code throughout.
+    """Cohen's kappa, (p_o - p_e) / (1 - p_e), from -1 to 1; None if both coders used only one and the same code.
+
+    p_o is the share of equal codes, p_e the share that is expected by chance from each coder's own shares of codes.
 
     J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological Measurement 20, 1960.
     """
     total = int(table.sum())
     if not total:
         return None
-    # Whole numbers as far as they go: 1 - p_e must be exactly 0 if there was one code.
+    # In integers as long as possible: 1 - p_e must be exactly 0 if there is only one code.
     expected = sum(int(a) * int(b) for a, b in zip(table.sum(axis=1), table.sum(axis=0), strict=True))
     if expected == total * total:
         return None

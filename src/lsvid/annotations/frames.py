@@ -26,7 +26,7 @@ LabelPath = tuple[str, ...]
 class TableOptions:
     """The form of the frame table.
 
-    labels: every label path, in the order in which they are to stand.
+    labels: every label path, in the order of the table.
     wide: one row per (frame, annotator) and a 0/1 column per label, instead of one row per (frame, active label).
     sample_fps: keep the first picture at or after every 1/sample_fps seconds of each clip; None: every picture.
     background: the label of a frame that has none, in clips that somebody annotated; None: it stays empty.
@@ -85,7 +85,7 @@ class FrameTables:
                 )
             self.schema |= {name: pl.UInt8() for name in names}
             return
-        # Row by label: each rank, the background's (if there is none, nobody asks for it), and nothing at all.
+        # The rows are the ranks of labels, then the background (unused if there is none), then no label.
         paths = [*options.labels, (options.background or "",), ()]
         self.schema |= {"region": pl.String(), "label": _categories(names)}
         texts = {"label": [join_path(path) or None for path in paths]}
@@ -101,7 +101,7 @@ class FrameTables:
         clip without annotations has one row, without an annotator.
         """
         rows = [self._rows(clip, work) for clip in clips for work in clip.tracks or (Track[LocatedSpan].nobody(),)]
-        # A column of all of them at once: a call of polars costs more than the rows of a clip.
+        # Make each column for all clips at once: a call of polars costs more than the rows of a clip.
         if self.options.wide:
             rows, labels = self._wide(rows)
         else:
@@ -125,7 +125,7 @@ class FrameTables:
 
     def _ranks(self, row: _Rows) -> npt.NDArray[np.uint32]:
         """The rank of each span's label, then the rank for no label: that of the background, or one more."""
-        has_background = self.options.background is not None and row.clip.tracks  # nobody has looked: not background
+        has_background = self.options.background is not None and row.clip.tracks  # not for clips that nobody annotated
         nothing = len(self._rank) + (not has_background)
         return np.array([*(self._rank[span.label] for span in row.work.spans), nothing], dtype=np.uint32)
 
@@ -160,7 +160,7 @@ class FrameTables:
 def _times(rows: Sequence[_Rows]) -> dict[str, pl.Series]:
     """The columns that give the place of each of `rows` in its clip and in its case."""
     n = sum(len(row.frames) for row in rows)
-    # One block: memory new to the process costs more than filling it, unless it comes in huge pages (from 4 MB on).
+    # One block: new memory costs more than filling it, unless it comes in huge pages (from 4 MB on).
     block = np.empty(24 * n, dtype=np.uint8)
     time_s, case_time_s = block[: 8 * n].view(np.float64), block[8 * n : 16 * n].view(np.float64)
     frame, case_frame = block[16 * n : 20 * n].view(np.int32), block[20 * n :].view(np.int32)
@@ -185,8 +185,7 @@ def _categories(texts: Iterable[str]) -> pl.Enum:
 
 
 def _active(spans: Sequence[LocatedSpan], n_frames: int, rank: Mapping[LabelPath, int]) -> tuple[IntArray, IntArray]:
-    """(frame, position in `spans`) of every row, by frame, then label rank; position `len(spans)` where nothing is
-    active.
+    """(frame, position in `spans`) of every row, by frame, then label rank; `len(spans)` means no label.
 
     If two spans give a frame the same label, it has one row, with the span that began first.
     """
@@ -196,7 +195,7 @@ def _active(spans: Sequence[LocatedSpan], n_frames: int, rank: Mapping[LabelPath
     starts, stops = starts[order], stops[order]
     nothing = len(spans)
     if not len(order) or (starts[1:] >= stops[:-1]).all():
-        # No overlap: the clip is a row of segments, span and gap in turn.
+        # No overlap: the clip is a sequence of segments, each a span or a gap.
         borders = np.zeros(2 * nothing + 2, dtype=np.int32)
         borders[1:-1:2], borders[2:-1:2], borders[-1] = starts, stops, n_frames
         inside = np.full(2 * nothing + 1, nothing, dtype=np.int32)

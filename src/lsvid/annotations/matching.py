@@ -80,7 +80,7 @@ class LabelMatcher:
         return next(iter(known)) if len(known) == 1 else tuple(map(_squeezed, split_path(text)))
 
     def _texts(self, path: LabelPath) -> list[str]:
-        """The texts that write `path`; those of a path of one name are what its source wrote, perhaps a whole path."""
+        """The texts for `path`. A path of one name is the text of its source, which may be a whole path."""
         return [_squeezed(join_path(path)), _squeezed(self._separator.join(path))]
 
 

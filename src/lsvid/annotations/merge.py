@@ -63,12 +63,12 @@ class _Votes:
 def merge(
     clips: Iterable[AnnotatedClip], options: MergeOptions, findings: Findings
 ) -> tuple[list[AnnotatedClip], dict[str, Any]]:
-    """(the clips, each with one annotation by an annotator named `options.how` in place of its own; a report).
+    """(the clips, each with one annotation, by an annotator named `options.how`, in place of its own; a report).
 
     Its spans are runs of frames with one label. If a frame has a label and one below it, it gets the lower one.
     majority: more than half of the clip's annotators. priority: at each level, the labels of the first annotator in the
     order who marked anything. Ties (exactly half) are no majority: a warning counts them, and the report holds them,
-    with the agreement of annotators before merging. Raises SettingsError, as `MergeOptions.check`.
+    with the agreement of annotators before merging. Raises the SettingsError of `MergeOptions.check`.
     """
     options.check()
     reports, merged = [], []
@@ -116,9 +116,9 @@ def _votes(works: Sequence[Track[LocatedSpan]], n_frames: int) -> _Votes:
 def _choose(
     votes: _Votes, kept: Sequence[set[LabelPath]], level: int, options: MergeOptions
 ) -> tuple[list[set[LabelPath]], int, int]:
-    """(the labels of this level on each segment, tied frames, frames on which somebody marked one but none is chosen).
+    """(the labels of this level on each segment, tied frames, frames on which labels were marked but none is chosen).
 
-    Only labels below those `kept` so far can be.
+    Only labels below those `kept` at the level above are chosen.
     """
     by_annotator = {annotator: votes.at_level(annotator, level) for annotator in votes.marked}
     order = [name for name in options.order if name in by_annotator]
@@ -143,7 +143,7 @@ def _choose(
 
 
 def _first_word(marked: Sequence[set[LabelPath]]) -> set[LabelPath]:
-    """For each label of the level above, what the first of `marked` says that says anything below it."""
+    """For each label of the level above, the labels of the first of `marked` that has any below it."""
     chosen: set[LabelPath] = set()
     for labels in marked:
         decided = {path[:-1] for path in chosen}
@@ -177,10 +177,10 @@ def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], 
 
 
 def agreement(votes: _Votes, level: int) -> dict[str, float | None]:
-    """How far annotators agree on the labels of one level, as the mean over their pairs; None: no meaning.
+    """How far annotators agree on the labels of one level: means over their pairs; None if not defined.
 
-    agreement: the part of the frames on which both say the same. kappa: Cohen's, where what one says of a frame, no
-    label included, is its category.
+    agreement: the share of frames on which both have the same labels. kappa: Cohen's; a category is a frame's set of
+    labels, which may be empty.
     """
     numbers: dict[Labels, int] = {}
     codes = [[numbers.setdefault(said, len(numbers)) for said in votes.at_level(name, level)] for name in votes.marked]
@@ -190,7 +190,7 @@ def agreement(votes: _Votes, level: int) -> dict[str, float | None]:
 
 
 def _mean(values: Iterable[float | None]) -> float | None:
-    """Of those that are defined."""
+    """The mean of the values that are not None."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else None
 

@@ -21,12 +21,13 @@ _SLACK = 1e-6
 
 @dataclass(frozen=True)
 class ProbabilityOptions:
-    """fps: rows a second; None: the value in the file. model: the model's name; '': the folder's name.
+    """How probabilities become stretches.
 
-    median_s: each class is first filtered by a running median over so many seconds. hysteresis: (high, low): every
-    class by itself, and several may be there at once; one begins where it reaches `high`, and goes on both ways as long
-    as it stays at `low` or above. None: the most probable class of each row. min_duration_s: a shorter stretch is given
-    to its neighbours or, with hysteresis, left out.
+    fps: rows a second; None: the value in the file. model: the model's name; '': the folder's name. median_s: each
+    class is first filtered by a running median over so many seconds. hysteresis: (high, low): each class is taken by
+    itself, so several may hold at once; a stretch reaches `high`, and goes on in both directions as long as the class
+    stays at `low` or above. None: the most probable class of each row. min_duration_s: a shorter stretch is given to
+    its neighbours or, with hysteresis, left out.
     """
 
     fps: Fraction | None = None
@@ -112,8 +113,9 @@ def stretches(values: FloatArray, fps: Fraction, options: ProbabilityOptions) ->
 
 
 def certainty(values: FloatArray, options: ProbabilityOptions) -> float:
-    """How certain `values` are, 0 to 1: the mean over rows of the highest probability or, with hysteresis, over rows
-    and classes of p or 1 - p, whichever is more. The least certain clips are those to look at first.
+    """How certain `values` are, 0 to 1. People should look at the least certain clips first.
+
+    It is the mean of the highest probability over rows or, with hysteresis, of max(p, 1 - p) over rows and classes.
     """
     if not values.size:
         return 0.0
@@ -129,13 +131,13 @@ def running_median(values: FloatArray, window: int) -> FloatArray:
     half = window // 2
     padded = np.pad(values, ((half, half), (0, 0)), mode="edge")
     found: FloatArray = np.empty_like(values)
-    for column in range(values.shape[1]):  # by column: a window of every row of all would be large
+    for column in range(values.shape[1]):  # column by column, since the windows of all columns would be large
         found[:, column] = np.median(np.lib.stride_tricks.sliding_window_view(padded[:, column], 2 * half + 1), axis=1)
     return found
 
 
 def above(column: FloatArray, high: float, low: float) -> list[tuple[int, int]]:
-    """Rows `[start, stop)` where `column` stays at `low` or above, of the stretches that reach `high`."""
+    """Rows `[start, stop)` of each stretch in which `column` stays at `low` or above, and reaches `high`."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], (column >= low).astype(np.int8), [0]]))).reshape(-1, 2)
     return [(int(start), int(stop)) for start, stop in edges if column[start:stop].max() >= high]
 
@@ -145,9 +147,9 @@ def _rows(seconds: Fraction, fps: Fraction) -> int:
 
 
 def _joined(codes: IntArray, values: FloatArray, shortest: int) -> list[tuple[int, int, int]]:
-    """The runs of `codes`, (class, start, stop), none shorter than `shortest` rows, but where all is.
+    """The runs of `codes`, (class, start, stop), none shorter than `shortest` rows, unless all rows together are.
 
-    The shortest run first (the earlier of two): its rows go to that neighbour whose class is the more probable there.
+    The shortest run goes first (of two, the earlier one): its rows go to the neighbour whose class is more probable.
     """
     changes = np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))
     label, start, stop = codes[changes].tolist(), changes.tolist(), [*changes[1:].tolist(), len(codes)]
@@ -157,7 +159,7 @@ def _joined(codes: IntArray, values: FloatArray, shortest: int) -> list[tuple[in
     heapq.heapify(queue)
 
     def take(k: int, other: int) -> None:
-        """Run `k` takes the rows of its neighbour `other`, which is gone."""
+        """Run `k` takes the rows of its neighbour `other`, which disappears."""
         start[k], stop[k] = min(start[k], start[other]), max(stop[k], stop[other])
         before[k], after[k] = (before[k], after[other]) if other == after[k] else (before[other], after[k])
         if before[k] >= 0:

@@ -20,7 +20,7 @@ from lsvid.video.clips import natural_key
 SHORT_S = 0.5
 """On a waveform, a shorter span is more likely a click than an event."""
 
-_DRAWN_IN = frozenset({"label-studio", "prodigy"})  # the sources whose spans a hand drew; other files have no editor
+_DRAWN_IN = frozenset({"label-studio", "prodigy"})  # sources whose spans were drawn by hand in an editor
 _WITH_SUB_LABELS = "label-studio"
 _HINT = "nothing was changed: look at them in the editor, and correct those that are wrong"
 
@@ -37,8 +37,8 @@ class _Region:
 def warn_of_slips(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
     """Warn of spans that look like a slip. Each kind gets one warning, with task, clip and time of the first few.
 
-    Three kinds: a span that lies over a neighbour by as much as is missing on its other side (it was moved); one
-    shorter than `SHORT_S` on a waveform; one that covers others of the same label. Predictions are not looked at.
+    Three kinds: a span that overlaps a neighbour by as much as is missing on its other side (it was moved); a span
+    shorter than `SHORT_S` on a waveform; a span that covers others of the same label. Predictions are not checked.
     """
     moved, short, covering = list[str](), list[str](), list[str]()
     for clip in clips:
@@ -60,7 +60,7 @@ def warn_of_slips(clips: Iterable[AnnotatedClip], findings: Findings) -> None:
 def warn_of_vanished_sub_labels(
     clips: Iterable[GatheredClip], findings: Findings, annotators: frozenset[str] | None = None
 ) -> None:
-    """Tell of regions whose sub labels an earlier version of an annotator has, and the last one that has them lacks.
+    """Warn of regions that had sub labels in an earlier version of an annotator, and lack them in the last version.
 
     In the editor, the key of another label removes the sub labels of the selected region silently. Versions are the
     annotations and drafts of one annotator of one clip, by time. annotators: only theirs; None: everybody's.
@@ -102,7 +102,7 @@ def _regions(work: Track[LocatedSpan]) -> Iterator[list[_Region]]:
 
 
 def _drawn_label(span: Span) -> str:
-    """The label that the editor draws: in Label Studio the first of the path, of which the rest are choices."""
+    """The label that the editor draws: in Label Studio the first of the path (the others are choices)."""
     return span.label[0] if span.source == _WITH_SUB_LABELS else join_path(span.label)
 
 
@@ -113,8 +113,8 @@ def _is_short(region: _Region, n_frames: int) -> bool:
 
 
 def _covering(regions: Sequence[_Region]) -> list[_Region]:
-    """Those of `regions`, which are by start and then the longest first, that cover another of their label whole."""
-    reaching: dict[str, _Region] = {}  # by label, the one that reaches furthest of those before
+    """Those of `regions` that cover another of their label. `regions` is sorted by start, then the longest first."""
+    reaching: dict[str, _Region] = {}  # by label, the earlier region with the latest end
     covering: dict[int, _Region] = {}
     for region in regions:
         label = _drawn_label(region.span)
@@ -127,10 +127,10 @@ def _covering(regions: Sequence[_Region]) -> list[_Region]:
 
 
 def _moved(regions: Sequence[_Region], n_frames: int) -> Iterator[_Region]:
-    """Those of `regions`, by start, that lie over one neighbour by what is missing up to the other, or the clip's end.
+    """Those of `regions`, by start, that overlap one neighbour by the length of the gap on their other side.
 
-    Within one frame, since times in seconds are rounded to frames at each boundary; a single frame must be a single
-    frame.
+    The gap goes to the other neighbour, or to the clip's end. Lengths may differ by one frame, since seconds are
+    rounded to frames at each boundary; a single frame must match exactly.
     """
     starts = [one.start_frame for one in regions]
     stops = sorted(one.stop_frame for one in regions)
@@ -151,7 +151,7 @@ def _moved(regions: Sequence[_Region], n_frames: int) -> Iterator[_Region]:
 
 
 def _about(gap: int) -> tuple[int, ...]:
-    """The overlaps that equal `gap`, but for rounding."""
+    """The overlaps that equal `gap` within rounding."""
     return () if gap < 1 else (gap,) if gap == 1 else (gap, gap - 1, gap + 1)
 
 
@@ -165,7 +165,7 @@ def _lost(versions: Sequence[Track[Span]]) -> list[Span]:
         for span in work.spans:
             regions[span.region_id].append(span)
         for region_id, spans in regions.items():
-            # A region that was drawn anew at the same place, with the same label, is the same to its annotator.
+            # A region that was drawn again at the same place, with the same label, counts as the same region.
             names = {region_id, *((one.basis, one.label[0]) for one in spans)}
             if any(len(one.label) > 1 for one in spans):
                 had |= names
@@ -185,7 +185,7 @@ def _task(clip: Clip) -> str:
 
 
 def _drawn_at(basis: Basis) -> str:
-    """When a region begins and ends, as the editor counts, whose pictures nobody has looked at yet."""
+    """Begin and end of a region in the editor's own numbers; its frames are not known yet."""
     if isinstance(basis, LsFrames):
         rate = float(basis.ls_fps)
         return f"{clock((basis.start - 1) / rate, 2)} to {clock(basis.end / rate, 2)}"

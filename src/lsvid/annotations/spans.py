@@ -3,7 +3,7 @@
 As JSON Lines (`lsvid export-spans`) each line is one record, and `record` says which of three kinds:
 
 clip        a video file of a case: where it is, its place in the case, its number of frames and its rate
-annotation  that somebody has worked through a clip: kept apart, so that "annotated, nothing happens here" is not lost
+annotation  somebody has worked through a clip; a record of its own, so that "annotated, nothing happens here" is kept
 span        one labelled interval
 
 A span keeps the exact values of its source, with their kind (`basis`). Its frames are always computed from these
@@ -35,7 +35,7 @@ from lsvid.video.timebase import (
 SCHEMA_VERSION = 1
 
 MOST_FRAMES = 100_000_000
-"""The frames of a clip of 11 days at 100 fps; as seconds three years: what is more is no clip's."""
+"""A clip of 11 days at 100 fps has so many frames. As seconds they are three years. A larger number is wrong."""
 
 
 class Status(StrEnum):
@@ -57,7 +57,7 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
     ls_fps: str
 
     def fault(self) -> str | None:
-        """What is wrong with these values whatever the clip, or None."""
+        """What is wrong with these values, for any clip; None if nothing is."""
         if self.start < 1:
             return f"frame {self.start} is below 1"
         if self.end > MOST_FRAMES:
@@ -77,7 +77,7 @@ class LsFrames(msgspec.Struct, frozen=True, tag_field="kind", tag="ls_frames"):
         return shown(index, parse_rate(self.ls_fps), self.end) == index.n_frames
 
     def cut(self, index: FrameIndex) -> "LsFrames | None":
-        """What of it lies in the clip, or None if nothing does."""
+        """The part of it that lies in the clip; None if there is none."""
         last = max(last_number(index, parse_rate(self.ls_fps)), 1)
         return LsFrames(self.start, min(self.end, last), self.ls_fps) if self.start <= last else None
 
@@ -90,7 +90,7 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
     tolerance: float = float(SECONDS_TOLERANCE)
 
     def fault(self) -> str | None:
-        """What is wrong with these values whatever the clip, or None."""
+        """What is wrong with these values, for any clip; None if nothing is."""
         if not (math.isfinite(self.start) and math.isfinite(self.end)):
             return f"not finite: {self.start} to {self.end} s"
         if not 0 <= self.tolerance <= 1:
@@ -103,23 +103,23 @@ class Seconds(msgspec.Struct, frozen=True, tag_field="kind", tag="seconds"):
         return frames_of_seconds(index, self.start, self.end, tolerance_s)
 
     def is_cut(self, index: FrameIndex) -> bool:
-        """Whether it reaches past the end of the last picture by more than the tolerance, or begins long before."""
+        """Whether it ends after the last picture's end by more than the tolerance, or begins long before the first."""
         return (
             self.end > index.end_s + Fraction(self.tolerance)
             or self.start < min(index.start_s, Fraction(0)) - OUTSIDE_TOLERANCE_S
         )
 
     def cut(self, index: FrameIndex) -> "Seconds | None":
-        """What of it lies in the clip, or None if nothing does."""
+        """The part of it that lies in the clip; None if there is none."""
         start, end = max(self.start, float(index.start_s)), min(self.end, float(index.end_s))
         return Seconds(start, end, self.tolerance) if start < end else None
 
 
 class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="container_seconds"):
-    """Seconds `[start, end)` as desktop programs count them, from where the container starts; else as Seconds.
+    """Seconds `[start, end)` as desktop programs count them, from the container's start; otherwise like Seconds.
 
-    For an MP4 file that is the same. An MPEG program stream starts half a second in, a transport stream anywhere up to
-    26 hours; browsers show those times, desktop programs begin at zero. `end` None: to the end of the clip.
+    In an MP4 file both are the same. An MPEG program stream starts at half a second, a transport stream anywhere up to
+    26 hours; browsers show these times, and desktop programs begin at zero. `end` None: the end of the clip.
     """
 
     start: float
@@ -127,7 +127,7 @@ class ContainerSeconds(msgspec.Struct, frozen=True, tag_field="kind", tag="conta
     tolerance: float = float(SECONDS_TOLERANCE)
 
     def fault(self) -> str | None:
-        """What is wrong with these values whatever the clip, or None."""
+        """What is wrong with these values, for any clip; None if nothing is."""
         return Seconds(self.start, self.start if self.end is None else self.end, self.tolerance).fault()
 
     def frames(self, index: FrameIndex) -> tuple[int, int]:
@@ -157,7 +157,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
     stop: int
 
     def fault(self) -> str | None:
-        """What is wrong with these values whatever the clip, or None."""
+        """What is wrong with these values, for any clip; None if nothing is."""
         if self.start < 0:
             return f"frame {self.start} is below 0"
         if self.stop > MOST_FRAMES:
@@ -175,7 +175,7 @@ class Frames(msgspec.Struct, frozen=True, tag_field="kind", tag="frames"):
         return self.stop > index.n_frames
 
     def cut(self, index: FrameIndex) -> "Frames | None":
-        """What of it lies in the clip, or None if nothing does."""
+        """The part of it that lies in the clip; None if there is none."""
         return Frames(self.start, min(self.stop, index.n_frames)) if self.start < index.n_frames else None
 
 
@@ -229,9 +229,9 @@ def is_plausible(clip: Clip) -> bool:
 class Annotation(_Record, kw_only=True, tag="annotation"):
     """Says that `annotator` has worked through a clip, also if there was nothing to mark.
 
-    `ground_truth` and `updated_at` (ISO 8601 or Unix seconds, as the source has it; '#' and the place in the export
-    where it has none) choose among several. `part` names what of the clip was worked through, where that is not all of
-    it (a chunk, a region): parts stand beside one another, and each has its own versions.
+    `ground_truth` and `updated_at` choose among several. `updated_at` is ISO 8601 or Unix seconds, as in the source, or
+    '#' and the place in the export if the source has no time. `part` names the part of the clip that was worked through
+    (a chunk, a region), if it was not all of it: each part has its own versions.
     """
 
     annotator: str
@@ -297,7 +297,7 @@ DECODER: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
 
 def to_json_line(record: Record) -> bytes:
-    """`record` as one line of JSON, newline included."""
+    """`record` as one line of JSON, with its newline."""
     try:
         return _encoder.encode(record) + b"\n"
     except UnicodeEncodeError:  # a path that is not UTF-8

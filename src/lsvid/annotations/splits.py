@@ -81,7 +81,7 @@ def _check(cases: Sequence[str], shares: Mapping[str, Fraction], what: str) -> N
 
 
 def sizes(count: int, shares: Sequence[Fraction]) -> list[int]:
-    """How many of `count` cases each share gets: by largest remainder, and none gets nothing."""
+    """How many of `count` cases each share gets, by largest remainder; each gets at least one."""
     result = [int(count * share) for share in shares]
     by_remainder = sorted(range(len(shares)), key=lambda k: -(count * shares[k] - result[k]))
     for k in by_remainder[: count - sum(result)]:
@@ -93,7 +93,7 @@ def sizes(count: int, shares: Sequence[Fraction]) -> list[int]:
 
 
 def imbalance(part_of: Mapping[str, str], weights: Weights, shares: Mapping[str, Fraction]) -> float:
-    """How far the labels' times in the parts are from the shares: the sum of squares, each label counting alike."""
+    """How far the labels' times in the parts are from the shares: a sum of squares, with equal weights."""
     totals: dict[object, float] = {}
     inside: dict[tuple[object, str], float] = {}
     for case, times in weights.items():

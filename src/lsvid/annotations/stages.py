@@ -188,7 +188,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which annotations count: which of several by one annotator, which statuses, and which annotators (None: all)."""
+    """Which annotations count: which one if an annotator has several, which statuses, which annotators (None: all)."""
 
     annotations: str = "latest"
     statuses: frozenset[Status] = frozenset({Status.ACCEPTED})
@@ -227,7 +227,7 @@ def gather(records: Iterable[Record], findings: Findings) -> list[GatheredClip]:
                     f"clip {record.clip_id}", f"two different videos have this id: {known.clip.media}, {record.media}"
                 )
             elif record.fingerprint and known.clip.fingerprint is None:
-                known.clip = record  # an import tells more of a clip than an export from elsewhere
+                known.clip = record  # lsvid's import knows more of a clip than other exports
             known.media[record.media] = None
             continue
         clip = clips.get(record.clip_id)
@@ -300,7 +300,7 @@ def _asked_for(work: Track[Span], selection: Selection) -> bool:
 
 
 def _by_annotator(works: Iterable[Track[Span]]) -> dict[tuple[str, str, str], list[Track[Span]]]:
-    """Drafts and predictions stand beside what was submitted: they do not replace it. Nor do parts of a clip."""
+    """The works by annotator, kind and part. Drafts, predictions and parts do not replace submitted annotations."""
     groups: dict[tuple[str, str, str], list[Track[Span]]] = {}
     for work in works:
         status, part = work.annotation.status, work.annotation.part
@@ -419,7 +419,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
 
 
 def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findings) -> bool:
-    """Whether the clip has about as many frames as its annotations count: a second less is told, all else a fault."""
+    """Whether the clip has about as many frames as its annotations say. Every difference is reported."""
     counted = record.n_frames
     if counted is None or counted == index.n_frames:
         return True
@@ -439,7 +439,7 @@ def _has_its_length(record: Clip, path: str, index: FrameIndex, findings: Findin
 
 
 def _as_played(info: VideoInfo, proxy: Proxy | None) -> VideoInfo:
-    """`info` of an original with the duration that players reported: the editor's last number follows from it."""
+    """`info` of an original, with the proxy's duration: the editor's last number follows from it."""
     if proxy is None:
         return info
     duration_s = Fraction(proxy.duration_s).limit_denominator(1_000_000)
@@ -460,7 +460,7 @@ def _find_original(media: str, proxy: Proxy, finder: ClipFinder) -> str | None:
     found, copy = find(media), find(proxy.path)
     if found is not None and found != copy:
         return found
-    # What lies at the end of the same path below the folder of the proxies is the proxy.
+    # A file with the same end of its path, in the folder of the proxies, is the proxy itself.
     return media if is_file(media) else copy
 
 
@@ -495,7 +495,7 @@ def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
 def _siblings(
     clips: Sequence[GatheredClip], known: Collection[str], roots: Sequence[str], rule: CaseRule | None
 ) -> list[GatheredClip]:
-    """The other clips of cases that the export tells by folder; an import by lsvid has listed all of them itself."""
+    """The other clips of cases that are folders. (An import by lsvid lists all clips itself.)"""
     by_folder = {clip.clip.case for clip in clips if clip.clip.order is None}
     if not by_folder or not roots:
         return []
@@ -535,7 +535,7 @@ def _placed_in_case(
 
 
 def told_length(clip: GatheredClip) -> tuple[int, Fraction]:
-    """(frames, seconds) of a lost clip that its import gave; zeros if it gave none."""
+    """(frames, seconds) of a lost clip, as its import gave them; zeros if it gave none."""
     record = clip.clip
     if record.n_frames is None or record.duration_s is None:
         return 0, Fraction(0)
@@ -612,7 +612,7 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
 def nothing_counts(
     what: str, clips: Collection[object], sources: Sequence[Source], findings: Findings
 ) -> DataError:  # fmt: skip
-    """The error that says `what`, of `clips` without an annotation that counts, and the command that shows all."""
+    """The error for `clips` without an annotation that counts: `what` is its message, its hint a command."""
     chosen = [why for why in findings.left_out_counts() if why.startswith("annotations")]
     submitted = [why for why in chosen if why not in (f"annotations that are {kind}s" for kind in _NOT_SUBMITTED)]
     count = f"0 of {len(clips)} clips " + ("have an annotation that counts" if submitted else "submitted")
@@ -626,7 +626,7 @@ _NOT_SUBMITTED = (Status.DRAFT, Status.PREDICTION)
 
 
 def _as_arguments(sources: Sequence[Source]) -> str:
-    """`sources` as a command takes them: a project by its id, files by their names."""
+    """`sources` as arguments of a command: a project by its id, files by their names."""
     words: list[str] = []
     for source in sources:
         project = re.fullmatch(r"https?://.*/projects/(\d+)", source.name)
@@ -635,7 +635,7 @@ def _as_arguments(sources: Sequence[Source]) -> str:
 
 
 def task_url(project_url: str | None, clip: Clip) -> str | None:
-    """Where the clip's task opens in Label Studio; None if the project or the task is not known."""
+    """The address of the clip's task in Label Studio; None if the project or the task is not known."""
     known = project_url is not None and clip.task_id is not None
     return f"{str(project_url).rstrip('/')}/data?task={clip.task_id}" if known else None
 

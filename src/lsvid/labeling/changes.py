@@ -1,4 +1,4 @@
-"""What a labelling configuration says, what another one would change, and what annotations would lose by it. Pure."""
+"""Compares two labelling configurations: which labels change, and which labels in use would be lost. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _RESULT_KEYS = {"timelinelabels": "timelinelabels", "labels": "labels", "choices
 
 @dataclass(frozen=True)
 class LabelChanges:
-    """Labels that an update adds, removes and renames; each its path joined by " / "."""
+    """The labels that an update adds, removes and renames, each as its path joined by " / "."""
 
     added: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
@@ -29,7 +29,7 @@ class LabelChanges:
 
 
 def label_changes(old: LabelTree, new: LabelTree) -> LabelChanges:
-    """What turns the labels of `old` into those of `new`. A label with an id that has another name is renamed."""
+    """The changes from `old` to `new`. If a label keeps its id and gets another name, it is renamed."""
     before, after = _by_identity(old.labels), _by_identity(new.labels)
     return LabelChanges(
         added=[join_path(names) for key, names in after.items() if key not in before],
@@ -45,7 +45,7 @@ def label_changes(old: LabelTree, new: LabelTree) -> LabelChanges:
 def _by_identity(
     labels: Iterable[Label], key: tuple[str, ...] = (), names: tuple[str, ...] = ()
 ) -> dict[tuple[str, ...], tuple[str, ...]]:
-    """The path of names of each label, by its path of identities: a label's id, or its name where it has none."""
+    """The path of names of each label, by its path of identities: a label's id, or its name if it has none."""
     found = {}
     for label in labels:
         own_key, own_names = (*key, label.id or label.name), (*names, label.name)
@@ -58,7 +58,7 @@ def _by_identity(
 
 
 def count_uses(results: Iterable[Mapping[str, Any]]) -> Counter[Use]:
-    """How often the results of annotations use each way of labelling."""
+    """How often the results of annotations use each Use."""
     counts: Counter[Use] = Counter()
     for result in results:
         kind = result.get("type")
@@ -72,14 +72,14 @@ def count_uses(results: Iterable[Mapping[str, Any]]) -> Counter[Use]:
 
 
 def orphans(counts: Mapping[Use, int], old: LabelingConfig, new: LabelingConfig) -> dict[str, int]:
-    """The labels in use that `new` no longer offers, as people read them in `old`, and how many regions have each."""
+    """The labels in use that `new` no longer offers, with their names in `old`, and how many regions have each."""
     lost: defaultdict[str, int] = defaultdict(int)
     for use, count in counts.items():
-        if use not in new.uses and use in old.uses:  # what the old one does not offer either is lost already
+        if use not in new.uses and use in old.uses:  # a label that `old` does not offer either is lost already
             lost[old.uses[use]] += count
     return dict(lost)
 
 
 def may_orphan(old: LabelingConfig, new: LabelingConfig) -> bool:
-    """Whether `old` offers something that `new` does not, so that annotations have to be looked at."""
+    """Whether `old` offers something that `new` does not, so that annotations have to be checked."""
     return not old.uses.keys() <= new.uses.keys()

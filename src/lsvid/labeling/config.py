@@ -1,10 +1,10 @@
-"""LabelTree to Label Studio's labelling configuration (XML), and back. Pure; the same tree gives the same bytes.
+"""Makes Label Studio's labelling configuration (XML) from a LabelTree. Pure; the same tree gives the same bytes.
 
 The top level is drawn as regions (TimelineLabels on the video's timeline, Labels on the waveform). For each label with
 sub labels there is one Choices that shows while a region of that label is selected: `perRegion` and an exact
 `whenLabelValue` (with `visibleWhen` Label Studio would cut that value at its commas). Deeper levels are nested in it.
 
-Facts about the editor: Label Studio 1.23.2, read in its source and tried in Chromium.
+The facts about the editor were read in the source of Label Studio 1.23.2, and tried in Chromium.
 """
 
 import hashlib
@@ -19,19 +19,19 @@ from lsvid.labels.colours import dressed
 from lsvid.labels.tree import Label, LabelTree
 
 Timeline = Literal["frames", "waveform", "both"]
-"""What annotators draw on: the video's frames, the waveform strip, or some labels on each."""
+"""Where annotators draw: on the video's frames, on the waveform strip, or some labels on each."""
 
 VIDEO, AUDIO = "video", "audio"
 REGIONS, AUDIO_REGIONS = "task", "task_audio"
-"""Names of the object tags, and of the controls that hold the top-level labels."""
+"""Names of the controls that hold the top-level labels."""
 
 SUB_LABELS = '<View className="lsvid-sub">\n'
 """Begins the part with the sub labels of the selected region."""
 
 _FILTER_KEY = "shift+f"
 
-# The editor gives each control without a key one of those left, its tools' keys among them; and the key of a sub label
-# works while the sub label is hidden, on whatever region is selected. U+200B is on no keyboard, and shows as nothing.
+# The editor gives each control without a key a free one, even a key of its tools. And the key of a sub label works
+# while the sub label is hidden, on any selected region. So they get U+200B, which no keyboard has, and nobody sees.
 NO_KEY = "\u200b"
 
 _HEAD = [
@@ -41,13 +41,13 @@ _HEAD = [
         '<Header value="Esc, or a label changes this span" size="5"/></View>'
     ),
 ]
-"""What stands above the labels: which clip this is; and, while a span is selected, that the next label would be its."""
+"""Above the labels: the name of the clip, and a warning while a span is selected, since a label would change it."""
 
 
 def control_name(path: Sequence[str]) -> str:
-    """The name of the Choices with the sub labels of the label at `path`, given as exports have it: ids before names.
+    """The name of the Choices with the sub labels of the label at `path`, whose parts are ids, or else names.
 
-    Readable, unique, and the same however labels are added, reordered, or renamed under an id.
+    It is readable and unique, and stays the same if labels are added, reordered, or renamed under an id.
     """
     ascii_only = unicodedata.normalize("NFKD", path[-1]).encode("ascii", "ignore").decode().lower()
     slug = re.sub(r"[^a-z0-9]+", "_", ascii_only)[:24].strip("_")
@@ -56,7 +56,7 @@ def control_name(path: Sequence[str]) -> str:
 
 
 def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str = "1") -> str:
-    """The configuration for `tree`, as XML. speed: at which clips play when they are opened, such as "2".
+    """The configuration for `tree`, as XML. speed: the playback speed of an opened clip, such as "2".
 
     With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
     Raises SettingsError if that leaves one of them without a label, or there is no such timeline.
@@ -99,9 +99,9 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
 
 
 def _timeline_height(n_labels: int, *, most: int) -> int:
-    """Pixels: a row of 24 for each label, at most `most`, and one to draw on; further rows scroll.
+    """The height in pixels: rows of 24 for each label, at most `most`, and one more to draw in; further rows scroll.
 
-    At least five, where there is room: a label that is marked again gets another row.
+    There are at least five rows if there is room: the editor adds a row if a label is marked again.
     """
     return 24 * (min(max(n_labels, 5), most) + 1)
 
@@ -150,7 +150,7 @@ def _tag(indent: int, name: str, attributes: Mapping[str, str | None], *, is_ope
 
 
 def _escaped(value: str) -> str:
-    """`value` as it stands in an attribute in double quotes; by number what would be read as a space or not be seen."""
+    """`value` for an attribute in double quotes. Characters that are invisible, or read as a space, become numbers."""
     for char, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
         value = value.replace(char, entity)
     return re.sub(r"[\t\n\r\u200b]", lambda match: f"&#{ord(match[0])};", value)

@@ -1,7 +1,7 @@
-"""The page of instructions that annotators see in Label Studio, from a LabelTree and what its project draws on. Pure.
+"""The page of instructions that annotators see in Label Studio, from a LabelTree and the project's timeline. Pure.
 
-Label Studio shows it in a window that keeps line breaks (`white-space: pre-wrap`), so the page is one line; without
-margins, so sections begin with <br>; and lets no `style` through, so colours are those of table cells.
+Label Studio's window keeps line breaks (`white-space: pre-wrap`), so the page is one line. It has no margins, so
+sections begin with <br>. It removes `style`, so colours are those of table cells.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
-"""A labelling configuration, parsed once: its labels, its timeline, what annotators can say with it.
+"""A labelling configuration, parsed once: its labels, its timeline, and the ways of labelling that it offers.
 
-Configurations that lsvid has not written are read, too, as far as they carry labels: TimelineLabels and Labels, with
-per-region Choices or Taxonomy as their sub labels.
+Labels of other configurations, which lsvid did not write, are read too: TimelineLabels and Labels, with per-region
+Choices or Taxonomy as sub labels.
 """
 
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ from lsvid.labeling.config import NO_KEY, Timeline
 from lsvid.labels.tree import REGION_OF_INTEREST, Label, LabelTree, join_path
 
 Use = tuple[str, str, tuple[str, ...]]
-"""One way of labelling: the control's name, its type as results have it, and the path of values (alias or value)."""
+"""One way of labelling: the control's name, its type in results, and the path of values (alias or value)."""
 
 _CONTROLS = {"TimelineLabels": "Label", "Labels": "Label", "Choices": "Choice", "Taxonomy": "Choice"}
 
 
 @dataclass(frozen=True)
 class LabelingConfig:
-    """What a configuration says. `root` is its XML."""
+    """A parsed configuration. `root` is its XML."""
 
     root: ET.Element
 
@@ -29,15 +29,15 @@ class LabelingConfig:
     def parse(cls, xml: str) -> "LabelingConfig":
         """The configuration in `xml`. Raises DataError if it is not XML."""
         try:
-            return cls(ET.fromstring(xml))  # noqa: S314 - the person's own Label Studio; expat resolves nothing external
+            return cls(ET.fromstring(xml))  # noqa: S314 - from the user's own Label Studio; expat loads nothing external
         except ET.ParseError as error:
             raise DataError(f"the project's labelling configuration is not XML: {error}") from error
 
     @cached_property
     def tree(self) -> LabelTree:
-        """The labels; the inverse of `labeling_config`, but that colours and hotkeys are those assigned.
+        """The labels; empty if there are none.
 
-        Empty where there are none.
+        This is the inverse of `labeling_config`, except that colours and hotkeys are the assigned ones.
         """
         controls = [tag for tag in self.root.iter() if tag.tag in ("TimelineLabels", "Labels")]
         has_both = len({tag.tag for tag in controls}) > 1
@@ -55,12 +55,12 @@ class LabelingConfig:
                     label = replace(label, timeline="frames")
                 labels.setdefault(label.name, label)
         if list(labels) == [REGION_OF_INTEREST] and labels[REGION_OF_INTEREST].children:
-            return LabelTree(labels[REGION_OF_INTEREST].children)  # a second pass: what its regions can be
+            return LabelTree(labels[REGION_OF_INTEREST].children)  # a second pass: the labels for its regions
         return LabelTree(tuple(labels.values()))
 
     @property
     def timeline(self) -> Timeline | None:
-        """What annotators draw on; None if the configuration has no timeline of lsvid's kinds."""
+        """Where annotators draw; None if the configuration has no timeline of lsvid's kinds."""
         audio = {tag.get("name") for tag in self.root.iter("Audio")}
         frames = next(self.root.iter("TimelineLabels"), None) is not None
         waveform = any(tag.get("toName") in audio for tag in self.root.iter("Labels"))
@@ -70,12 +70,12 @@ class LabelingConfig:
 
     @property
     def speed(self) -> str:
-        """The speed at which clips play when they are opened; "1" where none is set."""
+        """The playback speed of an opened clip; "1" if none is set."""
         return next((video.get("defaultPlaybackSpeed", "1") for video in self.root.iter("Video")), "1")
 
     @property
     def reads_rate(self) -> bool:
-        """Whether every video takes its frame rate from the task (else the editor counts at 24)."""
+        """Whether every video takes its frame rate from the task (otherwise the editor counts at 24)."""
         return all(tag.get("frameRate") == "$fps" for tag in self.root.iter("Video"))
 
     @property
@@ -85,13 +85,13 @@ class LabelingConfig:
 
     @property
     def is_second_pass(self) -> bool:
-        """Whether it is that of a second pass: regions, of which each gets its label from a tree."""
+        """Whether it is for a second pass, in which each region gets its label from a tree."""
         values = [tag.get("value") for tag in self.root.iter("Label")]
         return values == [REGION_OF_INTEREST] and self.root.find(".//Taxonomy[@perRegion='true']") is not None
 
     @cached_property
     def uses(self) -> dict[Use, str]:
-        """Every way of labelling that it offers, and what people read for it (the path from the root, joined)."""
+        """Every Use that it offers, with the label path that people see for it, joined."""
         shown_labels = {_value(tag): tag.get("value", "") for tag in self.root.iter("Label")}
         uses: dict[Use, str] = {}
         for tag in self.root.iter():
@@ -106,7 +106,7 @@ class LabelingConfig:
 
 
 def _is_sub_label(tag: ET.Element) -> bool:
-    """Whether a Choices or Taxonomy holds sub labels of regions (not those that depend on another choice)."""
+    """Whether a Choices or Taxonomy holds sub labels of regions (and does not depend on another choice)."""
     return tag.get("perRegion", "").lower() == "true" and tag.get("whenChoiceValue") is None
 
 

@@ -1,7 +1,7 @@
-"""Spans -> the results of a Label Studio annotation: the inverse of `readers.label_studio`. Pure.
+"""Turns spans into the results of a Label Studio annotation: the inverse of `readers.label_studio`. Pure.
 
-What is drawn comes from the project's own configuration: on which timeline a label lies, and which Choices hold its sub
-labels. Facts: Label Studio 1.23.2, as in the reader.
+The project's configuration says on which timeline a label is drawn, and which Choices hold its sub labels. The facts
+are those of Label Studio 1.23.2, as in the reader.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,7 @@ from lsvid.video.timebase import SECONDS_TOLERANCE, FrameIndex, parse_rate, rang
 
 @dataclass(frozen=True)
 class _Control:
-    """A tag that holds labels: kind is its name. is_nested: its choices are paths."""
+    """A tag that holds labels. kind: the tag's name. is_nested: whether its choices are paths."""
 
     kind: str
     name: str
@@ -27,7 +27,7 @@ class _Control:
 
 
 class Controls:
-    """Where the labels of a configuration are drawn. Raises SettingsError if it has none in time."""
+    """The controls of a configuration. Raises SettingsError if it has no labels on a timeline."""
 
     def __init__(self, config: LabelingConfig) -> None:
         self._tree = config.tree
@@ -53,9 +53,9 @@ class Controls:
     def results(
         self, spans: Iterable[LocatedSpan], index: FrameIndex, rate: Fraction
     ) -> tuple[list[dict[str, Any]], list[tuple[LocatedSpan, str]]]:
-        """(the results that read back as `spans`, which are located; the spans that cannot be drawn, and why).
+        """(results from which the reader gets `spans` back; the spans that cannot be drawn, with the reasons).
 
-        rate: that of the task's editor.
+        spans: located. rate: the editor's rate for the task.
         """
         results: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
         faults: list[tuple[LocatedSpan, str]] = []
@@ -83,7 +83,7 @@ class Controls:
             kind = control.kind.lower()
             region = _result(region_id, kind, control, place | {kind: values[:1]})
             if span.score is not None:
-                region["score"] = span.score  # the editor's Regions panel shows it
+                region["score"] = span.score  # shown in the editor's Regions panel
             drawn = [region]
             if choices:
                 drawn.append(_result(region_id, "choices", choices, place | {"choices": _chosen(choices, values)}))
@@ -111,7 +111,7 @@ def _result(region_id: str, kind: str, control: _Control, value: dict[str, Any])
 
 
 def _place(control: _Control, span: LocatedSpan, index: FrameIndex, rate: Fraction) -> dict[str, Any] | None:
-    """Where `span` lies, as the control's regions say it; its own values where they say it the same way."""
+    """The place of `span` as the control's regions write it; its own values if they are of this kind."""
     if control.kind == "Labels":
         if isinstance(span.basis, Seconds) and span.basis.tolerance == float(SECONDS_TOLERANCE):
             return {"start": span.basis.start, "end": span.basis.end}

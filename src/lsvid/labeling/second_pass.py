@@ -1,7 +1,7 @@
-"""Two-pass labelling: first regions, fast and with nothing to choose; then the label of each region. Pure.
+"""Two-pass labelling: first people mark regions, fast and without labels; then each region gets its label. Pure.
 
-As in https://support.prodi.gy/t/annotating-video-regions/6341, with the whole hierarchy to search in the second pass,
-and nothing to type by hand.
+As in https://support.prodi.gy/t/annotating-video-regions/6341. In the second pass people search the whole hierarchy,
+and need not type labels.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from lsvid.labels.tree import LABEL_SEPARATOR, REGION_OF_INTEREST, Label, LabelT
 FIRST_PASS = LabelTree((Label(REGION_OF_INTEREST, hint="Mark every region that is to get a label"),))
 
 MODEL_VERSION = "first pass"
-"""What the regions of the first pass are called in the second: predictions need a name."""
+"""The name of the first pass's regions in the second project, where they are predictions, which need a name."""
 
 NAMING_INSTRUCTIONS = (
     "<p>The regions of this clip are marked already. Give each one its label:</p>"
@@ -24,7 +24,7 @@ NAMING_INSTRUCTIONS = (
 
 
 def second_pass_config(tree: LabelTree, timeline: Timeline = "frames", speed: str = "1") -> str:
-    """The configuration of a second pass, as XML: regions, and for each a searchable tree with the labels of `tree`."""
+    """The configuration of a second pass, as XML: regions, each with a searchable tree of the labels of `tree`."""
     first = labeling_config(FIRST_PASS, timeline, speed)
     head, found, tail = first.partition(SUB_LABELS)
     lines = [

@@ -1,7 +1,7 @@
-"""The stylesheet of the page: a `<Style>` of the configuration holds for the whole editor (Label Studio 1.23.2).
+"""The stylesheet of the page. A `<Style>` in the configuration works for the whole editor (Label Studio 1.23.2).
 
-Labels stand at the right, the buttons (Submit, Skip, Update) small and at the top, and at 1366 x 768 nothing scrolls:
-the video takes the room that is left above the strip. It holds no '>', which the editor's sanitiser would drop.
+Labels are at the right; the buttons (Submit, Skip, Update) are small and at the top. At 1366 x 768 nothing scrolls: the
+video takes the room that is left above the strip. There is no '>' in it, since the editor's sanitiser would drop it.
 """
 
 STYLE = """

@@ -12,18 +12,18 @@ _COLOURS = """
     5091aa ff00b9 239b55 b4505f b969cd 699637 af5091 aa5f00 cd692d ff3755 508c82 af7d6e dc1905 c36e8c 918737 4b7d64
 """
 PALETTE = [f"#{colour}" for colour in _COLOURS.split()]
-"""Colours for labels, in order: any two at least 8 apart in CIEDE2000 (12 among the first 27), and 3:1 against the
-backgrounds of both of the editor's themes and against white, in which it writes the name of a selected label.
+"""Colours for labels, in order. Any two are at least 8 apart in CIEDE2000 (12 among the first 27). Each has a contrast
+of 3:1 against the backgrounds of both themes of the editor, and against white, the text of a selected label.
 
-Found by taking again and again the colour that is farthest from those taken (relative luminance 0.158 to 0.252, chroma
-at least 22)."""
+They were found by repeatedly taking the colour that is farthest from those taken (relative luminance 0.158 to 0.252,
+chroma at least 22)."""
 
 HOTKEYS = [*"1234567890", *"acdfgijlnqstxyz", *(f"shift+{letter}" for letter in "acdgijlnqstxyz")]
-"""Keys for labels, in order; labels beyond them have none. None is the editor's own (`labels.EDITOR_KEYS`)."""
+"""Keys for labels, in order; further labels have none. No key is one of the editor (`labels.EDITOR_KEYS`)."""
 
 
 def dressed(tree: LabelTree) -> LabelTree:
-    """`tree` with a colour for each top-level label, and a hotkey as long as there are any; those of the file stay."""
+    """`tree` with a colour for each top-level label, and hotkeys as long as there are any. Those in the file stay."""
     own_colours = [label.color for label in tree.labels if label.color]
     free = [colour for colour in PALETTE if all(_distance(colour, own) > _NEAR for own in own_colours)]
     colours = cycle(free or PALETTE)
@@ -41,7 +41,7 @@ _NEAR = 100
 
 
 def _distance(one: str, other: str) -> float:
-    """About how different two colours look, 0 to 765 (the "redmean" formula, https://www.compuphase.com/cmetric.htm)."""
+    """How different two colours look, about 0 to 765 ("redmean", https://www.compuphase.com/cmetric.htm)."""
     (r1, g1, b1), (r2, g2, b2) = (bytes.fromhex(colour[1:]) for colour in (one, other))
     red = (r1 + r2) / 2
     squares = (2 + red / 256) * (r1 - r2) ** 2 + 4 * (g1 - g2) ** 2 + (2 + (255 - red) / 256) * (b1 - b2) ** 2

@@ -10,14 +10,14 @@ indentation does the same; a file uses one of the two. Blank lines and lines tha
     --Knot
     ----Square
 
-Markdown bullets, class numbers in front ("0 cut"), and tables (lsvid.labels.tables) are read as what they are.
+Markdown bullets, class numbers in front ("0 cut"), and tables (lsvid.labels.tables) are recognised.
 
 YAML and JSON hold a list (or `labels:` with a list) of labels. A label is a text, or `Name: [its sub labels]`, or a
-mapping with `name` and, where wanted, `children` and the fields of `Label`. Names that a text file cannot hold, such as
-one that begins with a dash or with '#', go in quotes there.
+mapping with `name` and, if wanted, `children` and the fields of `Label`. A name that begins with a dash or with '#' is
+not possible in a text file; in YAML it needs quotes.
 
-Blanks at the ends of a name are dropped, and a run of blanks inside it is one blank; characters that nobody sees, such
-as zero-width blanks, are dropped. A file is UTF-8, or UTF-16 with its byte order mark.
+Blanks at the ends of a name are dropped, and several blanks inside it become one; invisible characters, such as
+zero-width blanks, are dropped. A file is UTF-8, or UTF-16 with its byte order mark.
 """
 
 import difflib
@@ -37,18 +37,18 @@ from lsvid.labels.tables import is_table, nodes_of_table
 from lsvid.labels.tree import LABEL_SEPARATOR, Label, LabelTree
 
 EDITOR_KEYS = frozenset("uhvboemkwpr") | {"shift+r", "shift+f", "shift+1", "shift+2"}
-"""Keys that a label cannot have: the editor's own (Label Studio 1.23.2, Hotkeys/defaults.js), and the filter box's."""
+"""Keys that a label cannot have: those of the editor (Label Studio 1.23.2, Hotkeys/defaults.js) and its filter box."""
 
 _FIELDS = ("name", "children", "id", "color", "hotkey", "hint", "multiple", "timeline")
 _LONGEST_NAME = 120
-_MAX_DEPTH = 16  # a YAML file can hold itself (anchors), and an editor's tree that deep is of no use
+_MAX_DEPTH = 16  # YAML anchors can make an endless tree, and nobody can use a tree that is this deep
 
 _INVISIBLE = dict.fromkeys([0xAD, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2060, 0x206A), 0xFEFF])
-"""Characters that nobody sees and that tell nothing of a name: soft hyphens, zero-width blanks, marks of direction.
-(The joiners U+200C and U+200D do: in Persian, and in emoji.)"""
+"""Invisible characters without meaning in a name: soft hyphens, zero-width blanks, marks of direction. (The joiners
+U+200C and U+200D have a meaning, in Persian and in emoji.)"""
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
-"""Halves of characters: JSON can write them by themselves; no file and no page can hold them."""
+"""Halves of characters. JSON can hold them alone; no file and no page can."""
 
 _TEXT_HINT = "one label a line; '--' in front for each level down; a line that begins with '#' is a comment"
 _TREE_HINT = "a list of labels, each a name or a mapping: {name: Suturing, children: [Knot, Running], hotkey: s}"
@@ -73,7 +73,7 @@ def read_labels(path: str | Path) -> LabelTree:
 
 
 def parse_labels_text(text: str, name: str) -> LabelTree:
-    """The labels in `text`. `name` is the file's: its ending tells the format, and faults begin with it.
+    """The labels in `text`. name: of the file; its ending tells the format, and faults begin with it.
 
     Raises LabelFileError with all the faults.
     """
@@ -123,13 +123,13 @@ def _load_json(text: str, name: str) -> Any:  # noqa: ANN401 - a document
         return dict(items)
 
     try:
-        # Not srsly, as for YAML: its JSON parser neither says the line of a fault nor sees a key that stands twice.
+        # Not srsly, unlike YAML: its JSON parser neither says the line of a fault nor notices a double key.
         return json.loads(text, object_pairs_hook=pairs)
     except json.JSONDecodeError as error:
         raise LabelFileError(f"{name}:{error.lineno}: not valid JSON: {error.msg}", _TREE_HINT) from error
     except RecursionError as error:
         raise LabelFileError(f"{name}: nested too deeply", _TREE_HINT) from error
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number with thousands of digits
         raise LabelFileError(f"{name}: not valid JSON: {error}", _TREE_HINT) from error
 
 
@@ -181,7 +181,7 @@ class _DocumentReader:
         for number, item in enumerate(items):
             self.count += 1
             place = f"{parent.place}[{number}]"
-            node = Node(place, place, self.count)  # its place stands for a name that is at fault
+            node = Node(place, place, self.count)  # if the name is wrong, its place is used for it
             sub_labels = self._read(node, item)
             list_node = Node("", f"{node.place}.children", node.order)
             self.add_children(list_node, sub_labels, depth + 1)
@@ -189,13 +189,13 @@ class _DocumentReader:
             parent.children.append(node)
 
     def _read(self, node: Node, item: Any) -> Any:  # noqa: ANN401 - a document
-        """Fill `node` from `item`; returns what stands for its sub labels."""
+        """Fill `node` from `item`; returns the value that holds its sub labels."""
         if not isinstance(item, dict):
             self._set_name(node, item, "a label")
             return None
         if "name" not in item and len(item) == 1:
             ((name, value),) = item.items()
-            if isinstance(value, list) and not _nearest(name):  # Name: [children], unless it looks like a slip
+            if isinstance(value, list) and not _nearest(name):  # Name: [children], unless it is a misspelled field
                 self._set_name(node, name, "a label")
                 return value
         for key in item:
@@ -261,7 +261,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - a document
     return f'"{value}"' if isinstance(value, str) else f"the {type(value).__name__} {value}"
 
 
-# What any label file must fulfil
+# The rules for every label file
 
 
 def _check(nodes: list[Node], faults: Faults) -> None:

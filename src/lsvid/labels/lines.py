@@ -1,8 +1,8 @@
 """A text file of labels: one a line, levels by '--' or by indentation.
 
-What other programs and people write alike is taken for what it is: Markdown's bullets, and class numbers from 0 in
-front of the names (MS-TCN's mapping.txt: "0 cut"), which only say the order. What could be either (numbers from 1,
-"Suturing > Knot", a comment behind a name) is refused, saying what it looks like.
+Common other forms are recognised: Markdown's bullets, and class numbers from 0 in front of the names (MS-TCN's
+mapping.txt: "0 cut"), which only give the order. Forms that may mean two things (numbers from 1, "Suturing > Knot", a
+comment after a name) are refused, with a message that says what they look like.
 """
 
 import re
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from lsvid.errors import LabelFileError
 from lsvid.labels.nodes import Faults, Node, count
 
-_LONG_DASHES = ("\u2013", "\u2014")  # en and em dash: what word processors make of "--"
+_LONG_DASHES = ("\u2013", "\u2014")  # en and em dash, into which word processors change "--"
 
 _BULLET = re.compile(r"(\s*)[-*+\u2022](?:\s+|$)(.*)")
 _NUMBERED = re.compile(r"(\d{1,6})(?:\s+|\s*[:;,)]\s*|\.\s+)(\S.*)")
@@ -22,13 +22,13 @@ _Line = tuple[int, str]
 
 
 def lines_of(text: str) -> list[_Line]:
-    """(number from 1, line) of those that are neither blank nor comments."""
+    """(number from 1, line) of the lines that are neither blank nor comments."""
     lines = [(number, line.rstrip()) for number, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1)]
     return [(number, line) for number, line in lines if line and not line.lstrip().startswith("#")]
 
 
 def _as_labels(lines: Sequence[_Line], file: str) -> Iterator[_Line]:
-    """The same lines without what is not of the labels: bullets, class numbers. Raises LabelFileError."""
+    """The same lines without bullets and class numbers. Raises LabelFileError."""
     bullets = [_BULLET.fullmatch(line) for _, line in lines]
     if lines and all(bullets):
         lines = [(number, f"{m[1]}{m[2]}") for (number, _), m in zip(lines, bullets, strict=True) if m is not None]
@@ -73,9 +73,9 @@ def _refuse_arrows(lines: Sequence[_Line], file: str) -> None:
 
 
 def nodes_of_lines(text: str, faults: Faults) -> list[Node]:
-    """The labels in `text`, one a line; raises LabelFileError where the lines are of another kind altogether."""
+    """The labels in `text`, one a line. Raises LabelFileError if the lines are of another kind."""
     root = Node("", faults.file, 0)
-    open_nodes = [root]  # the label that each level would be added to
+    open_nodes = [root]  # for each level, the label to which a new one is added
     depth_of = _LineDepth(faults)
     for number, line in _as_labels(lines_of(text), faults.file):
         node = Node("", f"{faults.file}:{number}", number)
@@ -93,7 +93,7 @@ def nodes_of_lines(text: str, faults: Faults) -> list[Node]:
 
 
 class _LineDepth:
-    """How deep a line lies, 0 for the top. Sets the node's name; holds what the lines so far have in common."""
+    """Finds the depth of each line, 0 for the top, and sets the node's name. Remembers the style of earlier lines."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -104,7 +104,7 @@ class _LineDepth:
         begun = line.lstrip()
         rest = begun.lstrip("-")
         blanks, dashes, node.name = line[: len(line) - len(begun)], begun[: len(begun) - len(rest)], rest.lstrip()
-        blanks = blanks.replace("\u00a0", " ")  # what web pages and word processors make of a blank
+        blanks = blanks.replace("\u00a0", " ")  # web pages and word processors write it for a blank
         if node.name.startswith(_LONG_DASHES):
             self.faults.add(node, f"begins with a typographic dash ({node.name[0]}); a level is two plain ones ('--')")
         if blanks and dashes:

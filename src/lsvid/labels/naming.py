@@ -1,4 +1,4 @@
-"""Names that other people's readers can take: of classes and of videos. What had to change is told, never silent."""
+"""Names of classes and videos that other programs can read. Each changed name is reported."""
 
 import re
 from collections import Counter
@@ -11,25 +11,26 @@ LabelPath = tuple[str, ...]
 
 
 def level_paths(labels: Iterable[LabelPath], level: int) -> list[LabelPath]:
-    """The distinct beginnings of `labels` of `level` names, in their order; shorter labels have none."""
+    """The different first `level` names of `labels`, in order; shorter labels are left out."""
     return list(dict.fromkeys(path[:level] for path in labels if len(path) >= level))
 
 
 def level_names(paths: Sequence[LabelPath]) -> dict[LabelPath, str]:
-    """A name for each path, all different: its last; where two paths share it, those from the root, joined by '/'."""
+    """A different name for each path: its last name or, if two paths share it, all its names joined by '/'."""
     count = Counter(path[-1] for path in paths)
     return dict(zip(paths, distinct(p[-1] if count[p[-1]] == 1 else "/".join(p) for p in paths), strict=True))
 
 
 def without_blanks(names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
-    """`names` with '_' for whatever a reader that splits at blanks, or takes '#' for a comment, would break at."""
+    """`names` with '_' in place of blanks and '#', for readers that split at blanks, or take '#' for a comment."""
     plain = (re.sub(r"[\s#]+", "_", one_line(name)) for name in names.values())
     return dict(zip(names, distinct(plain), strict=True))
 
 
 def one_line(text: str) -> str:
-    """`text` as one line, whatever its reader takes for the end of one: ends of lines and control characters, and the
-    mark that may begin a file in Unicode, become a blank. Never empty.
+    """`text` as one line for any reader: ends of lines, control characters and byte order marks become blanks.
+
+    It is never empty.
     """
     return re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]+", " ", text).strip() or "_"
 
@@ -45,7 +46,7 @@ def safe_ids(names: Iterable[str]) -> list[str]:
 
 
 def distinct(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
-    """`names` with '_2', '_3' and so on behind those whose `key` stood before."""
+    """`names` with '_2', '_3' and so on after those whose `key` came before."""
     taken: set[str] = set()
     last: dict[str, int] = {}
     result = []
@@ -61,7 +62,7 @@ def distinct(names: Iterable[str], key: Callable[[str], str] = str) -> list[str]
 
 
 def tell_changed(findings: Findings, what: str, pairs: Iterable[tuple[str, str]]) -> None:
-    """Warn of every name that is written otherwise than it is read: `what` says whose names, and why."""
+    """Warn of each pair (old, new) of names that differ. what: whose names they are, and why they changed."""
     changed = [f"{old!r} -> {new!r}" for old, new in pairs if old != new]
     if changed:
         findings.warn(f"{what}: {some(changed, 5)}")

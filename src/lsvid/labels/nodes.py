@@ -1,4 +1,4 @@
-"""What the readers of label files share: labels as they stand in a file, and the faults that a person is told."""
+"""Shared by the readers of label files: labels as they are in the file, and the faults to report."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass
 class Node:
-    """A label as it stands in a file, not yet checked. `order` sorts faults; `place` is what a person is told."""
+    """A label as it is in the file, not yet checked. `order` sorts faults; `place` is shown to people."""
 
     name: str
     place: str
@@ -16,18 +16,18 @@ class Node:
 
 
 class Faults:
-    """What is wrong with a file, each fault with the place of its label."""
+    """The faults of a file, each with the place of its label."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.found: list[tuple[int, str]] = []
 
     def add(self, node: Node, what: str) -> None:
-        """`what` is wrong at `node`."""
+        """Note that `what` is wrong at `node`."""
         self.found.append((node.order, f"{node.place}: {what}"))
 
     def in_order(self) -> list[str]:
-        """The faults as they stand in the file."""
+        """The faults in the order of the file."""
         return [text for _, text in sorted(self.found, key=lambda fault: fault[0])]
 
 

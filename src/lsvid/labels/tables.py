@@ -1,8 +1,8 @@
 """Labels in a table with a header: CSV, TSV, or with semicolons, as spreadsheets and other tools save them.
 
-Either a column `name` (or label, class, label_name, class_name), or `level_1`, `level_2` and so on, in which a cell
-that is empty before one that is not means what stands above it. Beside them the fields of `Label`, which are those of
-the row's last label, and `id` if it is no number; class numbers only say the order.
+There is either a column `name` (or label, class, label_name, class_name), or columns `level_1`, `level_2` and so on, in
+which an empty cell before a filled one repeats the cell above it. Other columns may be the fields of `Label`; they
+belong to the row's last label. An `id` that is a number is only a class number, which gives the order.
 """
 
 import csv
@@ -24,7 +24,7 @@ _HINT = (
 
 
 def is_table(text: str, suffix: str) -> bool:
-    """Whether `text` is a table: by its file's ending and a header, or by a header of several columns known here."""
+    """Whether `text` is a table: by the file's ending and a header, or by a header with several known columns."""
     rows = _rows(text)
     header = _names(rows[0][1]) if rows else []
     known = [name for name in header if name in (*_NAMES, *_FIELDS, "key") or re.fullmatch(r"level_\d+", name)]
@@ -68,7 +68,7 @@ def nodes_of_table(text: str, faults: Faults) -> list[Node]:
 
 
 def _add(root: Node, path: Sequence[str], node: Node, faults: Faults) -> None:
-    """Put `node` below the labels that `path` names before it, which are made where they are not there."""
+    """Put `node` below the labels that `path` names before it; missing ones are made."""
     at = root
     for name in path[:-1]:
         found = next((child for child in at.children if child.name == name), None)
@@ -95,7 +95,7 @@ def _fields(row: Mapping[str, str], node: Node, faults: Faults) -> dict[str, Any
 
 
 def _rows(text: str) -> list[tuple[int, list[str]]]:
-    """(number of its last line, cells) of the rows that are not blank."""
+    """(number of the last line, cells) of each row that is not blank."""
     first = next((line for line in text.splitlines() if line.strip()), "")
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     try:

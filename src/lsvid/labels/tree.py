@@ -1,4 +1,4 @@
-"""What annotators mark, as a tree: `Label` and `LabelTree`."""
+"""The labels that annotators use, as a tree: `Label` and `LabelTree`."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,28 +8,28 @@ from typing import Literal
 from lsvid.errors import check_choice
 
 LABEL_SEPARATOR = " / "
-"""Stands between the names of a label path where it is one text: `join_path` writes it, `split_path` reads it."""
+"""The separator of names in a label path that is written as one text, by `join_path`; `split_path` reads it."""
 
 TimelineKind = Literal["frames", "waveform"]
-"""The two timelines that a label can be drawn on."""
+"""The two timelines on which a label can be drawn."""
 
 REGION_OF_INTEREST = "REGION_OF_INTEREST"
-"""The one label of a first pass, in which regions are marked and nothing is chosen; the second pass names them."""
+"""The only label of a first pass, in which people mark regions. In the second pass each region gets its label."""
 
 
-_LONE_SLASH = re.compile(r"(?<![^ ])(\\*)/(?![^ ])")  # a '/' that is a word by itself, and the backslashes before it
+_LONE_SLASH = re.compile(r"(?<![^ ])(\\*)/(?![^ ])")  # a '/' between blanks, with the backslashes before it
 
 
 def join_path(path: Sequence[str]) -> str:
     r"""The names of a label path as one text, 'Dissection / Blunt'; different paths have different texts.
 
-    A '/' in a name that could be taken for the separator gets a backslash: the one name 'A / B' is written 'A \/ B'.
+    A '/' in a name that looks like the separator gets a backslash: the single name 'A / B' is written 'A \/ B'.
     """
     return LABEL_SEPARATOR.join(_LONE_SLASH.sub(r"\\\g<0>", name) for name in path)
 
 
 def split_path(text: str) -> tuple[str, ...]:
-    """The names of the label path that `join_path` wrote as `text`; empty ones, which no label has, are left out."""
+    """The names of the label path that `join_path` wrote as `text`; empty names are left out."""
     names = (_LONE_SLASH.sub(lambda found: found[0].removeprefix("\\"), name) for name in text.split(LABEL_SEPARATOR))
     return tuple(name for name in names if name)
 
@@ -38,11 +38,11 @@ def split_path(text: str) -> tuple[str, ...]:
 class Label:
     """One label and its sub labels.
 
-    id: what exports carry in place of the name, so that renaming what people read breaks nothing.
-    color: "#rrggbb", of a top-level label. hotkey: "a", "7" or "shift+a", of a top-level label.
-    hint: shown when the mouse rests on the label.
+    id: exports hold it in place of the name, so that the name can be changed later.
+    color: "#rrggbb", for a top-level label. hotkey: "a", "7" or "shift+a", for a top-level label.
+    hint: shown while the mouse is on the label.
     multiple: several sub labels of this top-level label may hold at once.
-    timeline: where a top-level label is drawn when a project has both.
+    timeline: the timeline of a top-level label, if a project has both.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Label:
 
     @property
     def export_value(self) -> str:
-        """What Label Studio's exports say for this label: its id, or else its name."""
+        """The text for this label in Label Studio's exports: its id, or else its name."""
         return self.name if self.id is None else self.id
 
 
@@ -79,7 +79,7 @@ class LabelTree:
         return [path for path, _ in self.walk()]
 
     def on_frames(self, names: Sequence[str]) -> "LabelTree":
-        """The same labels, those top-level ones that are called `names` drawn on the frames where there are both.
+        """The same labels, with the top-level labels `names` on the timeline of frames, if a project has both.
 
         Raises SettingsError if there is no such label.
         """

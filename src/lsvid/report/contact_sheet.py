@@ -3,12 +3,10 @@
 import base64
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, Template
 
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Source, Track, nothing_counts, task_url
@@ -20,6 +18,7 @@ from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
 from lsvid.labels.tree import join_path
 from lsvid.progress import Progress, unheard
+from lsvid.report.templates import template
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
 from lsvid.workers.processes import Processes
 
@@ -83,7 +82,7 @@ def write_contact_sheet(
                 }
                 for clip, folder in zip(shown, folders, strict=True)
             )
-            stream = _template().stream(
+            stream = template("contact_sheet.html").stream(
                 title=f"{rows:,} spans of {len(shown):,} clips", sources=", ".join(one.name for one in sources),
                 labels=[join_path(label) for label in labels], clips=page_clips,
             )  # fmt: skip
@@ -131,8 +130,3 @@ def _row(clip: AnnotatedClip, work: Track[LocatedSpan], span: LocatedSpan, folde
         "annotator": work.annotator,
         "pictures": pictures,
     }
-
-
-def _template() -> Template:
-    text = files("lsvid.report").joinpath("contact_sheet.html").read_text(encoding="utf-8")
-    return Environment(autoescape=True, trim_blocks=True, keep_trailing_newline=True).from_string(text)

@@ -1,13 +1,10 @@
 """What `lsvid evaluate` writes: every number as JSON, tables as CSV, and one HTML page that needs nothing else."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment
-from markupsafe import Markup
 
 from lsvid import __version__
 from lsvid.analysis.cells import MEASURES
@@ -20,6 +17,7 @@ from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.report.data import label_colours
+from lsvid.report.templates import count_of, percent, template
 
 NUMBERS, PAGE = "evaluation.json", "evaluation.html"
 """evaluation.json is the manifest: it lists the files beside it."""
@@ -64,10 +62,6 @@ def write_evaluation(
 
 def page(found: Evaluation, tree: LabelTree | None = None) -> str:
     """The page."""
-    resources = files("lsvid.report")
-    style, script, template = (
-        resources.joinpath(name).read_text(encoding="utf-8") for name in ("page.css", "page.js", "evaluation.html")
-    )
     by_path = label_colours(found.pairs.paths, tree)
     colours = {name: by_path[path] for name, path in zip(found.pairs.labels, found.pairs.paths, strict=True)}
     result = found.as_dict()
@@ -81,29 +75,22 @@ def page(found: Evaluation, tree: LabelTree | None = None) -> str:
         values = [(right["mean"], right["sd_cases"])]
         values += [(of[m]["by_case"]["mean"], of[m]["by_case"]["sd_cases"]) for m in MEASURES]
         main.append((name, values))
-    n_cases = len(found.pairs.cases)
     names = found.confusion_names()
     scores = result.get("detections", {})
-    return (
-        Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        .from_string(template)
-        .render(
-            title=f"Predictions against the truth: {n_cases} case{'s' * (n_cases != 1)}",
-            generator=f"lsvid {__version__} evaluate",
-            style=Markup(style),  # noqa: S704 - our own files
-            script=Markup(script),  # noqa: S704 - our own files
-            found=found,
-            result=result,
-            main=main,
-            measures=MEASURES,
-            average_map={name: scores[name]["average_mAP"] for name in ("activitynet", "thumos") if scores},
-            published=[line for name in found.options.as_ for line in published_lines(name, found.results["relaxed"])],
-            labels=[_without_nan(row) for row in found.label_rows()],
-            cases=[_without_nan(row) for row in found.case_rows()],
-            confusion={"names": names, "rows": list(_confusion_rows(names, result["confusion"]))},
-            colours=colours,
-            ribbons=[_ribbon(found, case, colours) for case in found.pairs.cases],
-        )
+    return template("evaluation.html").render(
+        title=f"Predictions against the truth: {count_of(len(found.pairs.cases), 'case')}",
+        generator=f"lsvid {__version__} evaluate",
+        found=found,
+        result=result,
+        main=main,
+        measures=MEASURES,
+        average_map={name: scores[name]["average_mAP"] for name in ("activitynet", "thumos") if scores},
+        published=[line for name in found.options.as_ for line in published_lines(name, found.results["relaxed"])],
+        labels=[_without_nan(row) for row in found.label_rows()],
+        cases=[_without_nan(row) for row in found.case_rows()],
+        confusion={"names": names, "rows": list(_confusion_rows(names, result["confusion"]))},
+        colours=colours,
+        ribbons=[_ribbon(found, case, colours) for case in found.pairs.cases],
     )
 
 
@@ -176,7 +163,7 @@ def _bars(lengths: IntArray, codes: IntArray, shown: Sequence[tuple[str, str]], 
         if code != NOTHING:
             name, colour = shown[code]
             times = f"{clock(start * seconds, 1)} to {clock(stop * seconds, 1)}"
-            bars.append({"x": _percent(start, total), "width": _percent(stop - start, total), "colour": colour,
+            bars.append({"x": percent(start / total), "width": percent((stop - start) / total), "colour": colour,
                          "kind": "", "tip": f"{name}\n{times}"})  # fmt: skip
     return bars
 
@@ -193,7 +180,3 @@ def _differences(found: Evaluation, runs: Runs, seconds: float, step: int) -> li
     for bar in bars:
         bar["kind"] = bar["colour"]
     return bars
-
-
-def _percent(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.4f}"
