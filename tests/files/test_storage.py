@@ -400,6 +400,6 @@ def test_options_name_the_service_and_variables_with_the_keys(
 
 @pytest.mark.parametrize("endpoint", ["localhost:9000", "ftp://s3.example.org", "http://user:word@s3.example.org"])
 def test_addresses_that_cannot_be(s3: S3Server, endpoint: str) -> None:
-    with pytest.raises(SettingsError, match="--s3-endpoint is not the address of an S3 service") as caught:
+    with pytest.raises(SettingsError, match="endpoint is not the address of an S3 service") as caught:
         storage.configure_s3(endpoint=endpoint)
     assert "word" not in str(caught.value)

@@ -381,7 +381,7 @@ def test_the_document_root_where_the_server_does_not_say(fake: FakeServer, monke
         "Label Studio does not say below which folder it serves files: Label Studio refused while asking for the "
         "document root: no"
     )
-    assert caught.value.hint.startswith("give it with --document-root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
+    assert caught.value.hint.startswith("give it with document_root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
     monkeypatch.setenv("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT", "/srv/media/")
     assert document_root(server, 1) == "/srv/media"
     assert document_root(server, 1, "/flag") == "/flag"

@@ -290,7 +290,7 @@ def test_a_file_that_no_reader_knows_is_described(
 
 def test_a_folder_that_no_reader_knows_is_described(tmp_path: Path) -> None:
     (tmp_path / "a/groundTruth").mkdir(parents=True)
-    for name, hint in (("b/a.mp4", "--clips"), ("c/a.json", "c/a.json")):
+    for name, hint in (("b/a.mp4", "with clips"), ("c/a.json", "c/a.json")):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
         with pytest.raises(ExportError) as caught:

@@ -80,7 +80,7 @@ def test_a_rule_that_cannot_work_is_a_usage_error(case: str | None, case_from: s
 def test_a_path_without_a_case_is_an_error() -> None:
     with pytest.raises(ClipError, match=r"001\.mp4 has no folder to name its case"):
         RULE.case_of("001.mp4")
-    with pytest.raises(ClipError, match=r"no case found in x/001\.mp4 by --case-from"):
+    with pytest.raises(ClipError, match=r"no case found in x/001\.mp4 by case_from"):
         CaseRule.parse(None, "(?P<case>op[0-9])").case_of("x/001.mp4")
 
 
@@ -89,7 +89,7 @@ def test_two_files_that_would_be_one_clip_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"several files would be the same clip") as caught:
         find_clips([str(tmp_path)], RULE)
     assert f"op/1: {tmp_path}/a/op/1.mp4, {tmp_path}/b/op/1.mp4" in caught.value.message
-    assert "--case-from" in caught.value.hint
+    assert "case_from" in caught.value.hint
 
 
 @pytest.mark.parametrize(

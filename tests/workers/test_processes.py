@@ -47,7 +47,7 @@ def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_a
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
     assert said[2].message == "its process died 2 times (signal SIGKILL)"
     assert said[3].message == "its process died 2 times (exit code 7)"
-    assert "fewer --jobs" in said[2].hint
+    assert "fewer jobs" in said[2].hint
     assert type(said[4]) is DataError
     assert (said[4].message, said[4].hint) == ("no", "hint")
     assert type(said[5]) is ClipError
