@@ -309,7 +309,7 @@ def test_foreign_tables_in_s3_are_not_overwritten(bucket: Bucket, videos: VideoF
     ("variables", "kind", "message", "hint"),
     [
         ({"AWS_ACCESS_KEY_ID": "NOSUCHKEY"}, AuthError, "S3 does not know the access key", "AWS_ACCESS_KEY_ID"),
-        ({"AWS_SECRET_ACCESS_KEY": "NOSUCHKEY"}, AuthError, "not take the secret of this", "--s3-secret-env"),
+        ({"AWS_SECRET_ACCESS_KEY": "NOSUCHKEY"}, AuthError, "not take the secret of this", "secret_env"),
     ],
 )  # fmt: skip
 def test_wrong_credentials(

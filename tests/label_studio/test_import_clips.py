@@ -317,7 +317,7 @@ def test_a_project_without_storage(server_environment: LabelStudio, videos: Vide
     clip = videos.make(media_folder / "op1" / "clip_1.mp4")
     result = CliRunner().invoke(cli, ["import-clips", str(clip), "--project", "No storage"])
     assert result.exit_code == 2
-    assert f"outside the storage folders of project {made['id']} (it has none):" in result.stderr
+    assert f"outside the storages of project {made['id']} (it has none):" in result.stderr
 
 
 # --- Mistakes ---------------------------------------------------------------------------------------------------------

@@ -64,11 +64,11 @@ def test_the_case_of_a_path(case: str | None, case_from: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("case", "case_from", "message"),
     [
-        (None, "([", r"--case-from '\(\[' is not a regular expression: "),
+        (None, "([", r"case_from='\(\[' is not a regular expression: "),
         (None, "op(\\d+)", r"has no group named 'case'"),
         (None, "uncle", r"has no group named 'case'"),
-        ("a/b", "parent", r"--case gives 'a/b', which cannot name a case"),
-        (" ", "parent", r"--case gives ' ', which cannot name a case"),
+        ("a/b", "parent", r"case gives 'a/b', which cannot name a case"),
+        (" ", "parent", r"case gives ' ', which cannot name a case"),
     ],
 )
 def test_a_rule_that_cannot_work_is_a_usage_error(case: str | None, case_from: str, message: str) -> None:

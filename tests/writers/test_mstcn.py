@@ -111,7 +111,7 @@ def test_overlaps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         export(tmp_path / "out", clips, "mstcn")
     assert str(caught.value) == (
-        "--format mstcn holds one label a frame on each level, but some have more: op1, frame 49: A and B"
+        "format=mstcn holds one label a frame on each level, but some have more: op1, frame 49: A and B"
     )
     assert "overlap=priority" in caught.value.hint
     assert not (tmp_path / "out").exists()
