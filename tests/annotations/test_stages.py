@@ -131,3 +131,23 @@ def test_a_presigned_address_is_in_no_file_and_no_message(clips: Path, tmp_path:
         written = "".join(path.read_text() for path in (tmp_path / "out").glob("*"))
         for secret in ("5E3CRET", "Amz", "user:pw"):
             assert secret not in result.output + spans.output + written
+
+
+def test_one_file_is_not_taken_for_two_clips(clips: Path, tmp_path: Path) -> None:
+    """op2 is not there: the clip of the same name in op1 is not its."""
+    file = tmp_path / "mine.csv"
+    file.write_text("video,label,start_s,end_s\n/d/op1/a.mp4,A,0,1\n/d/op2/a.mp4,B,1,2\n")
+    arguments = ("export-frames", file, "--clips", clips, "-o", tmp_path / "out")
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert f"clip op2/a: {clips / 'op1/a.mp4'} is found for it and for op1/a" in result.stderr
+    assert "there is nothing to export" in run(*arguments, "--skip-bad").stderr
+
+
+def test_what_was_left_out_is_told_where_nothing_is_left(clips: Path, tmp_path: Path) -> None:
+    file = tmp_path / "live.boris"
+    project: dict[str, Any] = {"behaviors_conf": {}, "observations": {"o": {"type": "LIVE", "events": []}}}
+    file.write_text(json.dumps(project))
+    result = run("export-frames", file, "--clips", clips, "-o", tmp_path / "out")
+    assert "error: there is nothing to export: no clip is annotated in " in result.stderr
+    assert "hint: left out 1 observations of BORIS without a video" in result.stderr

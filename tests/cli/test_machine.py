@@ -147,6 +147,28 @@ def test_no_home(exported: list[str], tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+_DROPPED = """
+import signal, time
+from lsvid.cli.program import Interrupted, catch_signals
+
+class Freed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGTERM)
+
+catch_signals()
+try:
+    Freed()
+    time.sleep(30)
+except Interrupted as error:
+    print("ended by", error.number)
+"""
+
+
+def test_a_signal_that_strikes_where_python_drops_errors_ends_the_program_in_silence() -> None:
+    done = subprocess.run([sys.executable, "-c", _DROPPED], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.stdout, done.stderr) == (f"ended by {int(signal.SIGTERM)}\n", "")
+
+
 def _interrupt(ready: Callable[[], bool], command: list[str], number: int) -> tuple[int, str]:
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     while not ready() and process.poll() is None:

@@ -8,13 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lsvid.files.texts import Text, TextError, decode, head_of, read_bytes
+from lsvid.files.texts import Text, TextError, decode, first_line, head_of, read_bytes
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
 @given(text=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\ufeff")))
 def test_text_with_or_without_a_byte_order_mark(encoding: str, text: str) -> None:
     assert decode(text.encode(encoding)) == Text(text)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_byte_order_mark_is_known_by_its_nuls(encoding: str) -> None:
+    text = "label;start\r\nNähen;1\r\n"
+    assert decode(text.encode(encoding)) == Text(text)
+    assert first_line(text.encode(encoding)) == "label;start"
+
+
+def test_the_line_that_tells_excel_the_separator_is_no_text() -> None:
+    assert decode(b"\xef\xbb\xbfsep=;\r\na;b\r\n") == Text("\r\na;b\r\n")
+    assert first_line(b"sep=;\na;b\n") == "a;b"
 
 
 def test_windows_1252_is_read_where_that_is_asked_for_and_told() -> None:
@@ -30,7 +42,7 @@ def test_windows_1252_is_read_where_that_is_asked_for_and_told() -> None:
     ("data", "told"),
     [
         (b"a\nb\0c", "line 2: a NUL character"),
-        ("label,start".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        (b"PK\3\4\0\0\0\0a\0\0\0", "UTF-16 without a byte order mark, or no text"),
         (b"\xff\xfea", "not whole UTF-16 text"),
         (b"a\n\x81\x8d", r"line 2: not UTF-8 text \(byte 0x81\)$"),
     ],

@@ -189,6 +189,17 @@ def test_the_message_counts_and_lists_and_says_how() -> None:
         (b"Suturing > Knot\nSuturing > Running\n",
          "{}:1: 'Suturing > Knot' looks like a label and its sub label on one line", "'Suturing' on a line of its own"),
         (b"A\n--B # first\n", "{}:2: '--B # first' looks like a label with a comment behind it", "a YAML file"),
+        (b"3 cut\n1 sew\n9 knot\n", "{}:1: '3 cut' and the rest look like class numbers and names", "leave"),
+        (b"cut, sew, knot\n", "{} looks like several labels on one line: 'cut, sew, knot'", "one label a line"),
+        (b"cut,\nsew,\nknot\n", "{} looks like names with a separator behind each: 'cut,'", "leave the ',' out"),
+        (b'"cut"\n"sew"\n', "{} looks like names in quotes: '\"cut\"'", "a YAML file"),
+        (b'["cut", "sew"]\n', "{} looks like JSON, or another program's list: '[\"cut\", \"sew\"]'", "name it .json"),
+        (b"item {\n  id: 1\n}\n", "{} looks like JSON, or another program's list: 'item {{'", "one label a line"),
+        (b"<ul>\n<li>cut</li>\n</ul>\n", "{} looks like a web page, or XML: '<ul>'", "one label a line"),
+        (b"| name |\n|---|\n| cut |\n", "{} looks like a table in Markdown: '| name |'", "one label a line"),
+        (b"{\\rtf1 cut}", "{} looks like a document of a word processor (RTF): '{{\\\\rtf1 cut}}'", "plain text"),
+        (b"cut:\n  blunt\n", "{} looks like YAML: 'cut:'", "name it .yaml"),
+        (b"<?xml version='1.0'?><x/>", "{} is XML, not a label file", "one label a line"),
         (b"id,key,category\n0,take,retrieve\n",
          "{} looks like a table, but no column is known (it has: id, key, category)", "the column name"),
     ],
@@ -207,6 +218,8 @@ def test_files_that_are_no_label_files(data: bytes, message: str, hint: str, tmp
     [
         "- Suturing\n  - Knot\n    - Square\n  - Running\n- Washout\n",
         "# Labels\n\n* Suturing\n\t* Knot\n\t\t* Square\n\t* Running\n* Washout\n",
+        "- [ ] Suturing\n  - [x] Knot\n    - [ ] Square\n  - [ ] Running\n- [X] Washout\n",
+        "\u25cf Suturing\n  \u25e6 Knot\n    \u25aa Square\n  \u25e6 Running\n\u25cf Washout\n",
         "\u2022 Suturing\n  \u2022 Knot\n    \u2022 Square\n  \u2022 Running\n\u2022 Washout\n",
     ],
 )
@@ -221,6 +234,15 @@ def test_class_numbers_only_say_the_order() -> None:
     assert paths("0 background\n1 cut_tomato\n2 3-way valve\n", "mapping.txt") == [
         ("background",), ("cut_tomato",), ("3-way valve",),
     ]  # fmt: skip
+    for text in (
+        "cut 0\nsew it 1\n",
+        "cut\t0\nsew it\t1\n",
+        "0=cut\n1=sew it\n",
+        "0 - cut\n1 - sew it\n",
+        "0|cut\n1|sew it\n",
+    ):
+        assert paths(text, "mapping.txt") == [("cut",), ("sew it",)]
+    assert paths("hand 0\nhand 1\n") == [("hand 0",), ("hand 1",)]
     assert paths("2 hands\n4 hands\n") == [("2 hands",), ("4 hands",)]
     assert paths("1 hand\n2 hands\n") == [("1 hand",), ("2 hands",)]
 
@@ -256,6 +278,7 @@ def test_faults_of_a_table() -> None:
 def test_characters_that_nobody_sees_are_dropped() -> None:
     assert paths("\ufeffCut\n\u200b--\u2060Sh\u00adarp\n") == [("Cut",), ("Cut", "Sharp")]
     assert faults_of("Cut\nCut\u200b\n") == ['labels.txt:2: "Cut" is there already (line 1)']
+    assert faults_of("Cut\nCut\u200d\n") == ['labels.txt:2: "Cut" is there already (line 1)']
     persian, nurse = "\u0645\u06cc\u200c\u0628\u0631\u062f", "\U0001f469\u200d\u2695\ufe0f"
     assert paths(f"{persian}\n{nurse}\n") == [(persian,), (nurse,)]
 
@@ -304,7 +327,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_configuration_by_its_name() -> None:
-    assert message_of("<Foo/>", "x.xml") == "x.xml is a labelling configuration, not a label file"
+    assert message_of("<Foo/>", "x.xml") == "x.xml is XML, not a label file"
 
 
 # --- YAML and JSON ----------------------------------------------------------------------------------------------------

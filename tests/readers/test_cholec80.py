@@ -88,4 +88,18 @@ def test_the_folder_of_the_files_itself(tmp_path: Path) -> None:
 def test_phases_that_are_numbers_are_told(tmp_path: Path) -> None:
     findings = Findings()
     list(read_export(str(phases(tmp_path / "cholec80", "0\t1\n1\t1\n")), ReadOptions(), findings))
-    assert "its phases are numbers" in findings.warnings[0][0]
+    assert "its classes are numbers" in findings.warnings[0][0]
+
+
+@pytest.mark.parametrize(
+    "text", ["0\tPrep\n1\tCut it\n", "Frame\tPhase\n000\tPrep\n001\tCut it\n", 'Frame,Phase\n0.0,Prep\n1.0,"Cut it"\n']
+)
+def test_rows_as_other_programs_write_them(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "phase_annotations/Video01-Phase.TXT"
+    file.parent.mkdir()
+    file.write_text(text, encoding="utf-8")
+    records = list(read_export(str(file.parent), ReadOptions(), Findings()))
+    assert [(r.clip, r.label, r.basis) for r in records if isinstance(r, Span)] == [
+        ("Video01", ("Prep",), Frames(0, 1)),
+        ("Video01", ("Cut it",), Frames(1, 2)),
+    ]

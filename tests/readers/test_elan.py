@@ -11,11 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builders import run
+from factories import VideoFactory
 from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span, from_json_line
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.readers import read_export
 from lsvid.readers.documents import ReadOptions
+from lsvid.reading import ReadRequest, read_located
 
 EAF = """<?xml version="1.0" encoding="UTF-8"?>
 <ANNOTATION_DOCUMENT AUTHOR="" DATE="2026-01-01T00:00:00+00:00" FORMAT="3.0" VERSION="3.0">
@@ -451,3 +453,14 @@ def test_the_commands_options_reach_the_readers(tmp_path: Path) -> None:
     assert "still / Rest" in labels(boris, "--tier-names", "none", "--point-s", "0.5")
     point = next(line for line in run("export-spans", boris, "--point-s", "0.5").stdout.splitlines() if "Call" in line)
     assert '"start":4.0,"end":4.5' in point
+
+
+def test_the_media_of_the_first_releases_and_of_a_drives_root(tmp_path: Path, videos: VideoFactory) -> None:
+    videos.make(tmp_path / "clips/op7/a.mp4", n_frames=100)
+    old = eaf(SLOTS, PHASE, media="<PROPERTY/>").replace('MEDIA_FILE=""', 'MEDIA_FILE="a.mp4"')
+    root = eaf(SLOTS, PHASE, media='<MEDIA_DESCRIPTOR MEDIA_URL="file:///D:/a.mp4" MIME_TYPE="video/mp4"/>')
+    for text in (old, root):
+        (tmp_path / "x.eaf").write_text(text, encoding="utf-8")
+        request = ReadRequest((str(tmp_path / "x.eaf"),), roots=(str(tmp_path / "clips"),))
+        (found,) = read_located(request, Findings()).located.clips
+        assert found.id == "op7/a"

@@ -169,3 +169,31 @@ def test_a_file_that_was_shortened_is_a_fault(tmp_path: Path) -> None:
 def test_a_folder_of_nothing_known(tmp_path: Path) -> None:
     with pytest.raises(ExportError, match="is a folder of no format that lsvid reads"):
         read_export(str(tmp_path), ReadOptions(), Findings())
+
+
+def test_a_folder_from_a_mac_and_endings_in_upper_case(tmp_path: Path) -> None:
+    folder = tmp_path / "groundTruth"
+    folder.mkdir()
+    (folder / "v.TXT").write_text("cut\u200b\ncut \u00a0\nbackground\u200b\n\ufeff\n", encoding="utf-8")
+    (folder / "._v.TXT").write_bytes(b"\0\5\26\7\0\2\0\0Mac OS X")
+    findings = Findings()
+    records = list(read_export(str(tmp_path), ReadOptions(), findings))
+    assert [(r.clip, r.label, r.basis) for r in records if isinstance(r, Span)] == [("v", ("cut",), Frames(0, 2))]
+    assert not findings.faults
+
+
+@pytest.mark.parametrize("text", ["0 cut\n1 cut\n2 sew\n", "0,cut\n1,cut\n2,sew\n"])
+def test_rows_with_their_number_are_no_class_names(tmp_path: Path, text: str) -> None:
+    (tmp_path / "groundTruth").mkdir()
+    (tmp_path / "groundTruth/v.txt").write_text(text)
+    findings = Findings()
+    assert not [r for r in read_export(str(tmp_path), ReadOptions(), findings) if isinstance(r, Span)]
+    assert "its rows begin with their number" in findings.faults[0][1]
+
+
+def test_classes_that_are_numbers_are_told(tmp_path: Path) -> None:
+    (tmp_path / "groundTruth").mkdir()
+    (tmp_path / "groundTruth/v.txt").write_text("1\n1\n2\n")
+    findings = Findings()
+    list(read_export(str(tmp_path), ReadOptions(), findings))
+    assert "its classes are numbers" in findings.warnings[0][0]

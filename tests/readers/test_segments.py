@@ -192,3 +192,27 @@ def test_label_studios_own_csv_is_no_table_of_segments(tmp_path: Path) -> None:
     file.write_text("annotation_id,annotator,id,label,lead_time,video\n5,1,11,[],12.3,/d/op1/a.mp4\n", encoding="utf-8")
     with pytest.raises(ExportError, match="Label Studio's own CSV"):
         list(read_export(str(file), ReadOptions(), Findings()))
+
+
+def test_a_whole_table_is_one_whatever_its_name(tmp_path: Path) -> None:
+    for name in ("mine", "mine.tab", "mine.dat"):
+        (tmp_path / name).write_text("video,label,start_s,end_s\nop1/a.mp4,Knot,1,2\n", encoding="utf-8")
+        assert [span.label for span in spans_of(tmp_path / name)] == [("Knot",)]
+    (tmp_path / "mine.dat").write_text("video,label,start_s\nop1/a.mp4,Knot,1\n", encoding="utf-8")
+    with pytest.raises(ExportError, match="it looks like a table with the columns video, label, start_s"):
+        spans_of(tmp_path / "mine.dat")
+
+
+def test_two_columns_of_one_name_are_not_chosen_from(tmp_path: Path) -> None:
+    file = tmp_path / "mine.csv"
+    file.write_text("video,label,Label,start_s,end_s,note,note\nop1/a.mp4,A,B,1,2,,\n", encoding="utf-8")
+    with pytest.raises(ExportError, match="has two columns named label"):
+        spans_of(file)
+
+
+def test_tabular_events_of_boris_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "events.csv"
+    file.write_text("Observation id,Subject,Behavior,Behavior type,Time,Media file name\no,,s,START,1,a.mp4\n")
+    with pytest.raises(ExportError) as caught:
+        spans_of(file)
+    assert "aggregated events" in caught.value.hint

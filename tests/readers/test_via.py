@@ -94,6 +94,16 @@ def test_faults_name_the_segment(tmp_path: Path, one: dict[str, Any], told: str)
     assert all("project.json" in place for place, _ in findings.faults)
 
 
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [("7", "attribute action has no option 7"), ({"0": True}, "the value of attribute 1 is no text: {")],
+)
+def test_a_value_that_is_no_option_is_no_label(tmp_path: Path, value: object, told: str) -> None:
+    records, findings = read(tmp_path, segment(1.0, 2.0, av={"1": value}))
+    assert not spans(records)
+    assert told in findings.faults[0][1]
+
+
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     _, findings = read(tmp_path, segment(1.0, 2.0), view={"1": {"fid_list": ["7"]}})
     assert [reason for _, reason in findings.faults] == ["shows file 7, which is not there"]

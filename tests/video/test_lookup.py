@@ -31,6 +31,7 @@ NAMES = [
     ("s1/CNGT0001_S1.mp4", "http://localhost:8080/data/upload/1d2f3e4a-CNGT0001_S1.mp4"),
     ("s1/a.mp4", f"/tasks/7127/resolve/?fileuri={encoded('s3://recordings/s1/a.mp4')}"),
     ("s1/a.mp4", "http://host/tasks/7/resolve/?fileuri=" + encoded("s3://recordings/s1/a.mp4").replace("=", "%3D")),
+    ("s1/a.mp4", f"/api/projects/7/file-proxy/?fileuri={encoded('gs://recordings/s1/a.mp4')}"),
     ("s1/a.mp4", "http://host/projects/7/presign/?fileuri=s3%3A%2F%2Frecordings%2Fs1%2Fa.mp4"),
     ("s1/cat+dog.mp4", "/data/local-files/?d=s1/cat%2Bdog.mp4"),
     ("s1/cat+dog.mp4", "/data/local-files/?d=s1/cat+dog.mp4"),
@@ -65,7 +66,7 @@ def test_a_clip_is_found_as_people_name_it(tmp_path: Path, name: str, media: str
         ("s1/1d2f3e4a-a.mp4", "s1/a.mp4", "/data/upload/3/1d2f3e4a-a.mp4"),
         ("s1/cat dog.mp4", "s1/cat+dog.mp4", "/data/local-files/?d=s1/cat+dog.mp4"),
         ("s1/a.mp4", "s1/A.mp4", "x/a.mp4"),
-        ("op1/a.mp4", "s1/OP1/A.MP4", "s1/op1/a.mp4"),
+        ("op1/a.mp4", "OP1/A.MP4", "s1/op1/a.mp4"),
         ("s2/a.MP4", "s2/a.mp4", "s2/a.MP4"),
     ],
 )
@@ -93,6 +94,24 @@ def test_several_loose_matches_are_an_error_or_a_miss(tmp_path: Path, names: tup
         assert all(str(tmp_path / name) in caught.value.message for name in names)
     else:
         assert "the nearest there: " in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("there", "lies_elsewhere", "media"),
+    [
+        ("op6/b.mp4", "op5/a.mp4", "/d/op6/a.mp4"),
+        ("OP6/b.mp4", "op5/a.MP4", "D:\\d\\op6\\a.mp4"),
+        ("op6/cam2/a.mp4", "op5/cam1/a.mp4", "op6/cam1/a.mp4"),
+    ],
+)
+def test_a_video_of_the_same_name_in_another_folder_is_none(
+    tmp_path: Path, there: str, lies_elsewhere: str, media: str
+) -> None:
+    touch(tmp_path, there, lies_elsewhere)
+    finder = ClipFinder([str(tmp_path)])
+    with pytest.raises(ClipError, match="cannot find the clip"):
+        finder.find(media)
+    assert ClipFinder([str(tmp_path / "op5")]).find(media) == str(tmp_path / lies_elsewhere)  # as it is called there
 
 
 def test_folders_that_agree_loosely_decide_between_files_of_one_name(tmp_path: Path) -> None:

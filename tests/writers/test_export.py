@@ -330,23 +330,22 @@ def test_rows_do_not_depend_on_how_many_clips_are_written_at_once(
     assert {row["clip"] for row in rows(tmp_path / "alone")} == {"clip_1", "clip_2", "clip_10"}
 
 
-def test_a_kill_leaves_the_last_result_whole(clips: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_a_kill_leaves_the_last_result_whole(clips: Path, tmp_path: Path, ending: signal.Signals) -> None:
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, region(5, 12, "A"))))
     out = tmp_path / "out"
     run("export-frames", exported, "--clips", clips, "-o", out)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
     command = [sys.executable, "-m", "lsvid", "export-frames", str(exported), "--clips", str(clips), "-o", str(out)]
-    appeared = 0
-    for ending in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+    for _ in range(20):  # the folder that is seen here lives for milliseconds
         process = subprocess.Popen([*command, "--format", "parquet"], stderr=subprocess.PIPE, text=True)
-        while process.poll() is None:
-            if staging := list(tmp_path.glob(".out.*.part.*")):
-                process.send_signal(signal.SIGSTOP)  # it lives for milliseconds
-                appeared += bool(staging)
-                break
+        staging: list[Path] = []
+        while process.poll() is None and not (staging := list(tmp_path.glob(".out.*.part.*"))):
+            pass
+        process.send_signal(signal.SIGSTOP)
         process.send_signal(ending)
         process.send_signal(signal.SIGCONT)
-        _, said = process.communicate()
+        _, said = process.communicate(timeout=60)
         names = {path.name for path in out.iterdir()}
         if json.loads((out / "manifest.json").read_text()).get("state") == "unfinished":
             pass  # just when files were moved: the next run knows them for its own
@@ -357,14 +356,14 @@ def test_a_kill_leaves_the_last_result_whole(clips: Path, tmp_path: Path) -> Non
         left = list(tmp_path.glob(".out.*"))
         if ending == signal.SIGKILL:
             assert left == staging or "frames.parquet" in names
-        else:
-            assert (left, "Traceback" in said) == ([], False)
-            assert process.returncode in (0, 128 + ending)
-            assert process.returncode == 0 or said == _INTERRUPTED
+        elif process.returncode != 0:
+            assert (left, said, process.returncode) == ([], _INTERRUPTED, 128 + ending)
         assert run("export-frames", exported, "--clips", clips, "-o", out).exit_code == 0
         assert list(tmp_path.glob(".out.*")) == []
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
-    assert appeared == 3, "each was hit while it was at work"
+        if staging and process.returncode != 0:
+            return
+    pytest.fail("it was never hit while it was at work")
 
 
 _INTERRUPTED = "error: interrupted\nhint: run the same command again: it goes on where it stopped\n"

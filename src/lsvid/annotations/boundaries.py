@@ -49,7 +49,7 @@ class BoundaryOptions:
 
     @property
     def asked_for(self) -> bool:
-        """Whether anything is to be changed."""
+        """Whether an option asks for a change."""
         return self.snap_s is not None or self.overlap != "keep" or self.join_gap_s is not None
 
 

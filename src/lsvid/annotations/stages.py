@@ -368,6 +368,7 @@ def find_files(
     """
     paths = {clip.id: _find(clip, finder, findings) for clip in clips}
     siblings = _siblings(clips, {path for path in paths.values() if path}, finder.roots, rule)
+    _tell_shared_files(paths, findings)
     _warn_of_names(finder, findings)
     for sibling in siblings:
         if (taken := paths.setdefault(sibling.id, sibling.clip.media)) != sibling.clip.media:
@@ -482,6 +483,23 @@ def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | N
     return next(iter(found), None)
 
 
+def _tell_shared_files(paths: dict[str, str | None], findings: Findings) -> None:
+    """Faults for clips that one and the same file was found for, and no file for any of them: which is right?"""
+    sharing: dict[str, list[str]] = {}
+    for name, path in paths.items():
+        if path is not None:
+            sharing.setdefault(path, []).append(name)
+    for path, names in sharing.items():
+        for name in names if len(names) > 1 else ():
+            others = some([other for other in names if other != name])
+            findings.fault(
+                f"clip {name}",
+                f"{path} is found for it and for {others}: one video, or a folder is missing",
+                "give the folder that holds all of them: <<clips=DIR>>; if it is one video, name its case: <<case_from>>",
+            )
+            paths[name] = None
+
+
 def _warn_of_names(finder: ClipFinder, findings: Findings) -> None:
     """Warn of clips that were found under a name that differs a little from the export's."""
     loosely = [f"{media} -> {path}" for media, path in finder.loosely.items()]
@@ -580,7 +598,8 @@ def _located(clip: FoundClip, work: Track[Span], findings: Findings, *, cut_over
 
 def _where(clip: Clip, work: Track[Span]) -> str:
     task = f"task {clip.task_id}, " if clip.task_id is not None else ""
-    return f"{task}clip {clip.clip_id}, annotation {work.annotation.annotation_id}"
+    annotation = f", annotation {number}" if (number := work.annotation.annotation_id) else ""
+    return f"{task}clip {clip.clip_id}{annotation}"
 
 
 # --- Faults, labels ---------------------------------------------------------------------------------------------------
@@ -616,6 +635,12 @@ def nothing_counts(
     chosen = [why for why in findings.left_out_counts() if why.startswith("annotations")]
     submitted = [why for why in chosen if why not in (f"annotations that are {kind}s" for kind in _NOT_SUBMITTED)]
     count = f"0 of {len(clips)} clips " + ("have an annotation that counts" if submitted else "submitted")
+    if not clips:  # of what is left out, reasons such as "observations of BORIS without a video"
+        why = [f"left out {number} {reason}" for reason, number in findings.left_out_counts().items()]
+        return DataError(
+            f"{what}: no clip is annotated in " + (", ".join(source.name for source in sources) or "what was read"),
+            "; ".join(why) or "it holds no annotation at all: export it again",
+        )
     return DataError(
         f"{what}: {count}", f"see all annotations: lsvid export-spans --all {_as_arguments(sources)}".rstrip()
         + "; then choose with <<statuses>>, <<annotators>>, <<annotations>>",

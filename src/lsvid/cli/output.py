@@ -98,7 +98,7 @@ class Output:
         self.data([f"{mark}{plain(text)}\n".encode("utf-8", "backslashreplace")])
 
     def data(self, chunks: Iterable[bytes]) -> None:
-        """Write `chunks` to standard output, which is UTF-8 whatever the locale.
+        """Write `chunks` to standard output, which is UTF-8 in every locale.
 
         Raises SettingsError if it is closed, DataError if writing fails, ReaderGoneError if its reader has closed it.
         """

@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -57,7 +58,10 @@ def catch_signals() -> None:
         nonlocal seen
         if isinstance(args.exc_value, Interrupted):  # it arrived where Python drops errors: raise it again
             seen = 0
-            signal.raise_signal(args.exc_value.number)
+            # A little later: what is raised in this hook would be dropped as well.
+            again = threading.Timer(0.01, signal.raise_signal, [args.exc_value.number])
+            again.daemon = True
+            again.start()
         else:
             sys.__unraisablehook__(args)
 

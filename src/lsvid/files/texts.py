@@ -1,8 +1,8 @@
 """Text and bytes of files that other programs wrote: gzipped or not, in UTF-8, UTF-16 or another encoding.
 
-The first bytes of a file (a byte order mark) may tell its encoding; otherwise it is UTF-8. Bytes that are not UTF-8 are
-an error that gives their place. A caller may allow Windows-1252 instead; it then has to warn, so that a person can look
-at the result.
+The first bytes of a file tell its encoding: by a byte order mark, or by the NULs that UTF-16 has in every other place;
+otherwise it is UTF-8. Bytes that are not UTF-8 are an error that gives their place. A caller may allow Windows-1252
+instead; it then has to warn, so that a person can look at the result.
 """
 
 import codecs
@@ -70,9 +70,26 @@ def head_of(path: Path, size: int) -> bytes:
 
 def first_line(head: bytes) -> str:
     """The first line that is not blank, in the beginning of a file."""
-    mark, encoding = next(((mark, name) for mark, name in _MARKS if head.startswith(mark)), (b"", "utf-8"))
-    text = head[len(mark) :].decode(encoding, "replace").lstrip()
+    mark, encoding = _encoding(head) or (b"", "utf-8")
+    text = _without_separator(head[len(mark) :].decode(encoding, "replace")).lstrip()
     return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip()
+
+
+def _encoding(data: bytes) -> tuple[bytes, str] | None:
+    """The byte order mark and encoding that the beginning of a file tells; None where it tells none."""
+    head = data[:200]
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return mark, encoding
+    n_even, n_odd = head[::2].count(0), head[1::2].count(0)  # NULs: one in each letter of Latin text in UTF-16
+    if min(n_even, n_odd) == 0 and (n_even + n_odd) * 3 > len(head) and len(head) > 2:
+        return b"", "utf-16-le" if n_odd else "utf-16-be"
+    return None
+
+
+def _without_separator(text: str) -> str:
+    """`text` without the line with which a table tells Excel what separates its cells; the lines keep their numbers."""
+    return re.sub(r"\Asep=[,;\t](?=[\r\n])", "", text)
 
 
 def decode(data: bytes, *, windows: bool = False) -> Text:
@@ -80,16 +97,16 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
 
     windows: read text that is not UTF-8 as Windows-1252, and say so in `guessed`. Raises TextError.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            try:
-                return Text(_without_nul(data[len(mark) :].decode(encoding)))
-            except UnicodeDecodeError as error:
-                raise TextError(f"not whole {encoding.upper()[:6]} text: {error.reason}") from error
+    if told := _encoding(data):
+        mark, encoding = told
+        try:
+            return Text(_without_nul(_without_separator(data[len(mark) :].decode(encoding))))
+        except UnicodeDecodeError as error:
+            raise TextError(f"not whole {encoding.upper()[:6]} text: {error.reason}") from error
     if data[:200].count(0) * 3 > len(data[:200]):
         raise TextError("it is UTF-16 without a byte order mark, or no text")
     try:
-        return Text(_without_nul(data.decode("utf-8")))
+        return Text(_without_nul(_without_separator(data.decode("utf-8"))))
     except UnicodeDecodeError as error:
         line, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
         start = data.rfind(b"\n", 0, error.start) + 1
@@ -102,7 +119,10 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
             raise TextError(
                 f"line {line}: not UTF-8 text (byte 0x{byte:02x}); as Windows-1252 it would read {shown!r}"
             ) from error
-        return Text(_without_nul(text), f"not UTF-8 but, it seems, Windows-1252; its line {line} reads {shown!r}")
+        return Text(
+            _without_nul(_without_separator(text)),
+            f"not UTF-8 but, it seems, Windows-1252; its line {line} reads {shown!r}",
+        )
 
 
 def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, list[str]]]:

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -32,9 +33,21 @@ def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator
     """
     parent = parent or Path(tempfile.gettempdir())
     remove_leftovers(parent, of)
-    prefix = f".{_short(of)}.{platform.node()}-{os.getpid()}.part."
-    with tempfile.TemporaryDirectory(dir=parent, prefix=prefix, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    folder = parent / f".{_short(of)}.{platform.node()}-{os.getpid()}.part.{uuid.uuid4().hex[:8]}"
+    try:
+        folder.mkdir(mode=0o700)  # within the try: a signal may come right after it
+        yield folder
+    finally:
+        _remove_folder(folder)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove `folder` as far as the system lets us, even if a signal comes meanwhile."""
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+    except KeyboardInterrupt:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
 
 
 def remove_leftovers(folder: Path, of: str | None = None) -> None:

@@ -84,7 +84,8 @@ def parse_labels_text(text: str, name: str) -> LabelTree:
     faults = Faults(name)
     if is_text:
         if kind == ".xml" or re.match(r"\s*<(\?xml|View)\b", text):
-            raise LabelFileError(f"{name} is a labelling configuration, not a label file", _TEXT_HINT)
+            what = "a labelling configuration" if "<View" in text else "XML"
+            raise LabelFileError(f"{name} is {what}, not a label file", _TEXT_HINT)
         nodes = nodes_of_table(text, faults) if is_table(text, kind) else nodes_of_lines(text, faults)
     else:
         nodes = _nodes_of_document(_load_json(text, name) if kind == ".json" else _load_yaml(text, name), faults)
@@ -288,7 +289,7 @@ def _with_depth(nodes: list[Node], depth: int = 0) -> Iterator[tuple[Node, int]]
 
 
 def _clean(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(unicodedata.normalize("NFC", text).split()).strip("\u200c\u200d")  # which join nothing there
 
 
 def _name_faults(name: str) -> Iterator[str]:

@@ -5,16 +5,26 @@ mapping.txt: "0 cut"), which only give the order. Forms that may mean two things
 comment after a name) are refused, with a message that says what they look like.
 """
 
+import itertools
 import re
 from collections.abc import Iterator, Sequence
 
 from lsvid.errors import LabelFileError
 from lsvid.labels.nodes import Faults, Node, count
 
-_LONG_DASHES = ("\u2013", "\u2014")  # en and em dash, into which word processors change "--"
+_LONG_DASHES = (
+    "\u2010",
+    "\u2011",
+    "\u2012",
+    "\u2013",
+    "\u2014",
+    "\u2015",
+    "\u2212",
+)  # en and em dash, into which word processors change "--"
 
-_BULLET = re.compile(r"(\s*)[-*+\u2022](?:\s+|$)(.*)")
-_NUMBERED = re.compile(r"(\d{1,6})(?:\s+|\s*[:;,)]\s*|\.\s+)(\S.*)")
+_BULLET = re.compile(r"(\s*)[-*+\u2022\u2023\u25aa\u25cb\u25cf\u25e6](?:\s+|$)(?:\[[ xX]\]\s+)?(.*)")
+_NUMBERED = re.compile(r"(\d{1,6})(?:\s*[:;,)=|]\s*|\s+-\s+|\s+|\.\s+)(\S.*)")
+_NUMBER_BEHIND = re.compile(r"(\S.*?)(?:\s*[:;,=|]\s*|\s+-\s+|\s+)(\d{1,6})")
 _OUTLINE = re.compile(r"\s*\d+(\.\d+)*[.)]?\s+\S")
 _ARROW = re.compile(r"\s+(?:>|->|=>|\u2192|::)\s+")
 
@@ -37,6 +47,10 @@ def _as_labels(lines: Sequence[_Line], file: str) -> Iterator[_Line]:
     numbers = [int(m[1]) for m in numbered if m is not None]
     if len(numbers) == len(lines) > 1 and numbers == list(range(len(lines))):
         return iter([(number, m[2]) for (number, _), m in zip(lines, numbered, strict=True) if m is not None])
+    behind = [m for _, line in lines if (m := _NUMBER_BEHIND.fullmatch(line)) is not None]
+    if len({m[1] for m in behind}) == len(lines) > 1 and [int(m[2]) for m in behind] == list(range(len(lines))):
+        return iter([(number, m[1]) for (number, _), m in zip(lines, behind, strict=True)])
+    _refuse_documents([line for _, line in lines], file)
     _refuse_numbers(lines, numbers, file)
     _refuse_arrows(lines, file)
     for number, line in lines:
@@ -48,9 +62,45 @@ def _as_labels(lines: Sequence[_Line], file: str) -> Iterator[_Line]:
     return iter(lines)
 
 
+def _refuse_documents(lines: Sequence[str], file: str) -> None:
+    """Raise LabelFileError where the lines are of another format."""
+    if not lines:
+        return
+    begins, ends = {line.lstrip()[:1] for line in lines}, {line[-1] for line in lines}
+    whole, several = lines[0].lstrip()[:1] + lines[-1][-1], len(lines) > 1
+    kinds = [
+        (lines[0].startswith("{\\rtf"), "a document of a word processor (RTF)", "save it as plain text"),
+        (
+            whole in ("{}", "[]") or any(line.endswith(" {") for line in lines),
+            "JSON, or another program's list", "write one label a line; or name it .json, if it is JSON",
+        ),
+        (begins == {"<"} and ends == {">"}, "a web page, or XML", "write one label a line"),
+        (begins == ends == {"|"}, "a table in Markdown", "write one label a line"),
+        (several and begins == ends and begins in ({"'"}, {'"'}), "names in quotes", _WITHOUT.format("quotes")),
+        (
+            several and {line[-1] for line in lines[:-1]} in ({","}, {";"}),
+            "names with a separator behind each", _WITHOUT.format(repr(lines[0][-1])),
+        ),
+        (
+            not several and len(re.findall(r"[,;](?=.)", lines[0])) > 1,
+            "several labels on one line", "write one label a line; a name with commas goes into a YAML file",
+        ),
+        (
+            any(line.endswith(":") and below[:1].isspace() for line, below in itertools.pairwise(lines)),
+            "YAML", "leave the ':' out; or name it .yaml, if it is YAML",
+        ),
+    ]  # fmt: skip
+    for is_so, kind, hint in kinds:
+        if is_so:
+            raise LabelFileError(f"{file} looks like {kind}: {lines[0][:60]!r}", hint)
+
+
+_WITHOUT = "leave the {} out; or write a YAML file"
+
+
 def _refuse_numbers(lines: Sequence[_Line], numbers: Sequence[int], file: str) -> None:
     kind = ""
-    if len(lines) > 2 and numbers == list(range(1, len(lines) + 1)):
+    if len(lines) > 2 and len(set(numbers)) == len(lines):
         kind = "class numbers and names"
     elif len(lines) > 2 and all(_OUTLINE.match(line) for _, line in lines) and any("." in line for _, line in lines):
         kind = "a numbered outline"

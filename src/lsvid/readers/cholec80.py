@@ -13,7 +13,7 @@ from pathlib import Path
 from lsvid.annotations.spans import Record
 from lsvid.findings import Findings
 from lsvid.readers.documents import ReadOptions
-from lsvid.readers.framewise import level_folders, lines_of, open_dataset, records_of
+from lsvid.readers.framewise import files_in, level_folders, lines_of, open_dataset, records_of
 
 SOURCE = "cholec80"
 _INSIDE = "phase_annotations"
@@ -23,7 +23,7 @@ _END = "-phase.txt"
 def recognises(path: Path, head: bytes) -> bool:
     """Whether `path` is such a folder, or a file with such a header."""
     if path.is_dir():
-        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and any(path.glob(f"*{_END}")))
+        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and bool(files_in(path, _END)))
     return re.match(rb"(\xef\xbb\xbf)?frame[ \t,;]+phase\s", head, re.IGNORECASE) is not None
 
 
@@ -31,31 +31,31 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     """The records of every video in the folder, by name, or of the one file."""
     if path.is_dir() and (levels := level_folders(path, _INSIDE)):
         dataset = open_dataset(path, levels)
-        names = sorted(file.name for file in (levels[0] / _INSIDE).glob(f"*{_END}"))
+        names = [file.name for file in files_in(levels[0] / _INSIDE, _END)]
         files = [[level / _INSIDE / name for level in levels] for name in names]
     else:
         root = path.absolute().parent if path.is_dir() else path.absolute().parent.parent
         dataset = open_dataset(root, [root])
-        files = [[file] for file in sorted(path.glob(f"*{_END}"))] if path.is_dir() else [[path]]
+        files = [[file] for file in files_in(path, _END)] if path.is_dir() else [[path]]
     for places in files:
         rows = [_phases(place, findings) for place in places]
         known = [row for row in rows if row is not None]
         if len(known) == len(rows):
-            video = places[0].name.removesuffix(".gz").removesuffix(_END)
-            video = re.sub(r"\.(txt|csv|tsv)$", "", video, flags=re.IGNORECASE)
+            name = places[0].name.removesuffix(".gz")
+            video = re.sub(rf"({re.escape(_END)}|\.(txt|csv|tsv))$", "", name, flags=re.IGNORECASE)
             yield from records_of(dataset, video, SOURCE, known, places[0], options, findings)
 
 
 def _phases(file: Path, findings: Findings) -> list[str] | None:
     """The phase of every frame, or None if row k is not frame k."""
-    rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)[1:]]
+    rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)]
+    first = int(bool(rows) and not rows[0][0][:1].isdecimal())  # below the header, where there is one
+    rows = rows[first:]
     for number, row in enumerate(rows):
-        if len(row) != 2 or row[0] != str(number):
-            findings.fault(f"{file}:{number + 2}", _why(rows, number))
+        if len(row) != 2 or not re.fullmatch(rf"0*{number}(\.0+)?", row[0]):
+            findings.fault(f"{file}:{number + first + 1}", _why(rows, number))
             return None
-    if rows and all(phase.isdecimal() for _, phase in rows):
-        findings.warn(f"{file}: its phases are numbers, and so are its labels", "rename them to what they stand for")
-    return [phase for _, phase in rows]
+    return [re.sub(r'^"(.*)"$', r"\1", phase) for _, phase in rows]
 
 
 def _why(rows: Sequence[Sequence[str]], number: int) -> str:

@@ -145,7 +145,8 @@ def _media(root: ET.Element, path: Path, findings: Findings) -> tuple[str, int]:
     linked = [(_media_path(element, path), element) for element in root.iterfind("HEADER/MEDIA_DESCRIPTOR")]
     videos = [(media, element) for media, element in linked if _is_video(media, element)]
     if not linked:
-        return "", 0
+        header = root.find("HEADER")
+        return (header.get("MEDIA_FILE", "") if header is not None else ""), 0  # as ELAN 1 names it
     media, element = (videos or linked)[0]
     if len(videos) > 1:
         findings.warn(

@@ -7,6 +7,7 @@ file if there is one.
 
 import json
 import re
+import string
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -94,10 +95,11 @@ def records_of(
         findings.fault(str(place), f"its levels count different frames: {', '.join(map(str, sorted(lengths)))}")
         return
     (length,) = lengths
-    for names in rows:
-        if blank := [number for number, name in enumerate(names) if not name]:
-            findings.fault(str(place), f"frame {blank[0]} has no class name; so have {len(blank)} frames in all")
-            return
+    if fault := next(filter(None, map(_fault, rows)), ""):
+        findings.fault(str(place), fault)
+        return
+    if not dataset.pieces and any(names and all(map(str.isdecimal, names)) for names in rows):
+        findings.warn(f"{place}: its classes are numbers, and so are its labels", "rename them to what they stand for")
     pieces = dataset.pieces.get(video)
     if pieces is None:
         try:
@@ -135,6 +137,15 @@ def records_of(
                 )  # fmt: skip
             frame += length
         start = stop
+
+
+def _fault(names: Sequence[str]) -> str:
+    """What is wrong with the class names of all frames; '' where nothing is."""
+    if blank := [number for number, name in enumerate(names) if not name]:
+        return f"frame {blank[0]} has no class name; so have {len(blank)} frames in all"
+    if len(names) > 1 and all(re.match(rf"{number}\b", name) for number, name in enumerate(names)):
+        return f"its rows begin with their number ({names[0]!r}): a row is a class name, no more"
+    return ""
 
 
 def _deepest(paths: Sequence[LabelPath]) -> LabelPath:
@@ -184,4 +195,15 @@ def lines_of(path: Path) -> list[str]:
         ) from error
     except TextError as error:
         raise ExportError(f"{path}: {error}", "save it again as UTF-8 text") from error
-    return [line.strip() for line in re.split(r"\r\n|\n|\r", text.rstrip())] if text.strip() else []
+    text = text.rstrip(_BLANKS)
+    return [line.strip(_BLANKS) for line in re.split(r"\r\n|\n|\r", text)] if text else []
+
+
+_BLANKS = string.whitespace + "\u00a0\u200b\u2060\u3000\ufeff"
+"""What nobody sees at the ends of a row."""
+
+
+def files_in(folder: Path, end: str) -> list[Path]:
+    """The files of `folder` whose names end in `end`, in any case, by name; not those that macOS hides beside them."""
+    found = (file for file in folder.iterdir() if file.name.lower().endswith(end) and not file.name.startswith("."))
+    return sorted(found, key=lambda file: file.name)

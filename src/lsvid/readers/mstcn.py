@@ -12,7 +12,7 @@ from pathlib import Path
 from lsvid.annotations.spans import Record
 from lsvid.findings import Findings
 from lsvid.readers.documents import ReadOptions
-from lsvid.readers.framewise import level_folders, lines_of, open_dataset, records_of
+from lsvid.readers.framewise import files_in, level_folders, lines_of, open_dataset, records_of
 
 SOURCE = "mstcn"
 _INSIDE = "groundTruth"
@@ -23,7 +23,7 @@ _WORD = re.compile(rb"(?![\d.]+$)[\x80-\xff\w.'()&+-]+")  # not a number: a numb
 def recognises(path: Path, head: bytes) -> bool:
     """Whether `path` is such a folder, or a file with one word a line and few different words."""
     if path.is_dir():
-        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and any(path.glob("*.txt")))
+        return bool(level_folders(path, _INSIDE)) or (path.name == _INSIDE and bool(files_in(path, ".txt")))
     if path.suffix.lower() != ".txt":
         return False
     lines = head.replace(b"\r", b"\n").strip().split(b"\n")
@@ -41,10 +41,10 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         dataset, files = open_dataset(root.parent if is_inside else root, [root]), [[path]]
     elif levels := level_folders(path, _INSIDE):
         dataset = open_dataset(path, levels)
-        names = sorted(file.name for file in (levels[0] / _INSIDE).glob("*.txt"))
+        names = [file.name for file in files_in(levels[0] / _INSIDE, ".txt")]
         files = [[level / _INSIDE / name for level in levels] for name in names]
     else:  # groundTruth itself
-        dataset, files = open_dataset(root, [root]), [[file] for file in sorted(path.glob("*.txt"))]
+        dataset, files = open_dataset(root, [root]), [[file] for file in files_in(path, ".txt")]
     for places in files:
         rows = [lines_of(place) for place in places]
         yield from records_of(dataset, places[0].stem, SOURCE, rows, places[0], options, findings)

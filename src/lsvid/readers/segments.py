@@ -85,6 +85,16 @@ class _Columns:
         label = next((name for name in _LABEL if name in header), "")
         return cls([name for name in _MEDIA if name in header], label, levels, times, is_epic)
 
+    @property
+    def read(self) -> list[str]:
+        """The names of all of them."""
+        return [
+            *self.clips,
+            self.label,
+            *self.levels,
+            *(name for start, stop, _ in self.times for name in (start, stop)),
+        ]
+
     def missing(self) -> list[str]:
         """What the table lacks, in words for people."""
         there = {"a clip": self.clips, "a label": self.label or self.levels, "the times": self.times}
@@ -101,9 +111,8 @@ class _Place(NamedTuple):
 
 
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether a file begins with the header of such a table, or of one that lacks one of the three things needed."""
-    if Path(path.name.lower().removesuffix(".gz")).suffix not in (".csv", ".tsv", ".txt"):
-        return False
+    """Whether a file begins with the header of such a table. A file named .csv, .tsv or .txt may lack one thing."""
+    is_named_so = Path(path.name.lower().removesuffix(".gz")).suffix in (".csv", ".tsv", ".txt")
     line = first_line(head)
     try:
         header = _names(next(csv.reader([line], delimiter=_delimiter(line)), []))
@@ -111,7 +120,7 @@ def recognises(path: Path, head: bytes) -> bool:
         return False
     if _LABEL_STUDIO.issubset(header):  # it may have a column `label`, but its rows are annotations, not segments
         return False
-    return len(header) > 1 and len(_Columns.of(header).missing()) < 2
+    return len(header) > 1 and len(_Columns.of(header).missing()) <= is_named_so
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
@@ -129,10 +138,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
                     yield from _first_time(place, seen, annotated=bool(_first(row, _ANNOTATOR)))
     header, rows = _table(path, findings)
     columns = _Columns.of(header)
-    if missing := columns.missing():
-        raise ExportError(
-            f"{path} is a table, but no column says {' or '.join(missing)}; it has: {', '.join(header)[:300]}", _NEEDS
-        )
+    _check(columns, header, path)
     whole = columns.times[0][:2] in (("start", "end"), ("start", "stop"), ("from", "to"))
     for number, row in rows:
         where = f"{path}:{number}"
@@ -160,6 +166,18 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
             f"{path}: {start} and {stop} are read as seconds, though all are whole numbers",
             "where they are frames, name the columns start_frame and stop_frame; if milliseconds, start_ms and end_ms",
         )
+
+
+def _check(columns: _Columns, header: Sequence[str], path: Path) -> None:
+    """Raise ExportError where `header` lacks a column that is needed, or has it twice."""
+    if missing := columns.missing():
+        boris = "in BORIS export the aggregated events, or name the project (.boris)"
+        raise ExportError(
+            f"{path} is a table, but no column says {' or '.join(missing)}; it has: {', '.join(header)[:300]}",
+            boris if {"behavior", "behavior_type", "time"} <= {*header} else _NEEDS,
+        )
+    if twice := next((name for name in columns.read if header.count(name) > 1), None):
+        raise ExportError(f"{path} has two columns named {twice}", "rename the one that is not meant")
 
 
 def _first_time(place: _Place, seen: set[_Place], *, annotated: bool = True) -> Iterator[Record]:

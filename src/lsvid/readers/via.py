@@ -92,7 +92,11 @@ def _records(project: _Project, place: str, options: ReadOptions, findings: Find
         is_point = len(one.z) == 1
         points += is_point
         basis = Seconds(one.z[0], one.z[0] + (options.point_s or 0.0) if is_point else one.z[-1])
-        labels = list(_labels(project.attribute, one.av, several=len(used) > 1))
+        try:
+            labels = list(_labels(project.attribute, one.av, several=len(used) > 1))
+        except ValueError as error:
+            findings.fault(f"{place}, segment {mid}", str(error))
+            continue
         fault = basis.fault() if labels else "no label"
         fault = f"{len(one.z)} times" if len(one.z) > 2 else fault
         if fault:
@@ -132,16 +136,23 @@ def _clips(project: _Project, place: str, options: ReadOptions, findings: Findin
 def _labels(
     attributes: Mapping[str, _Attribute], values: Mapping[str, Any], *, several: bool
 ) -> Iterator[tuple[str, ...]]:
-    """The labels in the values of a segment's attributes; with several attributes, below their names."""
+    """The labels in the values of a segment's attributes; with several attributes, below their names.
+
+    Raises ValueError for a value that is none of its attribute's.
+    """
     for aid, value in values.items():
         attribute = attributes.get(aid)
         text = str(value if value is not None else "").strip()
         if not text:
             continue
+        if not isinstance(value, str | int | float):
+            raise ValueError(f"the value of attribute {aid} is no text: {text[:60]}")  # noqa: TRY004 - bad data
         chosen = [text]
         if attribute is not None and attribute.type in _CHOICES:
-            ids = text.split(",") if attribute.type == _CHECKBOX else [text]
-            chosen = [attribute.options.get(option.strip(), option.strip()) for option in ids]
+            ids = [option.strip() for option in (text.split(",") if attribute.type == _CHECKBOX else [text])]
+            if unknown := [option for option in ids if option not in attribute.options]:
+                raise ValueError(f"attribute {attribute.aname} has no option {unknown[0]}")
+            chosen = [attribute.options[option] for option in ids]
         name = (attribute.aname.strip() or aid) if attribute is not None else aid
         for option in chosen:
             path = split_path(option.strip())

@@ -1,4 +1,4 @@
-"""What `lsvid report` writes: times, agreement, figures, and one HTML page that shows them."""
+"""The output of `lsvid report`: times, agreement, figures, and one HTML page that shows them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
@@ -33,14 +33,12 @@ def write_report(
     inputs: Iterable[str] = (),
     spreadsheet_safe: bool = False,
 ) -> dict[str, Any]:
-    """Write the report of the clips into `folder` (or a prefix in S3); returns what was written.
+    """Write the report of the clips into `folder` (or a prefix in S3); returns the names of its files, and its numbers.
 
-    That is `files`, and the numbers of what is in them.
-
-    report.html; timings.csv and .json; with two annotators of one clip agreement.csv and .json and disagreements.csv;
-    figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which --skip-bad leaves behind,
-    count with the time that their import told. Raises DataError if there is no annotation, SettingsError if
-    `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
+    The files are report.html; timings.csv and .json; if two annotators have one clip, agreement.csv and .json and
+    disagreements.csv; figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which
+    --skip-bad allows, count with the length that their import gave. Raises DataError if there is no annotation,
+    SettingsError if `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
     spreadsheet_safe: see lsvid.files.spreadsheets.
     """
     for lost in located.lost:

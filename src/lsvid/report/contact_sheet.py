@@ -1,4 +1,4 @@
-"""A contact sheet: the first, the middle and the last picture of every span on one page, to see whether labels fit."""
+"""A contact sheet: one page with the first, middle and last picture of every span, to see whether labels are right."""
 
 import base64
 import re
@@ -36,13 +36,13 @@ def write_contact_sheet(
     jobs: int | None = None,
     on_progress: Progress = unheard,
 ) -> int:
-    """Write one HTML page, whole in itself, with a row for each span of `clips`; returns the number of rows.
+    """Write one self-contained HTML page with a row for each span of `clips`; returns the number of rows.
 
-    sources: what the clips were read from, for the title. project_url: where the tasks open, for links to them.
-    Spans stand in the order of their clips, then by time. A picture that cannot be decoded is missing, and said so.
-    `on_progress` gets the pictures done since the last call, and the number of all. `path` may be in S3. Raises
-    DataError where there is no span, or the disk is full; SettingsError if `path` is there and is no contact sheet,
-    or one of `inputs`.
+    sources: the sources of the clips, for the title. project_url: the address of the project, for links to its tasks.
+    Spans are in the order of their clips, then by time. If a picture cannot be decoded, the page says so.
+    `on_progress` gets the pictures done since its last call, and the total. `path` may be in S3. Raises DataError if
+    there is no span, or the disk is full; SettingsError if `path` exists and is not a contact sheet, or is one of
+    `inputs`.
     """
     shown = [clip for clip in clips if any(work.spans for work in clip.tracks)]
     if not shown:
@@ -99,7 +99,7 @@ def _is_sheet(start: bytes) -> bool:
 
 
 def _spans(clip: AnnotatedClip) -> Iterator[tuple[Track[LocatedSpan], LocatedSpan]]:
-    """The spans of a clip and whose they are, by time."""
+    """The spans of a clip, each with its annotation, by time."""
     spans = [(work, span) for work in clip.tracks for span in work.spans]
     yield from sorted(spans, key=lambda one: (one[1].start_frame or 0, one[1].stop_frame or 0, one[0].annotator))
 
@@ -111,7 +111,7 @@ def _three(span: LocatedSpan) -> tuple[int, int, int]:
 
 
 def _row(clip: AnnotatedClip, work: Track[LocatedSpan], span: LocatedSpan, folder: Path, colour: str) -> dict[str, Any]:
-    """A span as the template takes it."""
+    """The row of a span, for the template."""
     index = clip.index
     first, middle, last = _three(span)
     pictures = []

@@ -1,4 +1,4 @@
-"""What a report shows: the timings and the comparison of a set of annotated clips, their colours and their links."""
+"""The contents of a report: timings and comparison of annotated clips, their colours and their links."""
 
 import colorsys
 from collections import Counter
@@ -28,16 +28,17 @@ DURATION_TICKS = {
     0.01: "10 ms", 0.1: "0.1 s", 1.0: "1 s", 10.0: "10 s",
     60.0: "1 min", 600.0: "10 min", 3600.0: "1 h", 36000.0: "10 h",
 }  # fmt: skip
-"""Where the axes of durations, which are logarithmic, have ticks: seconds and their text."""
+"""Ticks on the logarithmic axes of durations: seconds and their text."""
 
 Transitions = Counter[tuple[LabelPath, LabelPath]]
 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """labels: every label path, in order. tree: the label tree, for its colours; None: there is none.
+    """The options of a report.
 
-    project_url: of the Label Studio project, for links to its tasks. sources: where the annotations came from.
+    labels: every label path, in order. tree: the label tree, for its colours; None: there is none. project_url: of the
+    Label Studio project, for links to its tasks. sources: the sources of the annotations.
     """
 
     labels: Sequence[LabelPath]
@@ -48,7 +49,7 @@ class ReportOptions:
 
 @dataclass
 class ReportData:
-    """Everything that the tables, the figures and the page are made from."""
+    """All data for the tables, the figures and the page."""
 
     options: ReportOptions
     cases: list[Case[AnnotatedClip]]
@@ -64,16 +65,16 @@ class ReportData:
     transitions: dict[tuple[str, str, int], Transitions] = field(default_factory=dict)
 
     def labels_at(self, level: int) -> list[LabelPath]:
-        """Every label of the level, in order."""
+        """Every label at the level, in order."""
         return labels_at(self.options.labels, level)
 
     def task_url(self, clip: AnnotatedClip) -> str | None:
-        """Where the clip's task opens in Label Studio; None if the project or the task is not known."""
+        """The address of the clip's task in Label Studio; None if the project or the task is not known."""
         return task_url(self.options.project_url, clip.clip)
 
 
 def report_data(located: Stage[AnnotatedClip], options: ReportOptions) -> ReportData:
-    """Everything that the report tells."""
+    """The data of the report."""
     cases = located.cases
     levels = list(range(1, max((len(path) for path in options.labels), default=1) + 1))
     data = ReportData(
@@ -106,7 +107,7 @@ def report_data(located: Stage[AnnotatedClip], options: ReportOptions) -> Report
 
 
 def durations_of(data: ReportData, annotator: str, level: int) -> dict[LabelPath, list[float]]:
-    """The seconds that each label of the level lasted, each time, over all cases; only of labels that occur."""
+    """The duration in seconds of each occurrence, by label of the level, over all cases; only labels that occur."""
     durations: dict[LabelPath, list[float]] = {label: [] for label in data.labels_at(level)}
     for case in data.cases:
         for one in data.found.get((case.name, annotator, level), []):
@@ -115,7 +116,7 @@ def durations_of(data: ReportData, annotator: str, level: int) -> dict[LabelPath
 
 
 def transitions_of(data: ReportData, annotator: str, level: int) -> Transitions:
-    """The transitions of all cases together: none leads from one case to the next."""
+    """The transitions of all cases together. No transition leads from one case to the next."""
     counts: Transitions = Counter()
     for case in data.cases:
         counts += data.transitions.get((case.name, annotator, level), Counter())
@@ -123,7 +124,7 @@ def transitions_of(data: ReportData, annotator: str, level: int) -> Transitions:
 
 
 def label_colours(labels: Sequence[LabelPath], tree: LabelTree | None) -> dict[LabelPath, str]:
-    """The colour of every label, "#rrggbb": of a top-level one the editor's, of the others shades of their parent's."""
+    """The colour of every label, "#rrggbb": the editor's for top-level labels, shades of the parent's for others."""
     tops = tree.labels if tree else ()
     known = {label.name for label in tops}
     extra = tuple(Label(path[0]) for path in labels_at(labels, 1) if path[0] not in known)
@@ -151,7 +152,7 @@ def _shade(colour: str, number: int, count: int) -> str:
 
 
 def ink(colour: str) -> str:
-    """Black or white: what reads better on `colour` (relative luminance, WCAG 2)."""
+    """Black or white, whichever is easier to read on `colour` (relative luminance, WCAG 2)."""
     parts = [part / 255 for part in bytes.fromhex(colour[1:])]
     linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -159,7 +160,7 @@ def ink(colour: str) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds for a person: 4.32 s, 2 min 05 s, 1 h 02 min; nothing for None."""
+    """Seconds for a person: 4.32 s, 2 min 05 s, 1 h 02 min; empty for None."""
     if seconds is None:
         return ""
     if seconds < 59.95:

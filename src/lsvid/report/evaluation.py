@@ -1,4 +1,4 @@
-"""What `lsvid evaluate` writes: every number as JSON, tables as CSV, and one HTML page that needs nothing else."""
+"""The output of `lsvid evaluate`: every number as JSON, tables as CSV, and one self-contained HTML page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -40,7 +40,7 @@ def write_evaluation(
 
     folder: also a prefix in S3. tree: the label tree, for the labels' colours. The files appear whole or not at all.
     Raises SettingsError if `folder` holds files of these names that no evaluation wrote, or one of `inputs` would be
-    overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; what a spreadsheet would run is told in `findings`.
+    overwritten. spreadsheet_safe: see lsvid.files.spreadsheets; formulas give a warning in `findings`.
     """
     names = found.confusion_names()
     confusion = [
@@ -61,7 +61,7 @@ def write_evaluation(
 
 
 def page(found: Evaluation, tree: LabelTree | None = None) -> str:
-    """The page."""
+    """The page as HTML."""
     by_path = label_colours(found.pairs.paths, tree)
     colours = {name: by_path[path] for name, path in zip(found.pairs.labels, found.pairs.paths, strict=True)}
     result = found.as_dict()
@@ -108,7 +108,7 @@ def _confusion_rows(names: Sequence[str], table: Sequence[Sequence[int]]) -> Ite
 
 
 def _ribbon(found: Evaluation, case: str, colours: Mapping[str, str]) -> dict[str, Any]:
-    """What the template draws of one case: rows of bars, in percent of the case."""
+    """The bars of a case for the template: rows of bars, in percent of the case."""
     pairs = found.pairs
     runs = pairs.cases[case]
     seconds = float(1 / pairs.fps)
@@ -153,7 +153,7 @@ def _thinned(runs: Runs, step: int) -> Runs:
 
 
 def _bars(lengths: IntArray, codes: IntArray, shown: Sequence[tuple[str, str]], seconds: float) -> list[dict[str, Any]]:
-    """The bars of one row: the maximal runs of each code but NOTHING."""
+    """The bars of one row: the longest runs of each code except NOTHING."""
     total = int(lengths.sum())
     ends = np.cumsum(lengths)
     changes = np.append(True, codes[1:] != codes[:-1])[: len(codes)]
@@ -169,7 +169,7 @@ def _bars(lengths: IntArray, codes: IntArray, shown: Sequence[tuple[str, str]], 
 
 
 def _differences(found: Evaluation, runs: Runs, seconds: float, step: int) -> list[dict[str, Any]]:
-    """Where truth and prediction differ: wrong, or forgiven where relaxed."""
+    """The bars where truth and prediction differ: wrong, or right if relaxed."""
     background = found.unlabelled == "background"
     relax_frames = tolerance(found.options.relaxed_s, found.pairs.fps) // step
     judged = judge(runs, relax_frames, nothing=background)

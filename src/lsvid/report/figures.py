@@ -19,7 +19,7 @@ from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, durations_of, transitions_of
 
 _ROW_INCHES = 0.2
-_MAX_NUMBERS = 40  # a matrix of more labels has colours only
+_MAX_NUMBERS = 40  # a matrix with more labels has only colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,10 +29,10 @@ Draw = Callable[["Figure"], None]
 
 def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[str]:
     """Draw every figure into `folder` as PNG and SVG; returns the files' names. Warns of letters PNG cannot show."""
-    import matplotlib as mpl  # noqa: PLC0415 - half a second
+    import matplotlib as mpl  # noqa: PLC0415 - its import takes half a second
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
-    # Fixed, so that the same data gives the same file; text stays text, to be searched and edited.
+    # Fixed, so that the same data gives the same file. Text stays text, so that it can be searched and edited.
     settings: Any = {
         "svg.hashsalt": "lsvid", "svg.fonttype": "none", "text.parse_math": False, "font.size": 8,
         "axes.spines.top": False, "axes.spines.right": False,
@@ -46,7 +46,7 @@ def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[st
             engine = figure.get_layout_engine()
             if engine is not None:
                 engine.execute(figure)
-            figure.set_layout_engine(None)  # laid out once, not for each file, and no file drawn twice for it
+            figure.set_layout_engine(None)  # computed once, not again for each file
             for suffix, metadata in ((".png", {"Software": None}), (".svg", {"Date": None})):
                 figure.savefig(folder / f"{name}{suffix}", dpi=150, metadata=metadata)
                 names.append(f"{name}{suffix}")
@@ -59,7 +59,7 @@ def write_figures(data: ReportData, folder: Path, findings: Findings) -> list[st
 
 
 def _figures(data: ReportData) -> Iterator[tuple[str, Draw]]:
-    """(file name without ending, what draws it) of every figure."""
+    """(file name without ending, the function that draws it) of every figure."""
     taken: set[str] = set()
 
     def name(*parts: str) -> str:
@@ -103,7 +103,7 @@ def _timeline(figure: "Figure", data: ReportData, case: Case[AnnotatedClip]) -> 
             rows.append((label[0], marked, len(annotators)))
     figure.set_size_inches(11, 1.2 + _ROW_INCHES * len(rows))
     axes = figure.add_subplot()
-    # One collection of all bars, and one of all lines: an artist for each would take as long as everything else.
+    # One collection of all bars, and one of all lines: one artist for each would double the time.
     rgba = {label: to_rgba(colour) for label, colour in data.colours.items()}
     bars, colours = [], []
     for row, (_, marked, lanes) in enumerate(rows):
@@ -113,8 +113,8 @@ def _timeline(figure: "Figure", data: ReportData, case: Case[AnnotatedClip]) -> 
             start_s, end_s = float(one.start_s), float(one.end_s)
             bars.append([(start_s, top), (start_s, top + height), (end_s, top + height), (end_s, top)])
             colours.append(rgba[one.label])
-    # Edges of the same colour, so that an event of a second is seen in hours.
-    faces = np.array(colours).reshape(-1, 4)  # which matplotlib takes as they are
+    # Edges have the same colour, so that an event of a second is visible in hours.
+    faces = np.array(colours).reshape(-1, 4)  # matplotlib takes this form without a conversion
     axes.add_collection(PolyCollection(bars, facecolors=faces, edgecolors=faces, linewidths=0.4), autolim=False)
     ends = [float(clip.case_time_s) for clip in case.clips[1:]]
     axes.vlines(ends, 0, 1, transform=axes.get_xaxis_transform(), colors="0.6", linewidth=0.4, linestyles=":", zorder=0)

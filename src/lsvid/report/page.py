@@ -22,7 +22,7 @@ _TEXT_SHARE = 0.0008  # of the case: shorter bars are never wide enough for text
 
 
 def page(data: ReportData) -> str:
-    """The page."""
+    """The page as HTML."""
     comparison = data.comparison
     pairs_by_people: dict[tuple[str, str], list[PairAgreement]] = {}
     disagreements: dict[tuple[int, str, str], list[Disagreement]] = {}
@@ -189,9 +189,9 @@ def _ticks(total_s: float) -> Iterator[dict[str, Any]]:
 
 
 def _lanes(found: Sequence[Occurrence]) -> list[tuple[int, int]]:
-    """(lane, number of lanes) of each occurrence, so that none lies on another; `found` is in order of time.
+    """(lane, number of lanes) of each occurrence, so that none covers another; `found` is in order of time.
 
-    Those that overlap, directly or through others, share the height; one that stands alone has all of it.
+    Occurrences that overlap, directly or through others, share the height; a single one has all of it.
     """
     lanes: list[int] = []
     counts: list[int] = []
@@ -210,7 +210,7 @@ def _lanes(found: Sequence[Occurrence]) -> list[tuple[int, int]]:
 def _bars(
     data: ReportData, one: Occurrence, total_s: float, y: float, height: float, *, with_text: bool
 ) -> Iterator[_Coloured]:
-    """A bar for each clip that the occurrence lies in, each a link to the clip's task."""
+    """A bar for each clip of the occurrence, with a link to the clip's task."""
     colour = data.colours[one.label]
     for part in one.parts:
         x = percent(float(case_time_s(part.clip, part.start_frame)) / total_s)

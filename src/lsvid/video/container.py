@@ -1,4 +1,4 @@
-"""Opening video files, in one way everywhere: the one stream of pictures that is the film, and nothing else is read."""
+"""Opens video files, always in the same way: only the stream that is the film is read."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,20 +14,20 @@ if TYPE_CHECKING:
 # Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
 
 _DEFAULT_BONUS = 5_000_000
-"""What ffmpeg adds to the number of pixels of a stream that the file calls its default, when it chooses one."""
+"""When ffmpeg chooses a stream, it adds this to the number of pixels of the file's default stream."""
 
 _LOOKED_AT = 500
-"""Packets after which a stream that had a single one is taken for a still picture."""
+"""A stream with only one packet among this many is taken for a still picture."""
 
 
 def open_container(media: str | S3File, path: str) -> "InputContainer":
-    """The file at `path`, opened. Raises ClipError if it is no video or cannot be read."""
+    """The file at `path`, opened. Raises ClipError if it is not a video, or cannot be read."""
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
     if isinstance(media, S3File):
         media.seek(0)
     try:
-        # PyAV 19 leaves out the wish and gives what is no UTF-8 as surrogates; before, it would be an error.
+        # PyAV 19 has no such option, and gives bytes that are not UTF-8 as surrogates; before, they were an error.
         wishes: dict[str, Any] = {} if int(av.__version__.partition(".")[0]) >= 19 else {"metadata_errors": "replace"}
         opened: InputContainer = av.open(media, "r", **wishes)
     except (av.FFmpegError, OSError) as error:
@@ -36,7 +36,7 @@ def open_container(media: str | S3File, path: str) -> "InputContainer":
 
 
 def metadata(container: "InputContainer", name: str) -> str:
-    """What the file says of itself under `name`, as text that can be written anywhere; empty if it says nothing."""
+    """The file's metadata under `name`, as text that can be encoded; empty if there is none."""
     return container.metadata.get(name, "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
@@ -51,7 +51,7 @@ def unreadable(path: str, error: Exception) -> ClipError:
 
 
 def only(container: "InputContainer", number: int) -> "VideoStream":
-    """The stream `number` of `container`, from which alone packets come.
+    """The stream `number` of `container`, which then gives packets of this stream only.
 
     The packets of others are not read: sound or data that ends early, or is damaged, does not end the pictures.
     """
@@ -64,9 +64,9 @@ def only(container: "InputContainer", number: int) -> "VideoStream":
 
 
 def films(container: "InputContainer") -> "list[VideoStream]":
-    """The streams of pictures that may be the film, the likeliest first: attached pictures (covers) are none.
+    """The streams of pictures that may be the film, the likeliest first, without attached pictures (covers).
 
-    As ffmpeg chooses: the most pixels, with a bonus for the one that the file calls its default; of equals the first.
+    As ffmpeg chooses: the most pixels, with a bonus for the file's default stream; of equal ones, the first.
     """
 
     def score(stream: "VideoStream") -> int:
@@ -85,8 +85,8 @@ def films(container: "InputContainer") -> "list[VideoStream]":
 def film_of(container: "InputContainer", media: str | S3File, path: str) -> tuple[int, int]:
     """The number of the stream that is the film, and how many streams of pictures there are.
 
-    Where there are several, those of a single picture are none: some files hold a still picture as their first stream.
-    Raises ClipError if there is none.
+    If there are several, streams with a single picture do not count: some files have a still picture as their first
+    stream. Raises ClipError if there is no film.
     """
     found = films(container)
     if not found:
@@ -95,7 +95,7 @@ def film_of(container: "InputContainer", media: str | S3File, path: str) -> tupl
     if len(found) == 1:
         return found[0].index, 1
     counts = {stream.index: stream.frames for stream in found}
-    if not all(counts.values()):  # not every container tells
+    if not all(counts.values()):  # not every container says it
         with open_container(media, path) as again:
             counts = _count(again, [stream.index for stream in found])
     moving = [stream for stream in found if counts[stream.index] > 1]
@@ -103,7 +103,7 @@ def film_of(container: "InputContainer", media: str | S3File, path: str) -> tupl
 
 
 def _count(container: "InputContainer", numbers: list[int]) -> dict[int, int]:
-    """The packets of each stream: all, or as many as tell films from still pictures."""
+    """The number of packets of each stream, counted until films can be told from still pictures."""
     import av  # noqa: PLC0415 - as above
 
     counts = dict.fromkeys(numbers, 0)
@@ -113,5 +113,5 @@ def _count(container: "InputContainer", numbers: list[int]) -> dict[int, int]:
             if min(counts.values()) > 1 or max(counts.values()) > _LOOKED_AT:
                 break
     except (av.FFmpegError, IndexError):
-        pass  # reading the film itself meets it again
+        pass  # reading the film will meet the same error
     return counts

@@ -1,4 +1,4 @@
-"""Stretches of a clip as video files of their own: exactly the pictures asked for, at their times, with their sound."""
+"""Cuts stretches of a clip into video files, with exactly the wanted pictures, at their times, with their sound."""
 
 import subprocess
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ from lsvid.video.proxies import Ffmpeg, find_ffmpeg
 from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 MARGIN_S = 5
-"""What is decoded before a cut: pictures after a key picture may need some of those before it."""
+"""Seconds to decode before a cut, since pictures after a key picture may need some before it."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class _Job:
     cuts: Sequence[Cut]
     crf: int
     ffmpeg: Ffmpeg | None
-    """None: that of the machine which works."""
+    """None: the one on the machine that does the work."""
 
 
 def make_cuts(
@@ -89,13 +89,13 @@ def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-threads", "2", "-copyts", "-noaccurate_seek",
         "-seek_timestamp", "1", "-ss", f"{start_s - MARGIN_S:.6f}", "-i", source,
-        # The graph works in the stream's own time base: pictures are told by their PTS, never by counting.
+        # The filters work in the stream's own time base: pictures are found by their PTS, never by counting.
         "-map", "0:V:0", "-vf", f"trim=start_pts={first}{end},setpts=PTS-{first},scale=trunc(iw/2)*2:trunc(ih/2)*2",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.crf), "-pix_fmt", "yuv420p", *passthrough,
         "-enc_time_base", "-1" if ffmpeg.version < (7, 0) else "demux", *sound,
         "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", cut.target,
     ]  # fmt: skip
-    if start_s < MARGIN_S + float(index.start_s):  # from the beginning: some containers cannot go before it
+    if start_s < MARGIN_S + float(index.start_s):  # from the beginning, since some containers cannot seek before it
         at = command.index("-noaccurate_seek")
         del command[at : at + 5]
     done = subprocess.run(ending_with_us(command), check=False, capture_output=True, text=True, errors="replace")

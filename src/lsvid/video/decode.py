@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 # Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
 
 _NEAR = 8
-"""Pictures that are rather decoded than skipped: beginning anew at a key picture costs about as much."""
+"""So many pictures are decoded and not skipped: seeking to a key picture costs about as much."""
 
 Image = npt.NDArray[np.uint8]
 
@@ -76,7 +76,7 @@ def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
 
 
 def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> bool:
-    """Whether it is cheaper to decode on to the following segment than to begin anew there."""
+    """Whether it is cheaper to decode on to the following segment than to seek to it."""
     if following is None or following.key != segment.key + 1:
         return False
     first, last = np.searchsorted(info.index.pts, [max(segment.wanted), segment.end])
@@ -85,17 +85,17 @@ def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> boo
 
 @cache
 def _survive_forks() -> None:
-    """Keep forked processes from freeing decoders of their parent: they would wait for ever for its threads.
+    """Keep forked processes from freeing decoders of their parent: they would wait for its threads for ever.
 
-    A clip that was closed may still be part of a cycle of objects, such as an exception and its frames, and is freed
-    when the garbage collector comes by; in a forked process it no longer looks at what came from the parent.
+    A closed clip may be part of a cycle of objects, such as an exception and its frames, which the garbage collector
+    frees later. In a forked process the collector then ignores the objects of the parent.
     """
     if hasattr(os, "register_at_fork"):  # not on Windows
         os.register_at_fork(after_in_child=gc.freeze)
 
 
 class DamageError(Exception):
-    """Damage was met where pictures were to be sound; not for users."""
+    """A stretch has damage. It is caught inside lsvid."""
 
 
 class Decoder:
@@ -121,9 +121,9 @@ class Decoder:
         self._key = -1
 
     def _begin_anew(self) -> None:
-        """Forget what was decoded: what comes next is a key picture."""
+        """Forget what was decoded: the next picture is a key picture."""
         self._next: Packet[VideoStream] | None = None
-        self._later: list[VideoFrame] = []  # decoded already, of a later segment
+        self._later: list[VideoFrame] = []  # already decoded pictures of a later segment
         self._fed: dict[int, int] = {}  # PTS to its place in the order of decoding
         self._order: list[int] = []  # the PTS by place
         self._bad: set[int] = set()  # places that are damaged
@@ -138,10 +138,10 @@ class Decoder:
     def decode(
         self, segment: Segment, take: Callable[[int, "VideoFrame"], None], *, go_on: bool, from_before: bool = False
     ) -> set[int] | None:
-        """Give each picture wanted in `segment` to `take`; returns the numbers of those that are sound.
+        """Give each wanted picture of `segment` to `take`; returns the numbers of those that are undamaged.
 
-        None if several threads met damage, and so cannot tell what it spoilt. go_on: the next segment follows
-        closely. from_before: begin a key picture earlier.
+        None if several threads met damage, since they cannot tell which pictures it affects. go_on: the next segment
+        follows closely. from_before: begin at the key picture before.
         """
         arrived: dict[int, int] = {}
         for number, place, frame in self.wanted(segment, go_on=go_on, from_before=from_before):
@@ -152,14 +152,14 @@ class Decoder:
             return set(arrived)
         if self._threads > 1 or not from_before:
             return None
-        # Whatever was decoded after the damage, up to the next key picture, may be made from it.
+        # All pictures decoded after the damage, up to the next key picture, may depend on it.
         return {number for number, place in arrived.items() if bad is None or place < bad}
 
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
-        """(number, picture) of each that is wanted in `segment`, by PTS, as soon as it is known to be sound.
+        """(number, picture) of each wanted picture of `segment`, by PTS, as soon as it is known to be undamaged.
 
-        That is when all that were decoded before it have come, and whole. Raises DamageError if damage is met, or a
-        picture does not come.
+        That is when all pictures decoded before it have come, without damage. Raises DamageError if there is damage, or
+        a picture does not come.
         """
         waiting: deque[tuple[int, int, VideoFrame]] = deque()
         n_sound = 0
@@ -176,7 +176,7 @@ class Decoder:
     def wanted(
         self, segment: Segment, *, go_on: bool, from_before: bool = False
     ) -> "Iterator[tuple[int, int, VideoFrame]]":
-        """(number, place in the order of decoding, picture) of those wanted in `segment` that come, by PTS."""
+        """(number, place in the order of decoding, picture) of the wanted pictures of `segment` that come, by PTS."""
         begin = segment.before if from_before and segment.before is not None else segment.begin
         if not (self._goes_on and self._key + 1 == segment.key) and not self._go_to(begin, segment.key):
             return
@@ -194,7 +194,7 @@ class Decoder:
         self._key = segment.key
 
     def _is_last(self, pts: int) -> bool:
-        """Whether a picture with this PTS, which has just come, is the last of those that have it: mostly the one."""
+        """Whether the picture that has just come is the last one with this PTS (mostly the only one)."""
         self._at_once[pts] += 1
         times = self._info.index.pts
         return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
@@ -206,8 +206,8 @@ class Decoder:
 
     def _is_settled(self, segment: Segment, place: int) -> bool:
         """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
-        # Those stored after a key picture and shown before it do not come where decoding began there; nothing of the
-        # segment is made from them.
+        # Pictures that are stored after a key picture and shown before it do not come if decoding began there. The
+        # segment does not depend on them.
         while self._settled in self._came or (
             self._settled < len(self._order) and self._order[self._settled] < segment.begin
         ):
@@ -215,13 +215,13 @@ class Decoder:
         return place < self._settled
 
     def _frames(self, segment: Segment, *, go_on: bool) -> "Iterator[VideoFrame]":
-        """The pictures before the end of `segment`, in the order of their PTS, as long as any wanted is to come."""
+        """The pictures before the end of `segment`, by PTS, as long as a wanted picture is still to come."""
         later, self._later = self._later, []
         yield from self._of(segment, later)
         missing = segment.wanted.keys() - self._fed.keys()
         while not self._later:
             packet = self._packet() if missing or go_on else self._rest_of_picture()
-            if packet is None:  # all wanted are in the decoder, or the file ends: it gives what it holds back
+            if packet is None:  # all wanted pictures are in the decoder, or the file ends: flush the decoder
                 yield from self._of(segment, self._decoded(None))
                 self._goes_on = False
                 return
@@ -232,20 +232,20 @@ class Decoder:
                     self._came.add(self._fed[packet.pts])
                 missing.discard(packet.pts)
                 if packet.is_keyframe and packet.pts > segment.end:
-                    missing.clear()  # a whole segment on: they do not come any more
+                    missing.clear()  # a whole segment later they do not come any more
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
 
     def _is_shown(self, pts: int) -> bool:
-        """Whether a picture of the clip has this PTS: some packets hold a second field, or what is never shown."""
+        """Whether a picture of the clip has this PTS. Some packets hold a second field, or are never shown."""
         times = self._info.index.pts
         place = int(times.searchsorted(pts))
         return place < len(times) and int(times[place]) == pts
 
     def _rest_of_picture(self) -> "Packet[VideoStream] | None":
-        """The next packet, where it holds no picture of its own but may belong to the one before."""
+        """The next packet, if it has no picture of its own, but may belong to the one before; else None."""
         packet = self._packet()
         if packet is None or packet.pts is None or not self._is_shown(packet.pts):
             return packet
@@ -263,7 +263,7 @@ class Decoder:
         try:
             return self._stream.codec_context.decode(packet)
         except self._av.FFmpegError:
-            if packet is None or packet.pts is None or self._is_shown(packet.pts):  # else nothing that is seen
+            if packet is None or packet.pts is None or self._is_shown(packet.pts):  # otherwise it is never shown
                 self._bad.add(max(len(self._order) - 1, 0))
             return []
 
@@ -295,7 +295,7 @@ class Decoder:
             self._stream.codec_context.flush_buffers()
             if self._skip_to(begin):
                 return True
-        for back_s in (0, 1, 5, 30):  # some containers are searched by guessing, and then land late
+        for back_s in (0, 1, 5, 30):  # in some containers a seek is a guess, and may end too late
             try:
                 offset = round(back_s / as_fraction(self._stream.time_base)) if self._stream.time_base else 0
                 self._container.seek(begin - offset, stream=self._stream)
@@ -322,17 +322,17 @@ class Decoder:
 
 _DEMUX_TRIES = 100
 _SKIP_KEYS = 2
-"""Key pictures that are rather read over than searched for."""
+"""So many key pictures are read over without a seek."""
 
 
 def decode_carefully(
     path: str, info: VideoInfo, segment: Segment, take: Callable[[int, "VideoFrame"], None]
 ) -> set[int]:
-    """What `Decoder.decode` gives from one thread, packet by packet, from the key picture before.
+    """`Decoder.decode` with one thread, packet by packet, from the key picture before.
 
-    One thread, so that an error belongs to the packet just given; from before, since a container may call a picture a
-    key picture that is none; up to the segment's end, since some decoders (RealVideo) hold a picture back until the
-    next has come.
+    With one thread an error belongs to the last packet. Decoding begins at the key picture before, since a container
+    may mark a picture as a key picture that is none. It goes on to the segment's end, since some decoders (RealVideo)
+    hold a picture back until the next one comes.
     """
     with closing(Decoder(path, info, threads=1)) as decoder:
         return decoder.decode(segment, take, go_on=True, from_before=True) or set()
@@ -434,14 +434,14 @@ class Reader:
         yield from ((number, None) for number in left)
 
     def _sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
-        """(number, picture) of those wanted in `segment` that are sound, ascending."""
+        """(number, picture) of the wanted pictures of `segment` that are undamaged, ascending."""
         done = -1
         try:
             for number, frame in self._decoder.sound(segment, go_on=go_on):
                 yield number, frame
                 done = number
         except DamageError:
-            # Once to learn which are sound, once more to have them: pictures of a whole segment may not fit in memory.
+            # Decode twice, first to learn which are undamaged: the pictures of a whole segment may not fit into memory.
             sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
             with closing(Decoder(self._path, self._info, threads=1)) as decoder:
                 for number, _, frame in decoder.wanted(segment, go_on=True, from_before=True):
@@ -450,7 +450,7 @@ class Reader:
 
 
 def _in_parts(frames: Sequence[int], limit: int) -> Iterator[list[int]]:
-    """`frames` in parts, in each of which at most `limit` pictures wait for one asked for before them."""
+    """`frames` in parts. In each part at most `limit` pictures wait for one that was asked for before them."""
     part: list[int] = []
     waiting: set[int] = set()
     largest = -1
@@ -470,16 +470,16 @@ _of_thread = threading.local()
 
 
 def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
-    """The picture as it is to be seen, turned as its display matrix says: BGR (or "rgb24"), (height, width, 3)."""
+    """The picture, turned as its display matrix says: uint8, BGR (or "rgb24"), shape (height, width, 3)."""
     from av.video.reformatter import VideoReformatter  # noqa: PLC0415 - as in video
 
     if not hasattr(_of_thread, "reformatter"):
-        _of_thread.reformatter = VideoReformatter()  # keeps its tables from picture to picture
-    # One thread: its own would be missing in a process that is forked, which would then wait for them for ever.
+        _of_thread.reformatter = VideoReformatter()  # it keeps its tables for the next picture
+    # One thread: a forked process would not have the others, and would wait for them for ever.
     image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format, threads=1).to_ndarray()
     try:
         matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
-    except ValueError:  # a kind of side data that this PyAV does not know hides them all: turns are told, mirrors not
+    except ValueError:  # PyAV does not know one kind of side data: then only turns are known, not mirrors
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))
     if matrix is None:
         return image
@@ -498,9 +498,9 @@ def check_size(size: tuple[int, int] | None, short_side: int | None) -> None:
 
 
 def scaled(image: Image, size: tuple[int, int] | None, short_side: int | None) -> Image:
-    """`image` stretched to `size` (width, height), or with its shorter side brought to `short_side`; else as it is.
+    """`image` stretched to `size` (width, height), or scaled so that its shorter side is `short_side`; else unchanged.
 
-    Means of areas where it becomes less than half as large, since else pixels would be left out.
+    If it becomes less than half as large, areas are averaged; otherwise pixels would be left out.
     """
     height, width = image.shape[:2]
     if short_side:

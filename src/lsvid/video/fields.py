@@ -1,4 +1,4 @@
-"""Which packets of an H.264 film hold the second field of a picture: told by the headers of its slices.
+"""Finds the packets of an H.264 film that hold the second field of a picture, by the headers of its slices.
 
 As in ITU-T H.264: 7.3.2.1 (sequence parameter set), 7.3.3 (slice header), 3.30 (complementary fields).
 """
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 _SLICES = (1, 5)
 _SEQUENCE = 7
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
-"""Profiles whose sequences tell more."""
+"""Profiles whose sequence parameter sets have more values."""
 
 _HEAD_BYTES = 64
-"""Of a slice: more than its header needs up to the field."""
+"""Bytes of a slice: enough for its header up to the field."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class _Sequence:
 
 
 class SecondFields:
-    """Tells second fields, packet by packet, in the order of decoding. extradata: of the container, may be empty."""
+    """Finds second fields, packet by packet, in the order of decoding. extradata: of the container, may be empty."""
 
     def __init__(self, extradata: bytes) -> None:
         self._sequence: _Sequence | None = None
@@ -139,7 +139,7 @@ def _skip_scaling(bits: _Bits, size: int) -> None:
 
 
 def _field(unit: bytes, sequence: _Sequence) -> tuple[int, int] | None:
-    """Of a slice: its frame number, and 1 for a bottom field, 0 for a top one; None if it is of a whole frame."""
+    """(frame number of a slice, 1 for a bottom field or 0 for a top field); None for a slice of a whole frame."""
     bits = _Bits(unit[:_HEAD_BYTES])
     bits.ue()
     bits.ue()

@@ -41,13 +41,13 @@ _AV_TIME_BASE = 1_000_000
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What one pass over a file's packets tells, without decoding.
+    """The facts of a video file from one pass over its packets, without decoding.
 
-    fingerprint: hex, equal for equal sequences of packet sizes and PTS: tells content without hashing gigabytes.
-    recorded_at: the container's creation time as it stands there (ISO 8601), where there is one.
+    fingerprint: hex, equal for equal sequences of packet sizes and PTS; identifies the content without hashing it.
+    recorded_at: the container's creation time, as written there (ISO 8601), if there is one.
     stream: the number of the stream that is the film. leading: packets before the first picture that can be decoded.
-    notes: what a person should know of it, each to follow its name.
-    n_lost: pictures at its end that the file, which has been cut off, does not hold whole; as far as it tells.
+    notes: facts that a person should know; in messages each follows the file's name.
+    n_lost: pictures that are missing at the end of a file that was cut off, as far as it is known.
     key_pts: ascending PTS of the key pictures, at which decoding can begin; some may lie before the first one shown.
     """
 
@@ -103,9 +103,8 @@ def probe_all(
 ) -> list[VideoInfo | ClipError]:
     """`probe` of each path, in their order; for an unreadable file, its ClipError.
 
-    What is not remembered here is read by `workers` (None: processes of this machine), and then remembered here.
-    `on_done` is called with 1, and their number, after each, in the caller's thread. Raises ServerError and
-    SettingsError.
+    Files that are not in this machine's cache are read by `workers` (None: processes of this machine), and then cached.
+    `on_done` is called with 1 and the total after each, in the caller's thread. Raises ServerError and SettingsError.
     """
     results: list[VideoInfo | ClipError | None] = []
     with ThreadPoolExecutor(_S3_JOBS) as pool:  # threads, since they wait: for the disk, or for S3
@@ -122,7 +121,7 @@ def probe_all(
         workers = workers or Processes(readers_per_core(asked[0]) * cores())
         for number, found in workers.run_each(_probe_reported, asked, reads=str):
             if isinstance(found, LsvidError) and not isinstance(found, ClipError):
-                raise found  # the next clip would fail by it as well
+                raise found  # the next clip would fail in the same way
             results[unknown[number]] = found
             if isinstance(found, VideoInfo) and workers.elsewhere:
                 _remember(asked[number], found)
@@ -145,7 +144,7 @@ def _remembered(path: str | Path) -> VideoInfo | ClipError | None:
 
 
 def _remember(path: str, info: VideoInfo) -> None:
-    with suppress(ClipError):  # it has gone since
+    with suppress(ClipError):  # it has disappeared since
         stat = storage.stat(path)
         if stat.size == info.size:
             _to_cache(_cache_file(path), f"{stat.size}-{stat.signature}", info)
@@ -259,8 +258,8 @@ class _Entry(msgspec.Struct, array_like=True):
 
 
 def cache_dir() -> Path:
-    """Where frame indexes are remembered: LSVID_CACHE_DIR, or lsvid in the user's cache folder; without any, a folder
-    that goes with the process.
+    """The folder of cached frame indexes: LSVID_CACHE_DIR, or lsvid in the user's cache folder; without one, a folder
+    that is removed with the process.
     """
     if given := os.environ.get("LSVID_CACHE_DIR"):
         return Path(given)
@@ -286,7 +285,7 @@ _DIGEST_BYTES = 16
 
 
 def _digest(content: bytes) -> bytes:
-    """What an entry begins with: a bit that has turned over on the disk would be a wrong label on every frame."""
+    """The checksum at the start of an entry: a changed bit on the disk would mean wrong labels on every frame."""
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
 
 
@@ -334,7 +333,7 @@ def _to_cache(file: Path, signature: str, info: VideoInfo) -> None:
         content = msgspec.msgpack.encode(entry)
         temporary.write_bytes(_digest(content) + content)
         temporary.replace(file)
-    except OSError:  # a cache that cannot be written is no reason to fail
+    except OSError:  # go on without a cache
         with suppress(OSError):
             temporary.unlink()
 

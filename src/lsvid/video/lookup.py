@@ -44,7 +44,7 @@ _UPLOAD_PREFIX = re.compile(r"^[0-9a-f]{8}-(?=.)")
 
 
 def media_path(media: str) -> str:
-    """The path in what an annotation names as its video, with slashes only.
+    """The path in an annotation's name for its video, with slashes only.
 
     `media` is a path of this or another machine, a URL, an `s3://` URI, one of Label Studio's own addresses (of a local
     file, an upload, an object in a storage), or the `<video src=…>` of its old template for video.
@@ -53,7 +53,7 @@ def media_path(media: str) -> str:
 
 
 def is_upload(path: str) -> bool:
-    """Whether `path` is what Label Studio calls an uploaded file: its folder then tells nothing of the recording."""
+    """Whether `path` is Label Studio's name for an uploaded file, whose folder says nothing about the recording."""
     return _UPLOAD.search(path) is not None
 
 
@@ -64,7 +64,7 @@ def clip_name(path: str) -> str:
 
 
 def _spellings(media: str) -> list[str]:
-    """The paths that `media` may mean, the likeliest first: what is quoted in it is unquoted in more than one way."""
+    """The paths that `media` may mean, the likeliest first: quoted parts are unquoted in several ways."""
     tag = _TAG.search(media)
     if tag:
         media = html.unescape(next(filter(None, tag.groups()), ""))
@@ -72,7 +72,7 @@ def _spellings(media: str) -> list[str]:
     if parts.path.endswith("/data/local-files/"):
         quoted = _parameter(parts.query, "d")
         return [unquote_plus(quoted), unquote(quoted), quoted]
-    if parts.path.endswith(("/resolve/", "/presign/")) and (quoted := _parameter(parts.query, "fileuri")):
+    if quoted := _parameter(parts.query, "fileuri"):  # …/resolve/?fileuri=, …/presign/, …/file-proxy/
         media = _resolved(unquote(quoted))
         parts = _split(media)
     match parts.scheme:
@@ -91,12 +91,12 @@ def _split(media: str) -> SplitResult:
 
 
 def _parameter(query: str, name: str) -> str:
-    """The value of a parameter as it stands in the query, still quoted."""
+    """The value of a parameter in the query, still quoted."""
     return next((value for key, _, value in (part.partition("=") for part in query.split("&")) if key == name), "")
 
 
 def _resolved(fileuri: str) -> str:
-    """The URI of an object that Label Studio's address of it holds: in base64, in old releases as it is."""
+    """The URI of an object in Label Studio's address for it: in base64, or in old releases as plain text."""
     letters = fileuri.replace("+", "-").replace("/", "_")
     try:
         return base64.urlsafe_b64decode(letters + "=" * (-len(letters) % 4)).decode()
@@ -125,7 +125,7 @@ def _loose(name: str) -> str:
 
 
 def _as_uploaded(name: str) -> str:
-    """The name that an uploaded file gets, but for its prefix (Django's get_valid_filename)."""
+    """The name that an uploaded file gets, without its prefix (Django's get_valid_filename)."""
     return fold(re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_")))
 
 
@@ -144,9 +144,10 @@ class _Node:
 
 
 class _Ends:
-    """The files by the ends of their paths, so that a search takes as long as a path is deep, not as files there are.
+    """The files by the ends of their paths. The time of a search grows with the depth of a path, not with their number.
 
-    key: what of a folder's or a file's name has to agree. of_file: what of a file's name the key is taken of.
+    key: the part of a folder's or file's name that has to agree. of_file: the part of a file's name to which `key` is
+    applied.
     """
 
     def __init__(
@@ -179,7 +180,7 @@ class _Ends:
 class ClipFinder:
     """Finds the file for what an export names as its video, among the videos under `roots` (folders, files, S3).
 
-    loosely: what was found under a name that is not quite the file's: media -> path.
+    loosely: media -> path, for clips that were found under a slightly different name.
     """
 
     def __init__(self, roots: Sequence[str]) -> None:
@@ -214,7 +215,7 @@ class ClipFinder:
                     "\n".join([f"several files could be the clip {media}:", *listed, *more]),
                     "name a narrower folder with <<clips>>",
                 )
-            if candidates:
+            if candidates and (is_upload(media_path(media)) or not self._lies_elsewhere(candidates[0], wanted)):
                 if not _is_named(candidates[0], media):
                     self.loosely[media] = candidates[0]
                 return candidates[0]
@@ -232,10 +233,10 @@ class ClipFinder:
         )
 
     def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:
-        """What each way of looking finds, from the strictest on: mostly nothing, or one file."""
+        """The files that each way of looking finds, from the strictest on: mostly none, or one."""
         if not self._paths:
             return
-        for parts in wanted:  # first of all the very name: as it stands, then as it may be quoted
+        for parts in wanted:  # first the exact name: as it is, then unquoted
             yield self._best(self._exact.longest(parts), self._loose, parts)
         for parts in wanted:
             yield _first(self._loose.longest(parts))
@@ -243,7 +244,7 @@ class ClipFinder:
             own = _UPLOAD_PREFIX.sub("", name)
             yield _first(self._exact.longest([own]))
             yield _first(self._uploaded.longest([own]))
-        for parts in wanted:  # label formats leave the ending out; sound was cut from the video of the same name
+        for parts in wanted:  # label formats leave out the ending; sound was cut from the video of the same name
             stem, suffix = split_suffix(parts[-1])
             if suffix.lower() in VIDEO_SUFFIXES:
                 continue
@@ -254,8 +255,27 @@ class ClipFinder:
                 if _UPLOAD_PREFIX.match(name):
                     yield _first(self._loose_stems.longest([_UPLOAD_PREFIX.sub("", name)]))
 
+    def _lies_elsewhere(self, path: str, wanted: Sequence[tuple[str, ...]]) -> bool:
+        """Whether the folder that is wanted is there, and `path` lies in another one: it only has the same name."""
+        found = [fold(part) for part in reversed(parts_of(path))]
+        tellings = []
+        for names in ([fold(part) for part in reversed(parts)] for parts in wanted if len(parts) > 1):
+            both = min(len(found), len(names))
+            differs = next((depth for depth in range(1, both) if found[depth] != names[depth]), None)
+            tellings.append(differs is not None and (differs, names[differs]) in self._folders)
+        return bool(tellings) and all(tellings)
+
+    @cached_property
+    def _folders(self) -> set[tuple[int, str]]:
+        """The folders that hold videos, by how far above them: 1 is the parent."""
+        return {
+            (depth, fold(part))
+            for path in self._paths
+            for depth, part in enumerate(reversed(parts_of(path)[:-1]), start=1)
+        }
+
     def _best(self, groups: list[list[str]], loose: "_Ends", parts: Sequence[str]) -> list[str]:
-        """The files that share the longest end; of several those whose folders go on to agree loosely, where any do."""
+        """The files that share the longest end; of several, those whose other folders agree loosely, if any do."""
         best = _first(groups)
         if len(best) < 2:
             return best
@@ -302,12 +322,12 @@ def _first(groups: list[list[str]]) -> list[str]:
 
 
 def _is_named(path: str, media: str) -> bool:
-    """Whether `media` gives the file's very name, the ending of which may be left out."""
+    """Whether `media` gives the file's exact name, with or without its ending."""
     name = readable(parts_of(path)[-1])
     given = (_spellings(media)[0].rpartition("/")[2], media_path(media).rpartition("/")[2])
     return name in given or split_suffix(name)[0] in given
 
 
 def _ends_with(path: Sequence[str], folders: tuple[str, ...], name: str) -> bool:
-    """Whether a path ends with exactly these folders and this name, the ending of which may be left out."""
+    """Whether a path ends with exactly these folders and this name, with or without its ending."""
     return name in (path[-1], split_suffix(path[-1])[0]) and tuple(path[-1 - len(folders) : -1]) == folders

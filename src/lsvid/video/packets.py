@@ -1,8 +1,8 @@
-"""The times of a film's pictures, read from its packets and held against what a decoder shows of its first ones.
+"""The times of a film's pictures, read from its packets and compared with its first pictures from a decoder.
 
-Packets tell all there is to know without decoding, nearly always. Where they do not, a decoder's output is the truth:
-packets without a picture of their own (VP8 and VP9's hidden ones, the second of two fields), pictures at the beginning
-that cannot be decoded, times that are those of decoding, or none at all.
+Nearly always the packets are enough. If they are not, the decoder's output is the truth: for packets without a picture
+of their own (hidden ones of VP8 and VP9, the second of two fields), for pictures at the beginning that cannot be
+decoded, and for times that are missing, or are those of decoding.
 """
 
 import itertools
@@ -28,7 +28,7 @@ CHECKED = 30
 """Pictures of each clip that are decoded, to be compared with its index."""
 
 _CHECKED_GUESSES = 250
-"""The same, where the container holds no presentation times and FFmpeg works them out from those of decoding."""
+"""The same, if the container holds no presentation times, and FFmpeg computes them from those of decoding."""
 
 _WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
 
@@ -44,7 +44,7 @@ _BEGINS_AT_KEYS = frozenset({
 1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
 
 _AHEAD = 12
-"""Packets that a decoder may hold back: for its threads, and for pictures that are stored out of order."""
+"""Packets that a decoder may hold back, for its threads, and for pictures that are stored out of order."""
 
 _THREADS = 4
 
@@ -57,11 +57,12 @@ _NO_PICTURE_BYTES = 16
 
 @dataclass
 class Packets:
-    """What the packets of a film tell. pts: ascending. sizes: bytes. durations: ticks, 0 if not told. All as long.
+    """The facts of a film from its packets. pts: ascending. sizes: bytes. durations: ticks, 0 if unknown.
 
-    keys: PTS of key pictures. n_packets: those that hold something, with the pictures that an edit list cuts away.
-    leading: packets at the beginning that no decoder makes pictures of, left out. trailing: the same at the end of a
-    file that was cut off. trouble: what FFmpeg said when it could not read on; None if it read to the end.
+    pts, sizes and durations are equally long. keys: PTS of key pictures. n_packets: those that hold something, with the
+    pictures that an edit list cuts away. leading: packets at the beginning from which no decoder makes a picture; they
+    are left out. trailing: the same at the end of a file that was cut off. trouble: FFmpeg's error if it could not read
+    on; None if it read to the end.
     """
 
     pts: PtsArray
@@ -124,7 +125,7 @@ def _read_all(
 
 @dataclass
 class _Found:
-    """What one pass over the packets gives, in the order of decoding."""
+    """The result of one pass over the packets, in the order of decoding."""
 
     pts: list[int] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -133,10 +134,10 @@ class _Found:
     n_packets: int = 0
     without_time: int = 0
     untold_late: bool = False
-    """A packet without a time lies behind the pictures that were checked."""
+    """A packet without a time comes after the pictures that were checked."""
     encrypted: bool = False
     cut_off: bool = False
-    """The last packet is not whole."""
+    """The last packet is not complete."""
     trouble: str | None = None
 
     def add(self, packet: "Packet[VideoStream]", *, hides: bool, checked: bool) -> None:
@@ -146,7 +147,7 @@ class _Found:
                 self.keys.append(packet.pts)
         self.cut_off = packet.is_corrupt
         self.n_packets += 1
-        if packet.is_discard:  # a picture that an edit list cuts away
+        if packet.is_discard:  # an edit list removes this picture
             return
         if packet.pts is None:
             self.without_time += 1
@@ -188,7 +189,7 @@ class _Check:
         self._context = stream.codec_context
         stream.thread_type = "AUTO" if threads else "NONE"
         self._context.thread_count = _THREADS if threads else 1
-        self._context.options = {"skip_loop_filter": "all"}  # nobody looks at them
+        self._context.options = {"skip_loop_filter": "all"}  # the pictures themselves are not used
         self._fed = 0
         self.shown: list[int | None] = []
         self.errors = 0
@@ -209,7 +210,7 @@ class _Check:
             self.said = str(error.strerror)
 
     def finish(self) -> None:
-        """The film has ended: take what the decoder holds back."""
+        """Take the pictures that the decoder holds back at the end of the film."""
         self.feed(None)
         self.whole = True
 
@@ -230,7 +231,7 @@ def _check_in_s3(stream: "VideoStream", media: S3File, path: str) -> _Check:
 
 
 def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream: "VideoStream") -> Packets:
-    """The pictures that `found` tells, as far as the decoder agrees."""
+    """The pictures in `found`, as far as the decoder agrees."""
     codec = stream.codec_context.codec.name
     _raise_unusable(found, check, path)
     packets = _sorted(found)

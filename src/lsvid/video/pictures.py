@@ -93,7 +93,7 @@ def write_pictures(
     workers: Workers | None = None,
     on_progress: Callable[[int, float], None] | None = None,
 ) -> list[Pictures | LsvidError]:
-    """Write the pictures of each clip; in the clips' order, with an error in the place of a clip that fails.
+    """Write the pictures of each clip. Returns a result for each, in order; for a clip that fails, its error.
 
     Files appear whole or not at all. Those that an earlier run with the same options left are kept, and those that it
     left and nobody wants now are removed. `on_progress` gets a clip's position and how many of its pictures are done.
@@ -157,9 +157,9 @@ def write_clip(job: _Job, report: Report) -> Pictures:
 
 @dataclass(frozen=True)
 class _Record:
-    """What stands in a clip's folder beside its pictures: of which video they are, how they were made, and their names.
+    """The record beside a clip's pictures: from which video they are, how they were made, and their names.
 
-    It is written before them, so that a run that was killed leaves none that it does not list.
+    It is written before the pictures, so a killed run leaves no picture that is not listed.
     """
 
     made: dict[str, Any]
@@ -173,7 +173,7 @@ class _Record:
 
     @classmethod
     def read(cls, folder: Folder, present: Collection[str]) -> "_Record | None":
-        """The one in `folder`; None if there is none of ours."""
+        """The record in `folder`; None if there is none of lsvid."""
         try:
             found = json.loads(folder.read(_RECORD) or b"")
             if found.pop("version") == 1:  # it removed whatever it had not written
@@ -197,8 +197,8 @@ class _Record:
 
 
 def _prepare(folder: Folder, record: _Record) -> set[str]:
-    """The names of the pictures of `record` that are there already, made in the same way; of others that an earlier
-    run made the folder is cleared. Raises SettingsError if a picture would take the place of somebody else's.
+    """The names of the pictures of `record` that exist already, made in the same way. Other pictures of an earlier run
+    are removed. Raises SettingsError if a picture would replace a file that is not lsvid's.
     """
     sizes = {name: size for name, size in folder.matching("[0-9]*").items() if _PICTURE.fullmatch(name)}
     present = set(sizes)
@@ -218,7 +218,7 @@ def _prepare(folder: Folder, record: _Record) -> set[str]:
 
 
 def remove_unwanted(folder: Folder, wanted: Collection[str]) -> None:
-    """Remove the pictures that an earlier run left in `folder`/case/clip, but for the folders (case/clip) `wanted`."""
+    """Remove the pictures that an earlier run left in `folder`/case/clip, except in `wanted` folders (case/clip)."""
     for name in folder.named(_RECORD, 2):
         inner = name.rpartition("/")[0]
         if inner in wanted:
@@ -243,7 +243,7 @@ def stretches(frames: Iterable[int]) -> list[tuple[int, int]]:
 
 
 class _Writer:
-    """Encodes pictures in threads into files that nobody sees, until they are known to be sound."""
+    """Encodes pictures in threads into hidden files, until they are known to be undamaged."""
 
     def __init__(
         self,
@@ -261,21 +261,21 @@ class _Writer:
         self.written: set[int] = set()
 
     def take(self, number: int, frame: "VideoFrame") -> None:
-        """Begin to encode picture `number`; waits where too many are under way."""
+        """Begin to encode picture `number`; waits if too many are under way."""
         running = [*(future for _, future in self._kept), *self._taken.values()]
         if sum(not future.done() for future in running) >= self._limit:
             next(future for future in running if not future.done()).result()
         self._taken[number] = self._pool.submit(self._write, number, frame)
 
     def keep(self, sound: Collection[int]) -> None:
-        """Of the pictures taken since, the `sound` ones get their names; the others are forgotten."""
+        """Give the `sound` pictures among those taken since their names; forget the others."""
         self._kept.extend((number, self._taken.pop(number)) for number in sorted(sound))
         self.forget()
         while self._kept and self._kept[0][1].done():
             self._publish()
 
     def finish(self) -> None:
-        """Wait for all that are to be kept."""
+        """Wait until all kept pictures are written."""
         while self._kept:
             self._publish()
 
@@ -309,7 +309,7 @@ class _Writer:
 
 
 def resized(image: Image, options: PictureOptions) -> Image:
-    """`image` in the size asked for."""
+    """`image` in the wanted size."""
     import cv2  # noqa: PLC0415 - takes a fifth of a second to import
 
     height, width = image.shape[:2]

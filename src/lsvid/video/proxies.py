@@ -26,9 +26,9 @@ from lsvid.video.timebase import sample_frames
 from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 
 THREADS = 8
-"""Of the encoder (libx264, preset veryfast), on however many cores: what it writes depends on the number.
+"""Threads of the encoder (libx264, preset veryfast), on any number of cores: its output depends on this number.
 
-Measured: on 2 cores as fast as 3 threads, its own choice there, and as small; 12 threads make 19% more bytes of it.
+Measured: on 2 cores as fast as 3 threads, libx264's own choice there, and as small; 12 threads make 19% more bytes.
 """
 
 _SILENCE_HZ = 8000
@@ -59,7 +59,7 @@ _NEW = (99, 0)
 
 @dataclass(frozen=True)
 class Ffmpeg:
-    """An ffmpeg program and its version; builds between releases do not tell one, and count as new."""
+    """An ffmpeg program and its version. Builds between releases have no version, and count as new."""
 
     path: str
     version: tuple[int, int]
@@ -67,7 +67,7 @@ class Ffmpeg:
 
 @dataclass(frozen=True)
 class Proxy:
-    """A verified proxy. made: now, not by an earlier run."""
+    """A verified proxy. made: whether this run made it, not an earlier one."""
 
     path: str
     size: int
@@ -84,7 +84,7 @@ class _Job:
     name: str
     settings: ProxySettings
     ffmpeg: Ffmpeg | None
-    """None: that of the machine which makes the proxy."""
+    """None: the one on the machine that makes the proxy."""
     threads: int = 1
 
 
@@ -96,7 +96,7 @@ def make_proxies(
     on_progress: Callable[[int, float], None] | None = None,
     on_done: Callable[[int, Proxy | LsvidError], None] | None = None,
 ) -> list[Proxy | LsvidError]:
-    """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; an error stands in a failed one's place.
+    """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; for a failed one, its error.
 
     folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded. Names that
     cannot be names of files are changed, see `lsvid.files.names`. A record there, `.proxies.json`, lists the proxies.
@@ -149,7 +149,7 @@ def proxy_names(clips: Sequence[ClipFile]) -> list[str]:
 
 
 def proxy_paths(folder: str, clips: Sequence[ClipFile]) -> list[str]:
-    """Where each clip's proxy lies below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
+    """The path of each clip's proxy below `folder` (absolute), or below `s3://BUCKET/PREFIX`."""
     output = folder_at(folder)
     return [output.where(name) for name in proxy_names(clips)]
 
@@ -251,7 +251,7 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
     with folder.inner(case).workshop("a proxy") as work:
         made = unfinished(work / name)
         try:
-            with storage.local_file(job.source, work) as source:  # ffmpeg is not to know of S3
+            with storage.local_file(job.source, work) as source:  # ffmpeg does not read S3
                 _encode(job, source, made, comment, original, report)
             proxy = probe(made, remember=False)
             check(original, proxy, target)
@@ -325,7 +325,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
 
 
 def _keys(settings: ProxySettings) -> list[str]:
-    """Where key pictures are."""
+    """The ffmpeg options that place key pictures."""
     if settings.key_fps is None:
         return ["-g", "25"]
     gap = 1 / settings.key_fps
@@ -400,7 +400,7 @@ def _describe(original: VideoInfo, settings: ProxySettings) -> dict[str, str]:
 
 
 def _description(path: str) -> dict[str, str]:
-    """What `make_proxy` wrote into the proxy at `path`; empty if it did not make it."""
+    """The description that `make_proxy` wrote into the proxy at `path`; empty if `make_proxy` did not make it."""
     try:
         with open_container(storage.open_media(path), path) as container:
             comment = metadata(container, "comment")

@@ -2,7 +2,7 @@
 
 Inside lsvid an interval is half-open: frames `[start_frame, stop_frame)`, counted from 0; seconds `[start_s, end_s)`
 on the clip's presentation timeline, which is what a browser's `currentTime` shows: the PTS, which need not begin at
-zero. Only where the first of them is negative does the timeline begin with it (`FrameIndex.zero`).
+zero. Only if the first PTS is negative, the timeline begins with it (`FrameIndex.zero`).
 
 The truth about a clip is its `FrameIndex`: the PTS (presentation timestamp) of each of its pictures. Nothing is
 computed from `count / fps`, and nothing from a header's frame count.
@@ -67,7 +67,7 @@ class FrameIndex:
 
     pts: int64, shape (n_frames,), ascending, in ticks of `time_base` seconds. At least one. last_duration: the number
     of ticks for which the last picture is shown. duration_s: the container's duration in seconds, which players report;
-    where unknown, the pictures' own end. container_start_s: the time, on the presentation timeline, at which desktop
+    if unknown, the end of the pictures. container_start_s: the time, on the presentation timeline, at which desktop
     programs (ELAN, BORIS, VLC) count zero: 0 in MP4 and Matroska files, half a second in most MPEG program streams,
     anything up to 26 h in transport streams. A browser counts from 0.
     """
@@ -167,12 +167,12 @@ class PackedFrameIndex(FrameIndex):
 
     @property
     def pts(self) -> PtsArray:
-        """As in FrameIndex; not to be changed."""
+        """As in FrameIndex. Do not change it."""
         return unpack_pts(self.__dict__["packed"])
 
 
 def pack_pts(pts: PtsArray) -> bytes:
-    """`pts` as `unpack_pts` takes them."""
+    """`pts` in a short form for `unpack_pts`."""
     return zlib.compress(np.diff(pts, prepend=0).astype("<i8").tobytes(), level=1)
 
 
@@ -223,8 +223,8 @@ def _worst_error(pts: PtsArray, gap: Fraction) -> Fraction:
 
 
 # --- Label Studio's numbers -------------------------------------------------------------------------------------------
-# Its timeline counts from 1 and includes both ends. What a number means is what the editor shows for it
-# (Label Studio 1.23.2, VideoCanvas: `seek` and `length`), so that is what is computed here.
+# Its timeline counts from 1 and includes both ends. A number means the picture that the editor shows for it
+# (Label Studio 1.23.2, VideoCanvas: `seek` and `length`), and this is computed here.
 
 
 def last_number(index: FrameIndex, rate: Fraction) -> int:
@@ -236,13 +236,13 @@ def shown(index: FrameIndex, rate: Fraction, number: int) -> int:
     """The picture that the editor shows at `number` (from 1), counted from 0.
 
     The editor seeks to t = round(((number - 1) / rate) / 2 ms) * 2 ms + 2 ms and the browser shows the last picture
-    with PTS <= t; the first one where there is none. `n_frames` past the timeline's end or the last picture's.
+    with PTS <= t, or the first picture if there is none. `n_frames` after the end of the timeline or last picture.
     """
     return _shown(index, float(rate), last_number(index, rate), number)
 
 
 def _shown(index: FrameIndex, rate: float, last: int, number: int) -> int:
-    # In doubles, as the editor does it: on a tie between two multiples of 2 ms their noise decides.
+    # In doubles, like the editor: on a tie between two multiples of 2 ms, their rounding errors decide.
     time_ms = 2 * _round_half_up(((number - 1) / rate) / 0.002) + 2
     pts = index.pts
     ticks = time_ms * index.time_base.denominator // (1000 * index.time_base.numerator) + index.zero
@@ -352,7 +352,7 @@ _LONG_EXPONENT = re.compile(r"e[+-]?0*[1-9]\d{3}", re.IGNORECASE)
 def exact(value: object) -> Fraction:
     """The number that `value` (25, '29.97', '30000/1001', '1e-3') writes, exactly.
 
-    Raises ValueError if it is none, or so long that it is none of ours: 1e999999999 would fill the memory.
+    Raises ValueError if it is not a number, or too long: 1e999999999 would fill the memory.
     """
     text = str(value).strip()
     if len(text) > 40 or _LONG_EXPONENT.search(text):
@@ -367,7 +367,7 @@ def exact(value: object) -> Fraction:
 def parse_rate(value: object) -> Fraction:
     """The exact rate that `value` (25, '25', '29.97', '30000/1001') writes.
 
-    Raises ValueError if it is none, or below one frame in 11 days, or above a million a second.
+    Raises ValueError if it is not a rate, or below one frame in 11 days, or above a million a second.
     """
     try:
         rate = exact(value)
@@ -379,7 +379,7 @@ def parse_rate(value: object) -> Fraction:
 
 
 def exact_seconds(value: object) -> Fraction:
-    """The exact seconds that `value` (2, '0.5', '1/3') writes. Raises ValueError if it is none, or not 0 to 10^9."""
+    """The exact seconds in `value` (2, '0.5', '1/3'). Raises ValueError if it is not a number from 0 to 10^9."""
     try:
         found = exact(value)
     except ValueError:

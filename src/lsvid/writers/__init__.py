@@ -40,13 +40,13 @@ WRITERS = (
 
 
 def format_of(name: str) -> "Format":
-    """What the format `name` is."""
+    """The Format of the format `name`."""
     known: Format = importlib.import_module(f"lsvid.writers.{name}").FORMAT
     return known
 
 
 def all_formats() -> "dict[str, Format]":
-    """What every format is, by name."""
+    """The Format of every format, by name."""
     return {name: format_of(name) for name in WRITERS}
 
 
@@ -61,7 +61,7 @@ SPAN_WRITERS = ("spans", "prodigy")
 
 
 def span_writer(name: str) -> "Callable[[Iterable[Record], str, Findings], Iterator[bytes]]":
-    """The lines of a file for the records of an export, given what joins a label path that has to be one text."""
+    """The `lines` of the format `name`. Its second argument joins a label path that has to be one text."""
     lines: Callable[[Iterable[Record], str, Findings], Iterator[bytes]]
     lines = importlib.import_module(f"lsvid.writers.{name}").lines
     return lines

@@ -51,7 +51,7 @@ def write(export: Export) -> list[str]:
     files = []
     for number, fold in enumerate(folds, start=1):
         subset_of = {case: SUBSETS[part] for part, cases in fold.items() for case in cases}
-        if len(folds) > 1:  # a cross-validation has no third part: what is tested is what readers call validation
+        if len(folds) > 1:  # a cross-validation has no third part: readers call its test part validation
             subset_of = {
                 case: "training" if subset == "training" else "validation" for case, subset in subset_of.items()
             }

@@ -1,6 +1,4 @@
-"""What writers get and share: the export, its videos (clips, or cases with their clips stitched), one label for each
-frame.
-"""
+"""Shared by all writers: the export, its videos (clips, or cases with their clips stitched), one label a frame."""
 
 import math
 import re
@@ -177,15 +175,15 @@ def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, to
 
 @dataclass
 class Export:
-    """What a writer writes, and to which place.
+    """The data that a writer gets, and the folder for its files.
 
-    folder: to write into, which is moved into place later. output: that place on this machine; None: in S3.
-    format, unit: the format's name, and what it takes for one video. clips: found, located, by case, then place.
-    incomplete: cases of which not every clip is exported. table: label order, layout, sampling, background.
-    options: what else is asked for. folds: the splits, each with its cases.
-    pictures: writes the pictures of the frame table, where they are wanted; made_pictures: once it has.
-    workers: who makes pictures, where a format consists of them; None: this machine.
-    untrainable: videos that were left out of training. counts, facts: filled by the writer for the manifest.
+    folder: the writer writes into it; its files are moved into place later. output: that place on this machine; None if
+    it is in S3. format, unit: the format's name, and what one video is (a clip or a case). clips: located, by case, in
+    order. incomplete: cases of which some clips are not exported. table: label order, layout, sampling, background.
+    options: the other options. folds: the splits, each with its cases. pictures: writes the pictures of the frame
+    table, if they are wanted; made_pictures: its result. workers: make pictures, for formats that consist of them;
+    None: this machine does. untrainable: videos that were left out of training. counts, facts: the writer fills them
+    for the manifest.
     """
 
     folder: Path
@@ -208,7 +206,7 @@ class Export:
 
     @property
     def level(self) -> int | None:
-        """The one level of the label tree that is wanted, from 1."""
+        """The level of the label tree that is wanted, from 1; None: all levels."""
         return self.options.level
 
     def cases(self) -> dict[str, list[AnnotatedClip]]:

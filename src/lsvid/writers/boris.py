@@ -1,12 +1,12 @@
 """BORIS's project, annotations.boris: an observation for each clip and annotator, with every span as a state event.
 
-A top-level label is a behaviour, with a key of its own where there are enough, and its sub labels are modifiers, a set
-for each level ("None" where a span has none). Times are milliseconds from where the container starts, which is how
-BORIS counts. Case, clip and annotator are independent variables, so that lsvid reads the project back as it was.
+A top-level label is a behaviour, with its own key as long as there are keys. Its sub labels are modifiers, in a set for
+each level ("None" if a span has no label there). Times are milliseconds from the container's start, as BORIS counts.
+Case, clip and annotator are independent variables, so that lsvid can read them back.
 
 Rules of the reader (olivierfriard/BORIS at 73bdf07, 9.12.3: boris/project_functions.py, add_modifier.py, config.py):
-- a state is two events of one subject, behaviour and modifiers, START and STOP by turns: spans of one label that
-  overlap are written as one, and that is told;
+- a state is two events of one subject, behaviour and modifiers, START and STOP in turn: overlapping spans of one label
+  are written as one, with a warning;
 - a behaviour has as many modifiers as sets are defined for it; "(", ")", "|", ",", "`" and "~" are not allowed in them;
 - every file has a length, a rate, and whether it has sound; every variable is defined.
 """
@@ -76,7 +76,7 @@ def write(export: Export) -> list[str]:
 
 
 class _Names:
-    """What labels are called in BORIS: a behaviour, and modifiers in sets, one for each level below."""
+    """The names of labels in BORIS: a behaviour, and modifiers in sets, one for each level below."""
 
     def __init__(self, export: Export) -> None:
         paths = list(dict.fromkeys(path[:n] for path in export.table.labels for n in range(1, len(path) + 1)))

@@ -1,6 +1,6 @@
-"""The frame list of Charades, the one format of labels a frame that keeps several at once (PySlowFast, PyTorchVideo).
+"""The frame list of Charades, the only frame format that keeps several labels at once (PySlowFast, PyTorchVideo).
 
-    train.csv, val.csv (and test.csv): blanks between the columns, and a header with a slip that readers insist on
+    train.csv, val.csv (and test.csv): blanks between the columns, and a header with a misspelling that readers need
         original_vido_id video_id frame_id path labels
         op_1 0 0 frames/op_1/000000.jpg "0,7"
         op_1 0 1 frames/op_1/000001.jpg ""

@@ -3,10 +3,10 @@
     phase_annotations/video01-phase.txt   Frame, Phase: a row a frame at native rate, counted from 0
     tool_annotations/video01-tool.txt     Frame, <label>, …: a row a second, at frames 0, 25, 50, …
 
-Where there are several levels, each is in a folder of its own. Phases are the labels below those that the option phases
-names (none: all), of which one holds at a time; tools are the labels below those that the option tools names (none: all
-that are no phases, or all), of which several may hold at once. A video is a case, its clips stitched in order, since
-row k of the phase file must be frame k of the one video. videos.csv tells which case and clips a video is made of.
+If there are several levels, each has its own folder. Phases are the labels below those that the option phases names
+(none: all); one phase holds at a time. Tools are the labels below those that the option tools names (none: all that are
+no phases, or all); several tools may hold at once. A video is a case with its clips stitched in order, since row k of
+the phase file must be frame k of the video. videos.csv says of which case and clips a video is made.
 
 Rules of the readers (YuemingJin/TMRNet 6a0db47, get_paths_labels.py; isyangshu/Surgformer 21a9578,
 generate_labels_ch80.py):

@@ -1,4 +1,4 @@
-"""Comma-separated values, with a header: UTF-8, LF, quoted where needed; a null is nothing between commas."""
+"""Comma-separated values, with a header: UTF-8, LF, quoted if needed; a null is an empty cell."""
 
 import polars as pl
 from polars import selectors

@@ -1,4 +1,4 @@
-"""What subtitle formats share: the cues of every clip."""
+"""Shared by the subtitle formats: the cues of every clip."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ Cue = tuple[int, int, str]
 def cues(export: Export, *, for_browsers: bool) -> Iterator[tuple[str, list[Cue]]]:
     """For each clip (<case>/<clip>, its cues by start); a cue lasts a millisecond at least.
 
-    for_browsers: times on the presentation timeline; else as desktop players count, from where the container starts.
+    for_browsers: times on the presentation timeline; otherwise as desktop players count, from the container's start.
     """
     names = export.lines_of(export.label_names())
     paths = export.clip_paths()

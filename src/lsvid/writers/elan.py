@@ -1,16 +1,16 @@
 """ELAN's .eaf, one a clip: a tier for every level, each the child of the one above; whole milliseconds.
 
-A level's tier is `level_1`, `level_2`, …, with the annotator where there are several: `level_1@ann`. Times are
-ELAN's, from where the container starts, rounded to the nearest millisecond at both ends alike, so that neighbours still
-touch, and reading them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
+A level's tier is `level_1`, `level_2`, …, with the annotator if there are several: `level_1@ann`. Times are ELAN's,
+from the container's start, rounded to the nearest millisecond at both ends, so that neighbours still touch, and reading
+them gives the same frames (lsvid.video.timebase). The clip is linked as the file's media.
 
 Rules of the reader (ELAN; the format's schema, EAFv2.8.xsd; dopefishh/pympi):
 - annotations of one tier must not overlap: those that do go to a second set of tiers, `level_1 (2)` and so on;
 - a child (constraint Included_In) lies within an annotation of its parent's tier: every span has one on each of its
   levels, of the same times;
 - an annotation lasts a millisecond at least;
-- XML 1.0 holds no control characters, no surrogates, nor U+FFFE and U+FFFF: they become U+FFFD, which is told.
-Two properties, lsvid.case and lsvid.clip, name the clip, so that it is found again whatever the media is called.
+- XML 1.0 has no control characters, surrogates, U+FFFE and U+FFFF: they become U+FFFD, with a warning.
+Two properties, lsvid.case and lsvid.clip, name the clip, so that lsvid finds it again with any name of the media.
 """
 
 import mimetypes
@@ -35,7 +35,7 @@ FORMAT = Format(
 )
 
 DATE = "1970-01-01T00:00:00+00:00"
-"""The same for all, so that the same annotations give the same file."""
+"""A fixed date, so that the same annotations give the same file."""
 
 
 def write(export: Export) -> list[str]:
@@ -64,7 +64,7 @@ def _write_clip(export: Export, video: Video) -> str:
     for work, annotator in zip(clip.tracks, annotators, strict=True):
         whose = f"@{annotator}" if len(clip.tracks) > 1 else ""
         for lane in lanes(work.spans) or [[]]:
-            # Somebody may be called 'ann (2)', as the second row of 'ann' is.
+            # An annotator may be named 'ann (2)', which is also the name of the second row of 'ann'.
             ends = ("" if number == 1 else f" ({number})" for number in count(1))
             end = next(end for end in ends if f"level_1{whose}{end}" not in eaf.tiers)
             tiers: list[str] = []
@@ -75,7 +75,7 @@ def _write_clip(export: Export, video: Video) -> str:
             for span in lane:
                 start_ms, end_ms = _milliseconds(video.indexes[0], span)
                 for tier, value in zip(tiers, span.label, strict=False):
-                    text = join_path((xml_text(value),))  # which readers split at ' / '
+                    text = join_path((xml_text(value),))  # readers split the text at ' / '
                     eaf.add_annotation(tier, start_ms, end_ms, text)
     name = f"{video.name}.eaf"
     with warnings.catch_warnings():
@@ -89,12 +89,12 @@ _NOT_XML = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def xml_text(text: str) -> str:
-    """`text` as an XML file can hold it, and a reader gives it back."""
+    """`text` without characters that XML cannot hold."""
     return _NOT_XML.sub("\ufffd", re.sub("\r\n?", "\n", text))
 
 
 def lanes(spans: Sequence[LocatedSpan]) -> list[list[LocatedSpan]]:
-    """The spans by time, in as few rows as it takes for none to overlap in its row."""
+    """The spans by time, in the fewest rows in which no spans overlap."""
     rows: list[list[LocatedSpan]] = []
     for span in sorted(spans, key=lambda s: (s.start_frame, s.stop_frame, s.label)):
         for row in rows:

@@ -1,4 +1,4 @@
-"""Located clips -> files, and the manifest that tells what they are made from."""
+"""Writes the files of an export from located clips, and the manifest that says from what they are made."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from lsvid.writers.images import ImageRequest
 
 CHANGES = ("label_map", "merge", "boundaries")
-"""What may have been done to labels and spans, in the order in which the manifest tells it."""
+"""Changes of labels and spans, in the order of the manifest."""
 
 LAYOUTS = ("long", "wide")
 
@@ -44,16 +44,16 @@ Manifest = dict[str, Any]
 LabelPath = tuple[str, ...]
 
 MANIFEST, TABLES = "manifest.json", "frames*"
-"""The manifest, and the files that are not to be overwritten without one."""
+"""The manifest, and the files that must not be overwritten if there is no manifest."""
 
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How it is written.
+    """How to write an export.
 
     format: one of WRITERS. layout: of a frame table, "long" or "wide". sample_fps: keep the first picture of every
-    1/sample_fps seconds. background: the label of frames that have none. include_unannotated: the clips that nobody has
-    annotated, too. images: the pictures of frames, too. of_format: what else the format is asked for.
+    1/sample_fps seconds. background: the label of frames that have none. include_unannotated: write also clips that
+    nobody annotated. images: write also pictures of frames. of_format: the options of the format.
     """
 
     format: str = "csv"
@@ -65,7 +65,7 @@ class WriteOptions:
     of_format: FormatOptions = field(default_factory=FormatOptions)
 
     def __post_init__(self) -> None:
-        """Raise SettingsError if a value is none of those there are, or means nothing to the format."""
+        """Raise SettingsError if a value is not allowed, or the format has no such option."""
         check_choice("format", self.format, WRITERS)
         check_choice("layout", self.layout, LAYOUTS)
         if self.images is not None:
@@ -80,11 +80,10 @@ class WriteOptions:
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """What is written.
+    """What to write.
 
-    labels: every label path, in order. sources: what the clips were read from. changes: what was done to labels and
-    spans, for the manifest. inputs: files and folders that no output may take the place of. command: the words that
-    asked for it, for the manifest.
+    labels: every label path, in order. sources: the sources of the clips. changes: how labels and spans were changed,
+    for the manifest. inputs: files and folders that no output may replace. command: the command line, for the manifest.
     """
 
     located: Stage[AnnotatedClip]
@@ -104,7 +103,7 @@ class WriteRequest:
 
 @dataclass(frozen=True)
 class Written:
-    """What was written, and where: `manifest` is that of the folder."""
+    """The result of an export: the folder, and its manifest."""
 
     folder: str
     manifest: Manifest
@@ -121,9 +120,9 @@ def write(
 ) -> Written:
     """Write what `request` asks for into `folder` (or a prefix in S3), with `manifest.json`.
 
-    workers: who makes pictures; None: this machine. Clips that nobody annotated are left out, and reported, unless
-    asked for. The folder's files appear whole or not at all. Raises DataError if nothing is left to write, or it
-    holds what the format cannot; SettingsError if `folder` holds files that are not lsvid's.
+    workers: make the pictures; None: this machine does. Clips that nobody annotated are left out, and reported, unless
+    they are asked for. The folder's files appear whole or not at all. Raises DataError if nothing is left to write, or
+    the format cannot hold the data; SettingsError if `folder` holds files that are not lsvid's.
     """
     located, options, asked = request.located, request.options, request.options.of_format
     chosen = format_of(options.format)
@@ -174,7 +173,7 @@ def write(
 
 
 def _check_options(options: WriteOptions) -> None:
-    """Raise SettingsError if an option is given that means nothing to the format."""
+    """Raise SettingsError if an option is given that the format does not have."""
     chosen = format_of(options.format)
     given = {
         "layout": options.layout == "wide",
@@ -266,7 +265,7 @@ def write_lines(lines: Iterable[bytes], path: str | Path, inputs: Iterable[str] 
 
 
 def _is_spans(start: bytes) -> bool:
-    """Whether a file begins as those of `span_lines` do."""
+    """Whether a file begins like those of `span_lines`."""
     is_tasks = b'"_view_id"' in start and b'"_input_hash"' not in start  # which Prodigy gives to its own
     return start.startswith(b'{"record":') or (start.startswith(b"{") and is_tasks)
 
@@ -315,7 +314,7 @@ def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
 
 
 def _manifest_proxy(clip: AnnotatedClip) -> dict[str, Any] | None:
-    """What annotators saw instead of the clip, and whether this export was made from it too."""
+    """The proxy that annotators saw instead of the clip, and whether this export read it too; None without a proxy."""
     proxy = clip.clip.proxy
     if proxy is None:
         return None

@@ -1,4 +1,4 @@
-"""What a format is, as its own file says (`FORMAT = Format(…)`), and what a writer may be asked for."""
+"""`Format` describes a format (each writer's file has its own), and `FormatOptions` are the options of writers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Format:
-    """What a format is.
+    """The description of a format.
 
-    files: what is written. holds, loses: for people who choose. overlaps: several labels at once on one level.
-    annotators: several people's work on one clip. unit: what one video is: 'clip' or 'case'.
-    options: which of `FormatOptions`, and of layout, sample_fps and background (of the frame table), it takes.
+    files: the files that it writes. holds, loses: texts that help people to choose. overlaps: whether several labels
+    may hold at once on one level. annotators: whether a clip may have several. unit: what one video is: 'clip' or
+    'case'. options: which of `FormatOptions`, and of layout, sample_fps and background (of the frame table), it takes.
     flavours: the values of the option `flavour`, and what each is.
     """
 
@@ -38,7 +38,7 @@ class Format:
 
 @dataclass(frozen=True)
 class FormatOptions:
-    """What a writer is asked for; what is None, or empty, is left to it. A format takes those that its `Format` names.
+    """The options of writers; None or empty means the writer's default. A format takes those that its `Format` names.
 
     split_by: 'case': a file for each. level: the one level of the labels that is wanted, from 1. unit: what one video
     is: 'clip' or 'case'. splits: into training and test parts. phases, tools: labels, with all below them, that are one

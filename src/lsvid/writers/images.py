@@ -1,4 +1,4 @@
-"""The pictures of an export: which frames get one, where it lies, and which could not be had."""
+"""The pictures of an export: which frames get one, its path, and which pictures could not be made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -33,8 +33,8 @@ class ExportedImages:
     """The pictures of `clips`, written into images/case/clip/ of the folder `output` when this is made.
 
     places: 'case/clip' for every clip's id, as names of folders.
-    failed: clips none of whose pictures could be had, and why. Those that a damaged clip does not give are warned of
-    in `findings`. `on_progress` gets the pictures done since the last call, and the number of all.
+    failed: clips without any picture, and why. Single missing pictures of a damaged clip give a warning in `findings`.
+    `on_progress` gets the pictures done since its last call, and the total.
     Raises DataError if the disk is full, and SettingsError if a label has the column's name.
     """
 
@@ -101,11 +101,11 @@ class ExportedImages:
         return table.with_columns(pl.Series(COLUMN, paths, dtype=pl.String())[row.astype(np.uint32)])
 
     def clear_up(self) -> None:
-        """Remove what an earlier run left of clips that are no longer exported."""
+        """Remove the pictures that an earlier run left for clips that are no longer exported."""
         remove_unwanted(self._folder, {self._places[clip.id] for clip in self._clips})
 
     def manifest(self) -> dict[str, Any]:
-        """What the manifest says of the pictures."""
+        """The manifest's entry about the pictures."""
         return {
             "folder": IMAGES,
             "frames": "all" if self._request.all_frames else "labelled",

@@ -1,9 +1,9 @@
 """segments.csv: a row for every span, in frames and seconds; clips.csv: a row for every clip and who has worked on it.
 
-Frames are half-open, from 0; `stop_frame - start_frame` is their number. `start_s` and `end_s` are what desktop players
-show, from where the container starts (`first_pts_s` is a time of the presentation timeline, as a browser shows it); the
-`case_` columns count from the first picture of the case, every clip of it stitched. `start` and `end` are `start_s` and
-`end_s` as people write them.
+Frames are half-open, from 0; `stop_frame - start_frame` is their number. `start_s` and `end_s` are the times of desktop
+players, from the container's start (`first_pts_s` is on the presentation timeline, as a browser shows it). The `case_`
+columns count from the first picture of the case, over all its clips. `start` and `end` are `start_s` and `end_s` as
+clock times.
 """
 
 from collections.abc import Iterator

@@ -7,5 +7,5 @@ from lsvid.findings import Findings
 
 
 def lines(records: Iterable[Record], separator: str, findings: Findings) -> Iterator[bytes]:
-    """Every record as it is, a line each."""
+    """Every record, unchanged, one a line."""
     return map(to_json_line, records)

@@ -1,7 +1,7 @@
 """SubRip: <case>/<clip>.srt, a numbered subtitle for every span, its label as text; players show it over the clip.
 
-As WebVTT, but for the comma in times; times are those of desktop players, from where the container starts. '-->' in a
-label is written '→': the format has no escapes.
+It differs from WebVTT in the comma in times. Times are those of desktop players, from the container's start. '-->' in a
+label is written '→', since the format has no escapes.
 """
 
 from lsvid.writers.base import Export

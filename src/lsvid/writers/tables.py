@@ -1,4 +1,4 @@
-"""The frame table as files: what csv, jsonl and parquet share."""
+"""The frame table as files. Shared by csv, jsonl and parquet."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
