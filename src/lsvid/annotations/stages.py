@@ -495,7 +495,8 @@ def _tell_shared_files(paths: dict[str, str | None], findings: Findings) -> None
             findings.fault(
                 f"clip {name}",
                 f"{path} is found for it and for {others}: one video, or a folder is missing",
-                "give the folder that holds all of them: <<clips=DIR>>; if it is one video, name its case: <<case_from>>",
+                "give the folder that holds all of them: <<clips=DIR>>; if it is one video, name its "
+                "case: <<case_from>>",
             )
             paths[name] = None
 
