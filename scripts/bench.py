@@ -3,7 +3,7 @@
 scripts/bench frames     the frame table of a 5-hour case, beside the plain loop; memory for 100 such cases
 scripts/bench images [S] pictures of frames, beside a plain cv2 script, ffmpeg, decord2, torchcodec, and a bare decode
 scripts/bench proxies    a proxy of a big clip, beside ffmpeg by itself; memory
-scripts/bench windows [S] windows for training at random, beside torchcodec, decord2 and a folder of JPEGs
+scripts/bench windows [S [N]] windows for training at random, beside torchcodec, decord2 and a folder of JPEGs
 scripts/bench start      `lsvid --help` beside `python -c 'import click'`
 scripts/bench server     10,000 clips into a real Label Studio, beside one POST a task through its SDK; memory; exports
 scripts/bench growth     how commands grow from 2,000 to 8,000 clips, and with 100,000 spans in a clip

@@ -1,10 +1,15 @@
-"""`scripts/bench windows`: random windows of 16 pictures, 224 px high, beside torchcodec, decord2 and JPEGs."""
+"""`scripts/bench windows`: random windows of 16 pictures, 224 px high, beside torchcodec, decord2 and JPEGs.
+
+All ways run in turns, a few windows at a time, so that what else the machine does falls on all of them alike.
+"""
 
 import json
 import os
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import ExitStack
 from pathlib import Path
 
 PYTHON = sys.executable
@@ -12,13 +17,15 @@ OTHERS = os.environ.get("LSVID_BENCH_PYTHON", PYTHON)
 """A Python that has torchcodec, decord2 and OpenCV."""
 
 RATE, FRAMES, HEIGHT = 25, 16, 224
+ROUND_S = 0.7
+"""How long a way runs in its turn."""
 
-# Each prints [windows, seconds, seconds of processor time, mean of the last window's pictures].
+# For each line, a number of seconds, it makes windows for as long; and prints how many, the time and processor time.
 _AROUND = """
 import json, random, sys, time
 import cv2, numpy as np
 cv2.setNumThreads(1)
-path, n_windows, seconds, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
+path, seconds, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 {opened}
 def resized(picture):
     height, width = picture.shape[:2]
@@ -27,13 +34,18 @@ def resized(picture):
     how = cv2.INTER_AREA if height > 448 else cv2.INTER_LINEAR
     return cv2.resize(picture, (round(width * 224 / height), 224), interpolation=how)
 rng = random.Random(1)
-starts = [rng.randrange(seconds - 15) for _ in range(n_windows + 2)]
-for number, start in enumerate(starts):
-    if number == 2:
-        begin, used = time.perf_counter(), time.process_time()
+def once():
+    start = rng.randrange(seconds - 15)
     window = window_at([25 * (start + k) for k in range(16)])
     assert window.shape[0] == 16 and window.shape[1] == 224, window.shape
-print(json.dumps([n_windows, time.perf_counter() - begin, time.process_time() - used, float(window.mean())]))
+once()
+print("[]", flush=True)
+for line in sys.stdin:
+    begin, used, count = time.perf_counter(), time.process_time(), 0
+    while not count or time.perf_counter() - begin < float(line):
+        once()
+        count += 1
+    print(json.dumps([count, time.perf_counter() - begin, time.process_time() - used]), flush=True)
 """
 
 _WAYS = {
@@ -42,7 +54,7 @@ from lsvid.training.clips import TrainingClip
 from lsvid.training.windows import WindowOptions, Windows
 from lsvid.video.index import probe
 clip = TrainingClip("op1", "clip_1", path, probe(path), 0, ())
-windows = Windows([clip], [("A",)], WindowOptions(16, 1, short_side=224, threads=threads or None))
+windows = Windows([clip], [("A",)], WindowOptions(16, 1, short_side=224, threads=threads))
 def window_at(frames):
     window = windows[frames[-1] // 25]
     assert window["frame"].tolist() == frames
@@ -50,13 +62,13 @@ def window_at(frames):
 """,
     "torchcodec": """
 from torchcodec.decoders import VideoDecoder
-video = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads or 1, seek_mode="exact")
+video = VideoDecoder(path, dimension_order="NHWC", num_ffmpeg_threads=threads, seek_mode="exact")
 def window_at(frames):
     return np.stack([resized(picture) for picture in video.get_frames_at(frames).data.numpy()])
 """,
     "decord2": """
 import decord
-video = decord.VideoReader(path, num_threads=threads or 1)
+video = decord.VideoReader(path, num_threads=threads)
 def window_at(frames):
     return np.stack([resized(picture) for picture in video.get_batch(frames).asnumpy()])
 """,
@@ -68,9 +80,10 @@ def window_at(frames):
 }
 
 
-def windows(length_s: str = "120") -> None:
+def windows(length_s: str = "120", rounds: str = "5") -> None:
     """Random windows from originals of 720p, from training copies, and from a folder of JPEGs."""
     seconds = int(length_s)
+    begin = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         os.environ["LSVID_CACHE_DIR"] = str(work / "cache")
@@ -88,33 +101,53 @@ def windows(length_s: str = "120") -> None:
         sizes = [file.stat().st_size / 1e6 for file in (clip, copy)]
         print(f"a clip of {seconds} s, 1280x720, {RATE} fps, a key picture every 250: {sizes[0]:.1f} MB")
         print(f"copy {sizes[1]:.1f} MB; JPEGs of 256 px {size / 1e6:.1f} MB, of 1 fps {sampled / 1e6:.1f} MB")
-        print(f"windows of {FRAMES} pictures at 1 fps, {HEIGHT} px high, at random; best of 3, in turns")
-        print(f"load of the machine {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        _compare("originals, one thread", ["lsvid", "torchcodec", "decord2"], clip, 8, seconds, 1)
-        _compare("originals, two threads", ["lsvid", "torchcodec", "decord2"], clip, 8, seconds, 2)
-        ways = {"lsvid": copy, "torchcodec": copy, "decord2": copy, "JPEG folder": jpegs}
-        _compare("copies, one thread", ways, ways, 100, seconds, 1)
+        print(
+            f"windows a second, of {FRAMES} pictures at 1 fps, {HEIGHT} px high, at random; the best of {rounds} turns"
+        )
+        print(
+            f"\n{'':24}{'one thread':>20}{'two threads':>20}\n{'':24}{'clock  processor':>20}{'clock  processor':>20}"
+        )
+        for title, path in (("originals", clip), ("copies", copy)):
+            ways = {way: path for way in _WAYS if way != "JPEG folder"}
+            if path == copy:
+                ways["JPEG folder"] = jpegs
+            found = [_compare(ways, seconds, threads, int(rounds)) for threads in (1, 2)]
+            for way in ways:
+                cells = "".join(f"{one[way][0]:9.2f} {one[way][1]:10.2f}" for one in found if way in one)
+                print(f"{title:10} {way:12} {cells or ' does not run, see LSVID_BENCH_PYTHON'}", flush=True)
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    print(f"\nload {load:.1f} on {cores} cores at the end; all of it took {time.perf_counter() - begin:.0f} s")
 
 
-def _compare(
-    title: str, ways: "list[str] | dict[str, Path]", paths: "Path | dict[str, Path]", n: int, seconds: int, threads: int
-) -> None:
-    print(f"\n{title}")
-    best: dict[str, list[float]] = {}
-    for _ in range(3):
-        for way in ways:
-            path = paths[way] if isinstance(paths, dict) else paths
-            code = _AROUND.format(opened=_WAYS[way])
-            command = [PYTHON if way == "lsvid" else OTHERS, "-c", code, path, n, seconds, threads]
-            done = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
-            if done.returncode:
-                print(f"  {way:12} does not run, see LSVID_BENCH_PYTHON: {done.stderr.strip().splitlines()[-1]}")
-                continue
-            count, taken_s, used_s, _ = json.loads(done.stdout.splitlines()[-1])
-            known = best.setdefault(way, [0.0, 0.0])
-            best[way] = [max(known[0], count / taken_s), max(known[1], count / used_s)]
-    for way, (by_clock, by_processor) in best.items():
-        print(f"  {way:12} {by_clock:7.2f} windows a second, {by_processor:7.2f} a second of processor time")
+def _compare(paths: dict[str, Path], seconds: int, threads: int, rounds: int) -> dict[str, tuple[float, float]]:
+    """Of each way that runs the windows a second, by the clock and by processor time: the best of its turns."""
+    best: dict[str, tuple[float, float]] = {}
+    with ExitStack() as open_now:
+        running = {}
+        for way, path in paths.items():
+            python = PYTHON if way == "lsvid" else OTHERS
+            command = [python, "-c", _AROUND.format(opened=_WAYS[way]), str(path), str(seconds), str(threads)]
+            process = open_now.enter_context(
+                subprocess.Popen(
+                    command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+                )
+            )
+            if _answer(process) is not None:
+                running[way] = process
+        for _ in range(rounds):
+            for way, process in running.items():
+                print(ROUND_S, file=process.stdin, flush=True)
+                if answer := _answer(process):
+                    count, taken_s, used_s = answer
+                    clock, processor = best.get(way, (0.0, 0.0))
+                    best[way] = max(clock, count / taken_s), max(processor, count / used_s)
+    return best
+
+
+def _answer(process: "subprocess.Popen[str]") -> list[float] | None:
+    """What a way says next; None where it has ended."""
+    line = process.stdout.readline() if process.stdout else ""
+    return [float(number) for number in json.loads(line)] if line else None
 
 
 def _run(*command: object) -> None:

@@ -6,7 +6,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from lsvid.errors import DataError
+from lsvid.files.folders import LocalFolder
+from lsvid.files.unfinished import unfinished
 from lsvid.workers.processes import Report, ending_with_us
 
 
@@ -29,6 +33,31 @@ def troubled(item: str, report: Report) -> str:
     if kind == "bug":
         raise ZeroDivisionError("oh")
     return kind
+
+
+def _dies(file: str, report: Report) -> None:
+    """Leaves an unfinished file and a temporary folder; the second time only if the file's name says so."""
+    target = Path(file)
+    tried = target.with_name(f"{target.stem}.tried")
+    again = tried.exists()
+    tried.touch()
+    if again and "always" not in target.stem:
+        return
+    unfinished(target).touch()
+    with LocalFolder(target.parent).scratch() as scratch:
+        (scratch / target.name).touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def dies_here(file: str, report: Report) -> None:
+    _dies(file, report)
+
+
+def dies_elsewhere(file: str, report: Report) -> None:
+    """As `dies_here`, on a machine of another name."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("platform.node", lambda: "elsewhere")
+        _dies(file, report)
 
 
 def asleep(item: str, report: Report) -> None:

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import cv2
@@ -353,6 +354,41 @@ def test_a_missing_bucket(s3: S3Server, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x")
     with pytest.raises(NotFoundError, match="no such bucket"):
         storage.upload(tmp_path / "file", "s3://no-such-bucket/x")
+
+
+class _KilledError(BaseException):
+    pass
+
+
+def _killed(request: Any, **_: Any) -> None:
+    """Send a request's head and not its body, and end."""
+    parts = urlsplit(request.url)
+    head = [f"PUT {parts.path} HTTP/1.1", f"Host: {parts.netloc}"]
+    head += [
+        f"{name}: {value if isinstance(value, str) else value.decode()}" for name, value in request.headers.items()
+    ]
+    with socket.create_connection((parts.hostname, parts.port)) as connection:
+        connection.sendall("\r\n".join([*head, "", ""]).encode())
+        time.sleep(0.2)
+    raise _KilledError
+
+
+def test_an_upload_that_is_killed_leaves_what_was_there(bucket: Bucket, tmp_path: Path) -> None:
+    file = tmp_path / "new"
+    file.write_bytes(b"new")
+    bucket.put("there", b"old")
+    events = storage.client().meta.events
+    events.register("before-send.s3.PutObject", _killed)
+    try:
+        for key in ("there", "nothing"):
+            with pytest.raises(_KilledError):
+                storage.write_bytes(b"new", f"{bucket.uri}/{key}")
+            with pytest.raises(_KilledError):
+                storage.upload(file, f"{bucket.uri}/{key}")
+    finally:
+        events.unregister("before-send.s3.PutObject", _killed)
+    time.sleep(0.5)
+    assert (bucket.keys(), bucket.get("there")) == (["there"], b"old")
 
 
 def test_names_that_cannot_be(s3: S3Server) -> None:

@@ -7,7 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from lsvid.files.unfinished import is_running, remove_leftovers, runs_on_windows, unfinished, unfinished_folder
+from lsvid.files.unfinished import (
+    is_running,
+    item_name,
+    made_for,
+    remove_leftovers,
+    runs_on_windows,
+    unfinished,
+    unfinished_folder,
+)
 
 HOST = os.uname().nodename
 
@@ -37,6 +45,24 @@ def test_only_what_dead_processes_of_this_machine_left_is_removed(tmp_path: Path
     assert {path.name for path in tmp_path.iterdir()} == {*kept, left[1], Path(left[2]).parent.name}
     remove_leftovers(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == set(kept)
+
+
+def test_what_was_made_for_an_item_is_told_by_it_and_by_its_process(tmp_path: Path) -> None:
+    item, other = item_name("0a1b", 7), item_name("0a1b", 70)
+    files = []
+    for one in (item, other):
+        with made_for(one):
+            files.append(unfinished(tmp_path / "a.b.mp4"))
+    assert files[0].name == f".a.b.item-0a1b-7.{HOST}-{os.getpid()}.part.mp4"
+    assert unfinished(tmp_path / "a.mp4").name == f".a.{HOST}-{os.getpid()}.part.mp4"
+    elsewhere = [file.with_name(file.name.replace(f"{HOST}-{os.getpid()}", "else.where-1")) for file in files]
+    for file in [*files, *elsewhere]:
+        file.touch()
+    remove_leftovers(tmp_path, item=item)
+    assert set(tmp_path.iterdir()) == {files[1], elsewhere[1]}
+    files[1].rename(tmp_path / files[1].name.replace(str(os.getpid()), str(_gone())))
+    remove_leftovers(tmp_path, "a.b")
+    assert set(tmp_path.iterdir()) == {elsewhere[1]}
 
 
 def test_a_host_may_have_dots_in_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -387,6 +387,13 @@ def test_a_server_that_does_not_serve_files(
 # --- What the real server cannot be made to do ------------------------------------------------------------------------
 
 
+def _make_slow(fake: FakeServer, folder: Path) -> Result:
+    """What the command does to make the project "Slow"."""
+    (folder / "labels.txt").write_text(LABELS)
+    words = ["setup-project", str(folder / "labels.txt"), "--title", "Slow", "--url", fake.url, "--api-key", "key"]
+    return CliRunner().invoke(cli, words)
+
+
 def test_a_project_whose_making_got_no_clear_answer_is_not_made_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,18 +408,7 @@ def test_a_project_whose_making_got_no_clear_answer_is_not_made_twice(
         fake.answers["POST /api/projects"] = make
         fake.answers["GET /api/projects"] = lambda *_: (200, {"results": made, "next": None})
         fake.answers["GET /api/projects/1"] = lambda *_: (200, made[0])
-        (tmp_path / "labels.txt").write_text(LABELS)
-        words = [
-            "setup-project",
-            str(tmp_path / "labels.txt"),
-            "--title",
-            "Slow",
-            "--url",
-            fake.url,
-            "--api-key",
-            "key",
-        ]
-        result = CliRunner().invoke(cli, words)
+        result = _make_slow(fake, tmp_path)
     assert result.exit_code == 0, result.stderr
     assert len(made) == 1
     assert "project 1 (Slow), timeline frames: created" in result.stderr
@@ -423,18 +419,7 @@ def test_a_project_that_was_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with serving(FakeServer()) as fake:
         fake.answers["POST /api/projects"] = (503, PAGE)
         fake.answers["GET /api/projects"] = (200, {"results": [], "next": None})
-        (tmp_path / "labels.txt").write_text(LABELS)
-        words = [
-            "setup-project",
-            str(tmp_path / "labels.txt"),
-            "--title",
-            "Slow",
-            "--url",
-            fake.url,
-            "--api-key",
-            "key",
-        ]
-        result = CliRunner().invoke(cli, words)
+        result = _make_slow(fake, tmp_path)
         assert fake.requests.count("POST /api/projects") == 1
     assert result.exit_code == 3
     assert f"error: Label Studio at {fake.url} failed while making the project 'Slow': status 503\n" in result.stderr

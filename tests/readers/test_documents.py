@@ -271,7 +271,6 @@ def test_times_out_of_range_are_faults(tmp_path: Path, key: str, value: Any) -> 
         ("a.txt", b"SIL\nSIL\ntake\n", "one label a frame", "groundTruth"),
         ("a.xml", b"<?xml version='1.0'?><html><body>log in</body></html>", "a web page", "Download"),
         ("a.xml", b"<View><Video/></View>", "a labelling configuration", "export the annotations"),
-        ("a.vtt", b"WEBVTT\n\n", "subtitles", "does not read"),
         ("a.bin", b"\0" * 5000, "begins with nothing but NUL bytes", "copy it again"),
     ],
 )  # fmt: skip

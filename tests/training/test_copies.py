@@ -1,5 +1,6 @@
 """Copies for training: every picture of the original, and a key picture wherever sampling keeps one."""
 
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from builders import run, succeeded
+from builders import damaged, run, succeeded
 from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
-from lsvid.errors import DataError
-from lsvid.video.decode import pictures
+from lsvid.errors import ClipError, DataError
+from lsvid.video.decode import Decoder, Reader, pictures
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.proxies import copies_in
 from lsvid.video.timebase import sample_frames
@@ -42,6 +43,37 @@ def test_a_sampled_picture_costs_the_decoding_of_one(videos: VideoFactory, tmp_p
             assert read_burnt_number(picture) == frame
     again = run("make-proxies", tmp_path / "clips", "-o", tmp_path / "copies", "--for-training", "--fps", "5")
     assert "made 4, there already 0" in succeeded(again).stderr, "other key pictures"
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_key_picture_is_read_by_itself(
+    videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    alone: list[bool] = []
+    read_alone = Decoder.key_picture
+
+    def counted(decoder: Decoder, pts: int) -> Any:
+        frame = read_alone(decoder, pts)
+        alone.append(frame is not None)
+        return frame
+
+    monkeypatch.setattr(Decoder, "key_picture", counted)
+    path = videos.make(tmp_path / "clip.mp4", n_frames=120, gop=20, b_frames=3)
+    asked = [100, 0, 41, 60, 21, 40, 61, 20, 119, 0]
+    with closing(Reader(str(path), probe(path), threads)) as reader:
+        read = [(frame, read_burnt_number(picture)) for frame, picture in reader.pictures(asked)]
+        assert read == [(frame, frame) for frame in asked]
+        assert alone == [True], "0: of the other segments two pictures are asked each"
+        alone.clear()
+        keys = [100, 60, 0, 40, 20, 80]
+        assert [read_burnt_number(picture) for _, picture in reader.pictures(keys)] == keys
+        assert alone == [True] * 6
+
+    bad = damaged(videos, tmp_path / "bad.mp4", [40], n_frames=120, gop=20)
+    with closing(Reader(str(bad), probe(bad), threads)) as reader:
+        assert [frame for frame, _ in reader.pictures([0, 20, 40, 60], missing="skip")] == [0, 20, 60]
+        with pytest.raises(ClipError, match="picture 40 cannot be decoded"):
+            list(reader.pictures([20, 40]))
 
 
 def test_copies_of_other_clips_are_refused(videos: VideoFactory, tmp_path: Path) -> None:

@@ -65,6 +65,69 @@ def test_a_second_run_makes_only_what_is_missing_or_different(videos: VideoFacto
     assert not list((tmp_path / "features").glob(".*"))
 
 
+def _fitting(clips: list[TrainingClip], folder: str | Path) -> bool:
+    """Whether the run made the features anew."""
+    (result,) = write_features(clips, extractors.number, folder, FeatureOptions(1))
+    assert isinstance(result, CaseFeatures)
+    return result.made
+
+
+@pytest.mark.parametrize("where", ["here", "s3"])
+def test_what_a_killed_run_left_is_not_trusted(
+    videos: VideoFactory, tmp_path: Path, request: pytest.FixtureRequest, where: str
+) -> None:
+    clips = _cases(videos)[-1:]
+    bucket: Bucket | None = request.getfixturevalue("bucket") if where == "s3" else None
+    folder: str | Path = f"{bucket.uri}/set" if bucket else tmp_path / "set"
+
+    def get(name: str) -> bytes:
+        return bucket.get(f"set/features/{name}") if bucket else (tmp_path / "set/features" / name).read_bytes()
+
+    def put(name: str, content: bytes) -> None:
+        if bucket:
+            bucket.put(f"set/features/{name}", content)
+        else:
+            (tmp_path / "set/features" / name).write_bytes(content)
+
+    assert [_fitting(clips, folder), _fitting(clips, folder)] == [True, False]
+    values, record = get("op_2.npy"), get("op_2.json")
+    for name, left in [
+        ("op_2.npy", b""), ("op_2.npy", values[:-1]), ("op_2.npy", values[:128]),
+        ("op_2.json", b""), ("op_2.json", record[:40]), ("op_2.json", b"[]"),
+    ]:  # fmt: skip
+        put(name, left)
+        assert _fitting(clips, folder), (name, left)
+        assert (get("op_2.npy"), get("op_2.json")) == (values, record)
+    assert not _fitting(clips, folder)
+
+
+def test_a_cluster_makes_the_same_bytes(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from distributed import LocalCluster
+
+    file = export(tmp_path, *(
+        task(k, f"clip_{k}", annotation(k, 1, region(1, 30, "A"))) for k in (1, 2, 10)
+    ))  # fmt: skip
+    work = tmp_path / "mine"  # the extractor's module lies only where the command runs
+    work.mkdir()
+    (work / "shades_of_mine.py").write_text("def means(pictures):\n    return pictures.mean(axis=(1, 2))\n")
+    monkeypatch.chdir(work)
+    command = ["export-features", file, "--clips", clips, "--extractor", "shades_of_mine:means", "--fps", "5", "--json"]
+    here = json.loads(succeeded(run(*command, "-o", tmp_path / "here")).stdout)
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", silence_logs=60,
+        env={"LSVID_CACHE_DIR": str(tmp_path / "cache")}, local_directory=str(tmp_path / "dask"),
+    ) as made:  # fmt: skip
+        on_cluster = [*command, "-o", tmp_path / "there", "--scheduler", made.scheduler_address]
+        there, again = (json.loads(succeeded(run(*on_cluster)).stdout) for _ in range(2))
+    assert [case["made"] for case in [*here["cases"], *there["cases"], *again["cases"]]] == [True, True, False]
+
+    def content(folder: Path) -> dict[str, bytes]:
+        return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert content(tmp_path / "there") == content(tmp_path / "here")
+    assert np.load(tmp_path / "there" / "features" / "op1.npy").shape[0] == 3
+
+
 def test_a_function_by_its_name_works_in_processes(videos: VideoFactory, tmp_path: Path) -> None:
     clips = _cases(videos)
     results = write_features(clips, "extractors:number", tmp_path, FeatureOptions(5), Processes(2))

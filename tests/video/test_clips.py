@@ -77,6 +77,15 @@ def test_a_rule_that_cannot_work_is_a_usage_error(case: str | None, case_from: s
     assert caught.value.hint
 
 
+def test_an_expression_that_tries_for_ever_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lsvid.video.clips._SEARCH_TIMEOUT_S", 0.2)
+    rule = CaseRule.parse(None, r"(?P<case>(a|aa)+)$")
+    with pytest.raises(SettingsError) as caught:
+        rule.case_of("/data/" + "a" * 60 + "!/001.mp4")
+    assert caught.value.message.startswith("--case-from '(?P<case>(a|aa)+)$' takes more than 0.2 s on /data/aaa")
+    assert "write it simpler" in caught.value.hint
+
+
 def test_a_path_without_a_case_is_an_error() -> None:
     with pytest.raises(ClipError, match=r"001\.mp4 has no folder to name its case"):
         RULE.case_of("001.mp4")

@@ -16,11 +16,11 @@ from click.testing import CliRunner, Result
 
 import lsvid.workers.cluster
 from builders import Steps, annotation, export, region, task
-from clip_work import double, troubled
+from clip_work import dies_elsewhere, dies_here, double, troubled
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.cli import cli
 from lsvid.errors import ClipError, DataError, LsvidError, ServerError, SettingsError
-from lsvid.files import storage
+from lsvid.files import paths, storage
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.workers.cluster import Cluster, check_versions, open_cluster
 from lsvid.workers.processes import Report
@@ -203,6 +203,21 @@ def test_proxies_are_the_same_even_where_a_worker_is_killed(
     assert "op2/long: made" in result.stderr
     assert "distributed" not in result.stderr, "nothing of Dask's own"
     assert _files(tmp_path / "there") == _files(tmp_path / "here")
+
+
+@pytest.mark.parametrize("dies", [dies_here, dies_elsewhere])
+def test_what_killed_workers_left_is_removed_on_whatever_machine_they_were(
+    dies: Any, cluster: Cluster, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    other = out / ".other.item-0123456789abcdef-0.elsewhere-7.part.mp4"
+    other.touch()
+    items = [str(out / "once.mp4"), str(out / "always.mp4")]
+    results: dict[int, LsvidError | None] = dict(cluster.run_each(dies, items, writes=paths.parent_of))
+    assert [results[0], type(results[1])] == [None, ClipError]
+    left = {path.name for path in tmp_path.rglob("*")}
+    assert left == {"out", "once.tried", "always.tried", other.name}, "what may be of another run stays"
 
 
 def test_pictures_are_the_same(dask_cluster: Any, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

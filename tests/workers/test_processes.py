@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import lsvid.workers.processes
-from clip_work import double, troubled
+from clip_work import dies_here, double, troubled
 from lsvid.errors import ClipError, DataError, LsvidError
+from lsvid.files.paths import parent_of
 from lsvid.workers.processes import Processes, Report
 
 
@@ -52,6 +53,15 @@ def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_a
     assert (said[4].message, said[4].hint) == ("no", "hint")
     assert type(said[5]) is ClipError
     assert said[5].message == "ZeroDivisionError: oh"
+
+
+def test_what_killed_workers_left_is_removed_also_where_no_other_takes_its_place(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    items = [str(out / "once.mp4"), str(out / "always.mp4")]
+    results: dict[int, LsvidError | None] = dict(Processes(1).run_each(dies_here, items, writes=parent_of))
+    assert [results[0], type(results[1])] == [None, ClipError]
+    assert {path.name for path in tmp_path.rglob("*")} == {"out", "once.tried", "always.tried"}
 
 
 def test_work_stops_when_its_results_are_no_longer_wanted(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import WRITTEN, Function, command, group, option
-from lsvid.cli.options import open_workers, parse_size, scheduler_option
+from lsvid.cli.options import jobs_option, open_workers, parse_size, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import read, source_options
 
@@ -65,13 +65,7 @@ def _feature_options(
 )
 @feature_options
 @option(WRITTEN, "--include-unannotated", is_flag=True, help="Also take cases with clips that nobody has annotated.")
-@option(
-    FEATURES,
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Number of cases at a time. Default: one for each core.",
-)
+@jobs_option(FEATURES, "cases at a time. Default: one for each core.")
 @scheduler_option
 @output_options
 def export_features(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import BOUNDARIES, PICTURES, WRITTEN, Function, command, group, option
-from lsvid.cli.options import open_workers, parse_size, scheduler_option, spreadsheet_option
+from lsvid.cli.options import jobs_option, open_workers, parse_size, scheduler_option, spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 from lsvid.writers import WRITERS, format_of
@@ -147,13 +147,7 @@ def _write_options(
     type=click.Choice(["majority", "union", "intersection", "priority"]),
     help="Make one annotator of several, at each level of the labels. priority: in the order of --annotator.",
 )
-@option(
-    PICTURES,
-    "--jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Number of clips that are read at a time. Default: one for each core.",
-)
+@jobs_option(PICTURES, "clips that are read at a time. Default: one for each core.")
 @scheduler_option
 @output_options
 def export_frames(

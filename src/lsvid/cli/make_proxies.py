@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lsvid.cli.groups import GENERAL, WRITTEN, command, option
-from lsvid.cli.options import case_options, open_workers, s3_options, scheduler_option
+from lsvid.cli.options import case_options, jobs_option, open_workers, s3_options, scheduler_option
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 @option(WRITTEN, "--crf", type=click.IntRange(1, 51), default=26, show_default=True,
               help="Quality of libx264: lower is better and bigger.")  # fmt: skip
 @option(WRITTEN, "--audio", is_flag=True, help="Keep the sound; without this, proxies are silent.")
-@option(GENERAL, "--jobs", type=click.IntRange(min=1), metavar="N",
-              help="Number of clips at a time. Default: one for every 8 cores.")  # fmt: skip
+@jobs_option(GENERAL, "clips at a time. Default: one for every 8 cores.")
 @scheduler_option
 @case_options
 @s3_options

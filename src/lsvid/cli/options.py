@@ -201,6 +201,11 @@ def scheduler_option(command: Function) -> Function:
     )
 
 
+def jobs_option(section: str, what: str) -> Decorator:
+    """--jobs, as `jobs`, which `open_workers` takes. what: what this machine does at a time."""
+    return option(section, "--jobs", type=click.IntRange(min=1), metavar="N", help=f"Number of {what}")
+
+
 @contextmanager
 def open_workers(scheduler: str | None, jobs: int | None = None) -> "Iterator[Workers | None]":
     """The cluster of `scheduler`, else `jobs` processes on this machine; None if neither is given."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lsvid.cli.groups import BOUNDARIES, READ, Decorator, Function, group, option, with_all
+from lsvid.cli.groups import BOUNDARIES, READ, Decorator, Function, group, option
 from lsvid.cli.options import CASE_OPTIONS, SERVER_OPTIONS, case_rule, probability_options, s3_options, seconds
 from lsvid.errors import SettingsError
 from lsvid.readers.documents import TIER_NAMES
@@ -44,11 +44,6 @@ FLAT_LABEL_OPTIONS: tuple[Decorator, ...] = (
            "no frame."),
 )  # fmt: skip
 """Options for labels and data of other programs."""
-
-
-def flat_label_options(command: Function) -> Function:
-    """The same options as separate arguments, and those of probabilities."""
-    return with_all(probability_options(command), FLAT_LABEL_OPTIONS)
 
 
 _SOURCE_OPTIONS: tuple[Decorator, ...] = (

@@ -263,8 +263,10 @@ class LocalFolder:
         with writing(self.uri, what):
             self.path.mkdir(parents=True, exist_ok=True)
             remove_leftovers(self.path)
-            yield self.path
-            remove_leftovers(self.path)  # of a process that was still about to end
+            try:
+                yield self.path
+            finally:
+                remove_leftovers(self.path)  # of a process that was still about to end
 
 
 class S3Folder:

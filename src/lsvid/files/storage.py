@@ -4,7 +4,9 @@ The name of an object is `s3://BUCKET/KEY`; nothing in the key is quoted. boto3'
 profiles, instance roles) gives credentials and region. No message holds a key, a secret or a signed address.
 """
 
+import base64
 import contextlib
+import hashlib
 import io
 import os
 from collections import OrderedDict
@@ -325,15 +327,25 @@ def read_start(uri: str, length: int) -> bytes | None:
 def upload(file: Path, uri: str) -> None:
     """Upload `file` to `uri`. The object appears whole or not at all. Raises ServerError."""
     bucket, key = _object(uri)
+    if file.stat().st_size <= _IN_ONE_PIECE:
+        write_bytes(file.read_bytes(), uri)
+        return
     with s3_errors(f"writing {uri}"):
-        client().upload_file(str(file), bucket, key)
+        client().upload_file(str(file), bucket, key)  # in parts, which become an object once all are there
+
+
+_IN_ONE_PIECE = 8_000_000
+"""Bytes. Below boto3's own limit for uploads in parts."""
 
 
 def write_bytes(content: bytes, uri: str) -> None:
-    """Upload a small object to `uri`. Raises ServerError."""
+    """Upload a small object to `uri`. It appears whole or not at all. Raises ServerError."""
     bucket, key = _object(uri)
+    # Without its sum SeaweedFS 4.48 puts an empty object there, also over an older one, where the connection breaks
+    # before the first byte.
+    digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     with s3_errors(f"writing {uri}"):
-        client().put_object(Bucket=bucket, Key=key, Body=content)
+        client().put_object(Bucket=bucket, Key=key, Body=content, ContentMD5=digest)
 
 
 def remove(uri: str) -> None:

@@ -1,5 +1,6 @@
 """Files that are not finished. Their names say which process writes them, so the leftovers of a killed process can be
-found.
+found. On a cluster they also say for which item of which run: the machine that waits for the item does not know which
+processes run on the others.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,37 @@ _ELSEWHERE_S = 7 * 24 * 3600
 """After this time without a change, leftovers of another machine's (or a container's) process are removed."""
 
 
+_item: ContextVar[str] = ContextVar("item", default="")
+
+
+@contextmanager
+def made_for(item: str) -> Iterator[None]:
+    """The unfinished files that this thread makes within bear the name of `item`: see `remove_leftovers`."""
+    before = _item.set(item)
+    try:
+        yield
+    finally:
+        _item.reset(before)
+
+
+def item_name(run: str, position: int) -> str:
+    """The name of an item in names of files. run: hexadecimal digits, different for each run."""
+    return f"item-{run}-{position}"
+
+
+_AN_ITEM = r"(?:\.item-[0-9a-f]+-\d+)?"
+
+
+def _name(stem: str) -> str:
+    item = _item.get()
+    return f".{_short(stem)}{item and '.'}{item}.{platform.node()}-{os.getpid()}.part"
+
+
 def unfinished(target: Path) -> Path:
-    """The path at which this process writes the future `target`: beside it, hidden, and different for each process."""
-    return target.with_name(f".{_short(target.stem)}.{platform.node()}-{os.getpid()}.part{target.suffix}")
+    """The path at which this process writes the future `target`: beside it, hidden, and different for each process
+    and item.
+    """
+    return target.with_name(_name(target.stem) + target.suffix)
 
 
 @contextmanager
@@ -33,7 +63,7 @@ def unfinished_folder(parent: Path | None = None, of: str = "lsvid") -> Iterator
     """
     parent = parent or Path(tempfile.gettempdir())
     remove_leftovers(parent, of)
-    folder = parent / f".{_short(of)}.{platform.node()}-{os.getpid()}.part.{uuid.uuid4().hex[:8]}"
+    folder = parent / f"{_name(of)}.{uuid.uuid4().hex[:8]}"
     try:
         folder.mkdir(mode=0o700)  # within the try: a signal may come right after it
         yield folder
@@ -50,19 +80,22 @@ def _remove_folder(folder: Path) -> None:
         raise
 
 
-def remove_leftovers(folder: Path, of: str | None = None) -> None:
+def remove_leftovers(folder: Path, of: str | None = None, item: str | None = None) -> None:
     """Remove the unfinished files of killed processes in `folder`: those of the file with the stem `of`, or all.
 
     This machine does not know which processes run on others. So their files are removed only after a week without a
-    change. A file that cannot be removed stays.
+    change. Those of `item` are removed at once: its result is there. A file that cannot be removed stays.
     """
-    stem = ".*" if of is None else re.escape(_short(of))
+    stem = ".*" if of is None else re.escape(_short(of)) + _AN_ITEM
     ours, anybodys = (
         re.compile(rf"\.{stem}\.{host}-(\d{{1,9}})\.part(?:\..+)?", re.DOTALL)
         for host in (re.escape(platform.node()), ".+")
     )
     for entry in list(os.scandir(folder)):
-        if match := ours.fullmatch(entry.name):
+        match = ours.fullmatch(entry.name)
+        if item and f".{item}." in entry.name and anybodys.fullmatch(entry.name):
+            is_left = True
+        elif match:
             is_left = not is_running(int(match[1]))
         else:
             is_left = anybodys.fullmatch(entry.name) is not None and _is_old(entry)

@@ -14,8 +14,6 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
-import msgspec
-
 from lsvid.analysis.differing import differing_s, stretches_of
 from lsvid.annotations.spans import Span
 from lsvid.annotations.stages import GatheredClip, Selection, Track, gather, raise_faults, select
@@ -23,35 +21,18 @@ from lsvid.errors import SettingsError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import ProjectExport, download_export
+from lsvid.label_studio.passes import Drawn, PassTask, pass_tasks
 from lsvid.label_studio.project import Project, find_project
 from lsvid.label_studio.second_pass import connect_folders
 from lsvid.label_studio.tasks import import_tasks
 from lsvid.label_studio.views import update_case_views
 from lsvid.labeling.parsed import LabelingConfig
 from lsvid.readers import read_export
-from lsvid.readers.documents import ReadOptions, iter_documents
+from lsvid.readers.documents import ReadOptions
 from lsvid.readers.label_studio import DECIDES
 from lsvid.video.clips import natural_key
 
 _DRAWN = ("id", "type", "from_name", "to_name", "value", "score")
-
-
-class _Version(msgspec.Struct):
-    id: int
-    model_version: str | None = None
-    result: list[dict[str, Any]] | None = None
-
-
-class _Task(msgspec.Struct):
-    id: int
-    data: dict[str, Any]
-    annotations: list[_Version] = []
-    predictions: list[_Version | int] = []
-
-    @property
-    def clip(self) -> str:
-        """The id of its clip, `case/name`."""
-        return str(self.data.get("id") or self.data.get("video"))
 
 
 def bring_disagreements(
@@ -73,10 +54,10 @@ def bring_disagreements(
     of_first, of_second = find_project(server, first), find_project(server, second)
     _check(of_first, of_second)
     with download_export(server, str(of_first.id)) as export:
-        tasks = _tasks(export)
+        tasks = pass_tasks(export)
         versions = _versions(export, tasks, annotators, findings)
     with download_export(server, str(of_second.id)) as export:
-        there = {task.clip: task for task in _tasks(export)}
+        there = {task.clip: task for task in pass_tasks(export)}
     counts: Counter[str] = Counter()
     wanted = []
     for task, works in versions:
@@ -90,7 +71,7 @@ def bring_disagreements(
         connect_folders(server, of_first, of_second)
         datas = [{**task.data, "id": task.clip, DECIDES: of_first.title} for task in new]
         for task, task_id in zip(new, import_tasks(server, of_second.id, datas), strict=True):
-            there[task.clip] = _Task(task_id, task.data)
+            there[task.clip] = PassTask(task_id, task.data)
         cases = {str(task.data["case"]) for task in new if "case" in task.data}
         update_case_views(server, of_second.id, sorted(cases, key=natural_key))
     added = {task.clip for task in new}
@@ -116,13 +97,9 @@ def _check(first: Project, second: Project) -> None:
         raise SettingsError(f"project {first.id} is both projects", "a third decides in a project of its own")
 
 
-def _tasks(export: ProjectExport) -> list[_Task]:
-    return [msgspec.json.decode(one.raw, type=_Task) for one in iter_documents(str(export.path))]
-
-
 def _versions(
-    export: ProjectExport, tasks: list[_Task], annotators: Collection[str], findings: Findings
-) -> list[tuple[_Task, list[Track[Span]]]]:
+    export: ProjectExport, tasks: list[PassTask], annotators: Collection[str], findings: Findings
+) -> list[tuple[PassTask, list[Track[Span]]]]:
     """The tasks that two or more people have submitted, in order, each with the latest annotation of each person."""
     names = {str(number): email for number, email in export.annotators.items()}
     options = ReadOptions(
@@ -148,7 +125,7 @@ def _apart_s(works: list[Track[Span]]) -> Fraction:
     return max(differing_s(one, other) for one, other in combinations(stretches, 2))
 
 
-def _results(task: _Task, works: list[Track[Span]]) -> dict[str, list[dict[str, Any]]]:
+def _results(task: PassTask, works: list[Track[Span]]) -> dict[str, list[dict[str, Any]]]:
     """The results that each annotator drew, by name."""
     by_id = {str(version.id): version.result or [] for version in task.annotations}
     return {
@@ -159,9 +136,9 @@ def _results(task: _Task, works: list[Track[Span]]) -> dict[str, list[dict[str, 
     }
 
 
-def _bring(server: Server, task: _Task, results: Mapping[str, list[dict[str, Any]]], *, dry_run: bool) -> bool:
+def _bring(server: Server, task: PassTask, results: Mapping[str, list[dict[str, Any]]], *, dry_run: bool) -> bool:
     """Bring the task's predictions up to date; returns whether any was missing or different."""
-    there = {one.model_version: one for one in task.predictions if isinstance(one, _Version)}
+    there = {one.model_version: one for one in task.predictions if isinstance(one, Drawn)}
     changed = False
     for annotator, result in results.items():
         version = there.get(annotator)

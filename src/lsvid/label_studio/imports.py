@@ -10,6 +10,7 @@ from typing import Any
 from lsvid.errors import ClipError, DataError, ServerError
 from lsvid.findings import Findings, some
 from lsvid.label_studio.advice import ProbedClip, advise
+from lsvid.label_studio.annotations import SpanImport, import_spans
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.media import Media
 from lsvid.label_studio.plan import Imported, plan_import
@@ -35,23 +36,25 @@ def no_progress(_label: str, _total: int) -> AbstractContextManager[Progress]:
 
 
 @dataclass(frozen=True)
-class ImportOptions:
-    """How to import.
+class ImportRequest:
+    """The clips to import, their project, and how to import them.
 
-    mappings: folders of this machine that the server sees under another path. root: the server's document root, if
-    given. by_recorded_time: order the clips of a case by the time of recording, not by name.
-    proxies: the folder, or prefix in S3, of the copies that annotators see in place of the clips.
-    assigned: the cases of each person, who gets a tab with them.
-    workers: read the clips; None: this machine does.
+    project: its id or title. clips: in order. mappings: folders of this machine that the server sees under another
+    path. root: the server's document root, if given. by_recorded_time: order the clips of a case by the time of
+    recording, not by name. proxies: the folder, or prefix in S3, of the copies that annotators see in place of the
+    clips. assigned: the cases of each person, who gets a tab with them. spans: annotations of the clips, to import
+    with them. dry_run: change nothing.
     """
 
+    project: str
+    clips: Sequence[ClipFile]
     mappings: Sequence[StorageFolder] = ()
     root: str | None = None
     by_recorded_time: bool = False
     proxies: str | None = None
     assigned: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    spans: SpanImport | None = None
     dry_run: bool = False
-    workers: Workers | None = None
 
 
 @dataclass
@@ -73,10 +76,11 @@ class ImportItem:
 
 @dataclass
 class ImportReport:
-    """The outcome for all clips."""
+    """The outcome for all clips. spans: how many annotations were "added", or "unchanged" (there already)."""
 
     project: Project
     items: list[ImportItem]
+    spans: Counter[str] = field(default_factory=Counter)
 
     def count(self, status: str) -> int:
         """The number of clips with this status."""
@@ -85,30 +89,45 @@ class ImportReport:
 
 def import_clips(
     server: Server,
-    wanted: str,
-    clips: Sequence[ClipFile],
-    options: ImportOptions,
+    request: ImportRequest,
     findings: Findings,
     progress: Bars = no_progress,
+    workers: Workers | None = None,
 ) -> ImportReport:
-    """Make a task for each of `clips` (in order) that the project `wanted` (id or title) does not have yet.
+    """Make a task for each clip that the project does not have yet, then import the annotations of the clips.
 
     A clip that cannot be read, or that the project has with other content, fails alone; the others are imported.
-    Tasks that a broken-off import has doubled are deleted if nobody has worked on them.
-    Raises ServerError, SettingsError, and DataError if clips cannot be put in order.
+    Tasks that a broken-off import has doubled are deleted if nobody has worked on them. workers: read the clips; None:
+    this machine does. Raises ServerError, SettingsError, DataError if clips cannot be put in order, and the errors of
+    `import_spans`.
     """
-    project = find_project(server, wanted)
+    report = _import_clips(server, request, findings, progress, workers)
+    if request.spans:
+        there = [
+            clip for clip, item in zip(request.clips, report.items, strict=True)
+            if item.task is not None and not item.error
+        ]  # fmt: skip
+        with progress(f"importing {request.spans.kind}", 0) as on_done:
+            report.spans = import_spans(server, str(report.project.id), there, request.spans, findings, on_done)
+    return report
+
+
+def _import_clips(
+    server: Server, request: ImportRequest, findings: Findings, progress: Bars, workers: Workers | None
+) -> ImportReport:
+    clips = request.clips
+    project = find_project(server, request.project)
     server.require_timeline(LabelingConfig.parse(project.label_config).timeline)
     items = {clip.id: ImportItem(clip.id, clip.path, "failed") for clip in clips}
-    infos = _probed(clips, items, progress, options.workers, findings)
-    played = _played([clip for clip in clips if clip.id in infos], infos, options, items)
+    infos = _probed(clips, items, progress, workers, findings)
+    played = _played([clip for clip in clips if clip.id in infos], infos, request, items, workers)
     readable = [clip for clip in clips if clip.id in played]
-    if options.by_recorded_time:
+    if request.by_recorded_time:
         readable = _by_recorded_time(readable, infos)
     else:
         _warn_of_recorded_times(readable, infos, findings)
     tasks = read_tasks(server, project.id)
-    if not options.dry_run:
+    if not request.dry_run:
         tasks = _without_doubles(server, project, tasks, findings)
     existing = _imported(tasks, findings)
     fingerprints = {clip_id: info.fingerprint for clip_id, info in infos.items()}
@@ -126,17 +145,17 @@ def import_clips(
         _warn(project, [played[clip.id] for clip in plan.new], findings)
         seen = [replace(clip, path=played[clip.id].path) for clip in plan.new]
         shown = {clip_id: one.info for clip_id, one in played.items()}
-        urls = _served(server, project, seen, shown, options, findings)
-        if not options.dry_run:
+        urls = _served(server, project, seen, shown, request, findings)
+        if not request.dry_run:
             datas = [_task_data(clip, infos[clip.id], urls[clip.id], played[clip.id]) for clip in plan.new]
             with progress("importing clips", len(datas)) as on_done:
                 import_tasks(server, project.id, datas, on_done)
             arrived = _verified(server, project, [clip.id for clip in plan.new], findings)
             for clip in plan.new:
                 items[clip.id].becomes("imported", clip.order, arrived.get(clip.id))
-    _warn_of_unknown_cases(options.assigned, {one.case for one in existing} | {clip.case for clip in clips}, findings)
-    if not options.dry_run:
-        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], options.assigned, findings)
+    _warn_of_unknown_cases(request.assigned, {one.case for one in existing} | {clip.case for clip in clips}, findings)
+    if not request.dry_run:
+        _show_cases(server, project, [clip.case for clip in (*plan.new, *plan.unchanged)], request.assigned, findings)
     return ImportReport(project, list(items.values()))
 
 
@@ -161,17 +180,21 @@ def _probed(
 
 
 def _played(
-    clips: Sequence[ClipFile], infos: dict[str, VideoInfo], options: ImportOptions, items: dict[str, ImportItem]
+    clips: Sequence[ClipFile],
+    infos: dict[str, VideoInfo],
+    request: ImportRequest,
+    items: dict[str, ImportItem],
+    workers: Workers | None,
 ) -> dict[str, ProbedClip]:
     """The file that annotators see for each clip: the clip itself, or its proxy, which has to match the clip.
 
     A clip whose proxy is missing or does not match fails alone.
     """
-    if options.proxies is None:
+    if request.proxies is None:
         return {clip.id: ProbedClip(clip.id, clip.path, infos[clip.id]) for clip in clips}
     played = {}
-    paths = proxy_paths(options.proxies, clips)
-    for clip, path, result in zip(clips, paths, probe_all(paths, workers=options.workers), strict=True):
+    paths = proxy_paths(request.proxies, clips)
+    for clip, path, result in zip(clips, paths, probe_all(paths, workers=workers), strict=True):
         try:
             if isinstance(result, ClipError):
                 raise result
@@ -246,11 +269,11 @@ def _served(
     project: Project,
     clips: Sequence[ClipFile],
     infos: dict[str, VideoInfo],
-    options: ImportOptions,
+    request: ImportRequest,
     findings: Findings,
 ) -> dict[str, str]:
     """The address of each clip, by id, after the server has served one clip of each storage: its smallest."""
-    media = Media(server, project.id, options.mappings, options.root)
+    media = Media(server, project.id, request.mappings, request.root)
     holders = dict(zip((clip.id for clip in clips), media.holders([clip.path for clip in clips]), strict=True))
     urls = {clip.id: media.url(clip.path, holders[clip.id]) for clip in clips}
     largest_first = sorted(clips, key=lambda clip: -infos[clip.id].size)

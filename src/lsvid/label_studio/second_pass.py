@@ -4,45 +4,17 @@ from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
-import msgspec
-
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.label_studio.client import Server
 from lsvid.label_studio.export import download_export
+from lsvid.label_studio.passes import Drawn, PassTask, pass_tasks
 from lsvid.label_studio.project import Project, add_storage, find_project, show_predictions, storage_folders
 from lsvid.label_studio.s3 import s3_storages, storage_of
 from lsvid.label_studio.tasks import import_tasks
 from lsvid.labeling.parsed import LabelingConfig
 from lsvid.labeling.second_pass import MODEL_VERSION
 from lsvid.labels.tree import REGION_OF_INTEREST
-from lsvid.readers.documents import iter_documents
-
-
-class _Annotation(msgspec.Struct):
-    id: int
-    completed_by: int | None = None
-    was_cancelled: bool = False
-    updated_at: str = ""
-    result: list[dict[str, Any]] | None = None
-
-
-class _Prediction(msgspec.Struct):
-    id: int
-    model_version: str | None = None
-    result: list[dict[str, Any]] | None = None
-
-
-class _Task(msgspec.Struct):
-    id: int
-    data: dict[str, Any]
-    annotations: list[_Annotation] = []
-    predictions: list[_Prediction | int] = []
-
-    @property
-    def clip(self) -> str:
-        """The id of its clip, `case/name`."""
-        return str(self.data.get("id") or self.data.get("video"))
 
 
 def bring_regions(
@@ -56,7 +28,8 @@ def bring_regions(
     of_first, of_second = find_project(server, first), find_project(server, second)
     _check(of_first, of_second)
     wanted = _regions(server, of_first, annotators, findings)
-    there = {task.clip: task for task in _tasks(server, of_second)[0]}
+    with download_export(server, str(of_second.id)) as export:
+        there = {task.clip: task for task in pass_tasks(export)}
     counts: Counter[str] = Counter()
     new = [task for task, _ in wanted if task.clip not in there]
     counts["added"] = len(new)
@@ -64,12 +37,12 @@ def bring_regions(
         connect_folders(server, of_first, of_second)
         datas = [{**task.data, "id": task.clip} for task in new]
         for task, task_id in zip(new, import_tasks(server, of_second.id, datas), strict=True):
-            there[task.clip] = _Task(task_id, task.data)
+            there[task.clip] = PassTask(task_id, task.data)
     for task, regions in wanted:
         if task.clip not in there:
             continue  # a dry run
         target = there[task.clip]
-        ours = [p for p in target.predictions if isinstance(p, _Prediction) and p.model_version == MODEL_VERSION]
+        ours = [p for p in target.predictions if isinstance(p, Drawn) and p.model_version == MODEL_VERSION]
         if ours and ours[-1].result == regions:
             counts["unchanged"] += 1
             continue
@@ -113,9 +86,10 @@ def _check(first: Project, second: Project) -> None:
 
 def _regions(
     server: Server, project: Project, annotators: Collection[str], findings: Findings
-) -> list[tuple[_Task, list[dict[str, Any]]]]:
+) -> list[tuple[PassTask, list[dict[str, Any]]]]:
     """Each submitted task of the first pass, in order, and the regions of its latest annotation."""
-    tasks, names = _tasks(server, project)
+    with download_export(server, str(project.id)) as export:
+        tasks, names = pass_tasks(export), export.annotators
     wanted, several = [], []
     for task in tasks:
         done = [one for one in task.annotations if not one.was_cancelled]
@@ -143,10 +117,3 @@ def _is_region(result: dict[str, Any]) -> bool:
 
 def _region(result: dict[str, Any]) -> dict[str, Any]:
     return {key: result[key] for key in ("id", "type", "from_name", "to_name", "value") if key in result}
-
-
-def _tasks(server: Server, project: Project) -> tuple[list[_Task], dict[int, str]]:
-    """(the project's tasks in order, e-mail by user id)"""
-    with download_export(server, str(project.id)) as export:
-        documents = iter_documents(str(export.path))
-        return [msgspec.json.decode(one.raw, type=_Task) for one in documents], export.annotators

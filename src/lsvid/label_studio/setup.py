@@ -71,6 +71,8 @@ class Settings:
     annotations_per_clip: None keeps the number that was set, or Label Studio's default 1.
     speed: of playback when a clip is opened; None keeps that of an existing project.
     order: one of ORDERS, in which clips are served; None keeps that of an existing project, "case" for a new one.
+    project: the id or title of the project to update; None: the project with this title, or a new one.
+    force: update it even if annotations use labels that are removed. dry_run: change nothing.
 
     annotations_per_clip is Label Studio's `maximum_annotations`, N. Label Studio Community 1.23.2 (measured, several
     users at once) does not refuse more annotations; it only stops offering the clip. "Label All Tasks" gives a clip to
@@ -90,6 +92,9 @@ class Settings:
     annotations_per_clip: int | None = None
     order: str | None = None
     speed: str | None = None
+    project: str | None = None
+    force: bool = False
+    dry_run: bool = False
 
     def __post_init__(self) -> None:
         """Raise SettingsError if `order` is not one of ORDERS."""
@@ -118,26 +123,19 @@ class SetupReport:
     storages: list[tuple[str, bool]] = field(default_factory=list)
 
 
-def setup_project(
-    server: Server,
-    settings: Settings,
-    findings: Findings,
-    wanted: str | None = None,
-    *,
-    force: bool = False,
-    dry_run: bool = False,
-) -> SetupReport:
-    """Make the project titled `settings.title`, or update it, or update the project that `wanted` names.
+def setup_project(server: Server, settings: Settings, findings: Findings) -> SetupReport:
+    """Make the project titled `settings.title`, or bring it, or the one that `settings.project` names, up to date.
 
-    Raises DataError if an update would remove labels that annotations use (unless `force`), ServerError, and
-    SettingsError if several projects have the title.
+    Raises DataError where an update would take labels from annotations (unless `force`), ServerError, and SettingsError
+    where several projects have the title.
     """
+    wanted, dry_run = settings.project, settings.dry_run
     project = find_project(server, wanted) if wanted else find_by_title(server, settings.title or "")
     _check_clips_in_s3(server, settings, findings)
     if project is None:
         report = _create(server, settings, findings, dry_run=dry_run)
     else:
-        report = _update(server, project, settings, findings, force=force, dry_run=dry_run)
+        report = _update(server, project, settings, findings, force=settings.force, dry_run=dry_run)
     _connect_storages(server, report, settings.storages, dry_run=dry_run)
     if settings.order == "uncertain" and report.project_id is not None and not dry_run:
         add_uncertain_view(server, report.project_id)

@@ -31,6 +31,7 @@ from lsvid.readers import (
     prodigy_database,
     segments,
     spans,
+    subtitles,
     via,
 )
 from lsvid.readers.documents import (
@@ -73,6 +74,7 @@ FILE_READERS = [
     FileReader("Prodigy database", prodigy_database.recognises, prodigy_database.read),
     FileReader("BORIS project or events", boris.recognises, boris.read),
     FileReader("LosslessCut project or segments", losslesscut.recognises, losslesscut.read),
+    FileReader("subtitles (WebVTT, SubRip)", subtitles.recognises, subtitles.read),
     FileReader("segments CSV", segments.recognises, segments.read),
     FileReader("ELAN (.eaf)", elan.recognises, elan.read),
     FileReader("MS-TCN folder", mstcn.recognises, mstcn.read),

@@ -95,8 +95,6 @@ def _look(head: bytes) -> tuple[str, str]:
         return "", ""  # damaged JSON
     if first.startswith("<"):
         return _xml(text)
-    if first.startswith("WEBVTT") or any("-->" in line for line in lines[:3]):
-        return "subtitles", "lsvid writes those, and does not read them: export the annotations another way"
     return _table(lines)
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, partial
+from glob import escape
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -243,8 +244,8 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     frames = sampled_frames(job.clips, job.options.fps)
     n_frames = sum(map(len, frames))
     made_from = json.loads(as_json(_made_from(job)))
-    known = json.loads(folder.read(record) or b"{}")
-    if known.get("made_from") == made_from and folder.there([file]):
+    known = _known(folder.read(record))
+    if known.get("made_from") == made_from and _is_whole(folder, file, int(known["dimensions"]), n_frames):
         report(n_frames)
         return CaseFeatures(
             job.case, folder.where(file), n_frames, int(known["dimensions"]), int(known["missing"]), made=False
@@ -258,6 +259,23 @@ def write_case(job: _Job, report: Report) -> CaseFeatures:
     document = {"version": 1, "case": job.case, "frames": n_frames, "dimensions": values.shape[1], "missing": missing}
     folder.write((as_json(document | {"made_from": made_from}) + "\n").encode(), record)
     return CaseFeatures(job.case, folder.where(file), n_frames, values.shape[1], missing, made=True)
+
+
+def _known(content: bytes | None) -> dict[str, Any]:
+    """What an earlier run wrote down; empty if there is nothing, or not all of it."""
+    try:
+        found = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) and {"dimensions", "missing"} <= found.keys() else {}
+
+
+def _is_whole(folder: Folder, file: str, dimensions: int, n_frames: int) -> bool:
+    """Whether the file is as long as np.save makes it: a killed upload may leave it empty, a full disk cut."""
+    header = io.BytesIO()
+    content = {"descr": "<f4", "fortran_order": False, "shape": (dimensions, n_frames)}
+    np.lib.format.write_array_header_1_0(header, content)  # type: ignore[no-untyped-call]
+    return folder.matching(escape(file)).get(file) == header.tell() + 4 * dimensions * n_frames
 
 
 def _made_from(job: _Job) -> dict[str, Any]:

@@ -238,9 +238,12 @@ class Windows:
         for number in np.unique(clips):
             clip, rows = self._clips[number], np.flatnonzero(clips == number)
             reader = self._readers.of(clip.path, clip.info, options.threads or self._grid.threads[number])
-            asked = np.unique(frames[rows])
+            rows_of: dict[int, list[int]] = {}
+            for row in rows.tolist():
+                rows_of.setdefault(int(frames[row]), []).append(row)
+            n_found = 0
             for frame, picture in reader.pictures(
-                asked, size=options.size, short_side=options.short_side, missing=missing
+                sorted(rows_of), size=options.size, short_side=options.short_side, missing=missing
             ):
                 if pictures is None:
                     pictures = np.empty((len(frames), *picture.shape), dtype=np.uint8)
@@ -250,11 +253,12 @@ class Windows:
                         f"{pictures.shape[2]}x{pictures.shape[1]}",
                         "bring all to one size: size=(width, height)",
                     )
-                same = rows[frames[rows] == frame]
-                pictures[same], whole[same] = picture, True
-            n_missing = len(asked) - len(np.unique(frames[rows][whole[rows]]))
-            if n_missing:
-                self.missing[clip.id] += n_missing
+                n_found += 1
+                for row in rows_of[frame]:
+                    pictures[row] = picture
+                whole[rows_of[frame]] = True
+            if n_found < len(rows_of):
+                self.missing[clip.id] += len(rows_of) - n_found
         return pictures, whole
 
     def _labels(self, clips: IntArray, frames: IntArray) -> LabelArray:

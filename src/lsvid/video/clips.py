@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import natsort
@@ -48,7 +48,8 @@ class CaseRule:
     """
 
     name: str | None = None
-    pattern: re.Pattern[str] | None = None
+    pattern: Any = None
+    """Of the package regex, which can end a search that takes too long."""
     parents: int = 1
 
     @classmethod
@@ -58,9 +59,11 @@ class CaseRule:
             return cls(name=_checked_case(case, "<<case>>"))
         if case_from in ("parent", "grandparent"):
             return cls(parents=1 if case_from == "parent" else 2)
+        import regex  # noqa: PLC0415 - few need it
+
         try:
-            pattern = re.compile(case_from)
-        except re.error as error:
+            pattern = regex.compile(case_from)
+        except regex.error as error:
             raise SettingsError(
                 f"<<case_from={case_from!r}>> is not a regular expression: {error}", _CASE_HINT
             ) from error
@@ -80,7 +83,13 @@ class CaseRule:
             return self.name
         posix = path.replace("\\", "/")
         if self.pattern is not None:
-            match = self.pattern.search(posix)
+            try:
+                match = self.pattern.search(posix, timeout=_SEARCH_TIMEOUT_S)
+            except TimeoutError as error:
+                raise SettingsError(
+                    f"<<case_from={self.pattern.pattern!r}>> takes more than {_SEARCH_TIMEOUT_S} s on {path}",
+                    "where a repetition is repeated, as in (a+)+, a search may take for ever: write it simpler",
+                ) from error
             if match is None or not match["case"]:
                 raise ClipError(f"no case found in {path} by <<case_from={self.pattern.pattern!r}>>", _CASE_HINT)
             return _checked_case(match["case"], f"<<case_from>> on {path}")
@@ -90,6 +99,7 @@ class CaseRule:
         return parts[-self.parents]
 
 
+_SEARCH_TIMEOUT_S = 2
 _CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or <<case=NAME>>"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lsvid.errors import ClipError, DataError, LsvidError
 from lsvid.files import storage
-from lsvid.files.unfinished import unfinished_folder
+from lsvid.files.unfinished import unfinished, unfinished_folder
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.proxies import Ffmpeg, find_ffmpeg
 from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
@@ -70,13 +70,18 @@ def make_cuts_of(job: _Job, report: Report) -> int:
     ffmpeg = job.ffmpeg or find_ffmpeg()
     with unfinished_folder() as folder, storage.local_file(job.path, folder) as source:
         for number, cut in enumerate(job.cuts, start=1):
-            _encode(str(source), info, cut, job, ffmpeg)
-            _check(info, cut, job.path)
+            made = unfinished(Path(cut.target))  # nobody else's, who may be late with the same cut
+            try:
+                _encode(str(source), made, info, cut, job, ffmpeg)
+                _check(info, made, cut, job.path)
+                made.replace(cut.target)
+            finally:
+                made.unlink(missing_ok=True)
             report(number)
     return len(job.cuts)
 
 
-def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -> None:
+def _encode(source: str, target: Path, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -> None:
     index = info.index
     first = int(index.pts[cut.start])
     end = f":end_pts={int(index.pts[cut.stop])}" if cut.stop < index.n_frames else ""
@@ -93,7 +98,7 @@ def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -
         "-map", "0:V:0", "-vf", f"trim=start_pts={first}{end},setpts=PTS-{first},scale=trunc(iw/2)*2:trunc(ih/2)*2",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.crf), "-pix_fmt", "yuv420p", *passthrough,
         "-enc_time_base", "-1" if ffmpeg.version < (7, 0) else "demux", *sound,
-        "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", cut.target,
+        "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", str(target),
     ]  # fmt: skip
     if start_s < MARGIN_S + float(index.start_s):  # from the beginning, since some containers cannot seek before it
         at = command.index("-noaccurate_seek")
@@ -109,9 +114,9 @@ def _encode(source: str, info: VideoInfo, cut: Cut, job: _Job, ffmpeg: Ffmpeg) -
         )
 
 
-def _check(info: VideoInfo, cut: Cut, path: str) -> None:
+def _check(info: VideoInfo, file: Path, cut: Cut, path: str) -> None:
     """Raise ClipError unless the file has the pictures of the cut, at their times."""
-    ours, made = info.index, probe(cut.target, remember=False).index
+    ours, made = info.index, probe(file, remember=False).index
     wanted = ours.pts[cut.start : cut.stop] - ours.pts[cut.start]
     if made.n_frames != len(wanted):
         raise ClipError(

@@ -103,6 +103,7 @@ class Decoder:
 
     def __init__(self, path: str, info: VideoInfo, threads: int) -> None:
         self._path, self._info, self._threads = path, info, threads
+        self._seeks_fast = "mp4" in info.container
         self._open()
 
     def _open(self) -> None:
@@ -111,6 +112,8 @@ class Decoder:
         self._av = av
         self._container = open_container(storage.open_media(self._path), self._path)
         self._stream = only(self._container, self._info.stream)
+        # MP4 lists every packet: where it lists as many as there are pictures, each packet is a picture of its own.
+        self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
         if self._threads > 1:
             _survive_forks()
         self._stream.codec_context.thread_count = self._threads
@@ -172,6 +175,25 @@ class Decoder:
         if self._first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
             raise DamageError
         yield from ((number, frame) for number, _, frame in waiting)
+
+    def key_picture(self, pts: int) -> "VideoFrame | None":
+        """The key picture with this PTS, decoded by itself; only where `finds_keys`.
+
+        None if anything but that one sound picture comes.
+        """
+        self._goes_on = False
+        try:
+            self._container.seek(pts, stream=self._stream)
+            self._packets = self._container.demux(self._stream)
+            packet = next(self._packets)
+            if packet.pts != pts or not packet.is_keyframe or packet.is_corrupt:
+                return None
+            context = self._stream.codec_context
+            frames = context.decode(packet) or context.decode(None)
+        except (self._av.FFmpegError, StopIteration, IndexError):  # IndexError: as in packets
+            return None
+        frame = frames[0] if len(frames) == 1 else None
+        return None if frame is None or frame.pts != pts or frame.is_corrupt else frame
 
     def wanted(
         self, segment: Segment, *, go_on: bool, from_before: bool = False
@@ -286,7 +308,12 @@ class Decoder:
 
     def _go_to(self, begin: int, key: int) -> bool:
         """Make the packet of the key picture with PTS `begin` the next one; False if it cannot be found."""
-        near = self._latest_key is not None and self._latest_key < begin and key - self._key <= _SKIP_KEYS
+        near = (
+            not self._seeks_fast
+            and self._latest_key is not None
+            and self._latest_key < begin
+            and key - self._key <= _SKIP_KEYS
+        )
         self._begin_anew()
         if key < 0:
             self._reopen()
@@ -322,7 +349,7 @@ class Decoder:
 
 _DEMUX_TRIES = 100
 _SKIP_KEYS = 2
-"""So many key pictures are read over without a seek."""
+"""Key pictures that are rather read over than searched for; not in MP4, which lists where each picture lies."""
 
 
 def decode_carefully(
@@ -424,6 +451,40 @@ class Reader:
 
     def _read(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
         """(number, picture) of each of `frames` (ascending, each once) in their order; None if it is damaged."""
+        if not self._decoder.finds_keys:
+            yield from self._read_segments(frames)
+            return
+        others: list[int] = []  # since the last key picture that is read by itself
+        for number, pts in zip(frames, self._lone_keys(frames), strict=True):
+            if pts is None:
+                others.append(number)
+                continue
+            if others:
+                yield from self._read_segments(others)
+                others = []
+            frame = self._decoder.key_picture(pts)
+            if frame is None:
+                others = [number]
+            else:
+                yield number, frame
+        yield from self._read_segments(others)
+
+    def _lone_keys(self, frames: Sequence[int]) -> list[int | None]:
+        """For each of `frames` its PTS where it is a key picture with no other asked for nearby; else None."""
+        times, keys = self._info.index.pts, self._info.key_pts
+        if not len(keys):
+            return [None] * len(frames)
+        numbers = np.array(frames, dtype=np.int64)
+        pts = times[numbers]
+        which = keys.searchsorted(pts, side="right") - 1
+        lone = keys[which] == pts  # -1, where it is before the first: the last one, which it is not
+        lone[:-1] &= (np.diff(which) > 0) & (np.diff(numbers) > _NEAR)
+        # Of two pictures with one PTS it is the other way that finds the last.
+        lone &= times.searchsorted(pts, side="right") - times.searchsorted(pts) == 1
+        return [time if alone else None for time, alone in zip(pts.tolist(), lone.tolist(), strict=True)]
+
+    def _read_segments(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
+        """What `_read` gives, by decoding from one key picture to the next."""
         segments = segments_of(self._info, frames)
         left = deque(frames)
         for segment, following in zip(segments, [*segments[1:], None], strict=False):
@@ -478,6 +539,8 @@ def upright_image(frame: "VideoFrame", pixel_format: str = "bgr24") -> Image:
     # One thread: a forked process would not have the others, and would wait for them for ever.
     image: Image = _of_thread.reformatter.reformat(frame, format=pixel_format, threads=1).to_ndarray()
     try:
+        if not len(frame.side_data):
+            return image
         matrix = cast("SideData | None", frame.side_data.get("DISPLAYMATRIX"))
     except ValueError:  # PyAV does not know one kind of side data: then only turns are known, not mirrors
         return np.ascontiguousarray(np.rot90(image, round(frame.rotation / 90)))

@@ -265,7 +265,7 @@ class _Writer:
         running = [*(future for _, future in self._kept), *self._taken.values()]
         if sum(not future.done() for future in running) >= self._limit:
             next(future for future in running if not future.done()).result()
-        self._taken[number] = self._pool.submit(self._write, number, frame)
+        self._taken[number] = self._pool.submit(self._write, self._unfinished(number), frame)
 
     def keep(self, sound: Collection[int]) -> None:
         """Give the `sound` pictures among those taken since their names; forget the others."""
@@ -303,9 +303,9 @@ class _Writer:
     def _unfinished(self, number: int) -> Path:
         return unfinished(self._work / self._names[number])
 
-    def _write(self, number: int, frame: "VideoFrame") -> None:
+    def _write(self, file: Path, frame: "VideoFrame") -> None:
         data = encode(resized(upright_image(frame), self._options), self._options)
-        self._unfinished(number).write_bytes(data)
+        file.write_bytes(data)
 
 
 def resized(image: Image, options: PictureOptions) -> Image:

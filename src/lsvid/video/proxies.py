@@ -139,7 +139,7 @@ def _source(job: _Job) -> str:
 
 
 def _target_folder(job: _Job) -> str:
-    return job.folder
+    return folder_at(job.folder).inner(job.name.rpartition("/")[0]).address
 
 
 def proxy_names(clips: Sequence[ClipFile]) -> list[str]:
@@ -241,14 +241,14 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
 
     folder = folder_at(job.folder)
     target = folder.where(job.name)
-    if storage.exists(target) and _description(target) == description:
-        with suppress(ClipError):
-            proxy = probe(target)
-            check(original, proxy, target)
-            return Proxy(target, proxy.size, proxy.fingerprint, made=False)
     comment = " ".join(f"{name}={value}" for name, value in description.items())
     case, _, name = job.name.rpartition("/")
     with folder.inner(case).workshop("a proxy") as work:
+        if storage.exists(target) and _description(target) == description:
+            with suppress(ClipError):
+                proxy = probe(target)
+                check(original, proxy, target)
+                return Proxy(target, proxy.size, proxy.fingerprint, made=False)
         made = unfinished(work / name)
         try:
             with storage.local_file(job.source, work) as source:  # ffmpeg does not read S3

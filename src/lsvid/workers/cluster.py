@@ -27,8 +27,8 @@ from lsvid import __version__
 from lsvid.errors import ClipError, LsvidError, ServerError, SettingsError
 from lsvid.files import storage
 from lsvid.files.paths import common_folder, is_in_sight
-from lsvid.files.unfinished import remove_leftovers, unfinished
-from lsvid.workers.processes import Item, Report, Result, outcome
+from lsvid.files.unfinished import item_name, made_for, remove_leftovers, unfinished
+from lsvid.workers.processes import Item, Report, Result, outcome, remove_attempts
 
 _CONNECT_TIMEOUT_S = 5
 _WORKERS_TIMEOUT_S = 15
@@ -163,12 +163,16 @@ def _told_apart(package: str, version: str | None) -> str | None:
 class _Errand:
     """The values that all items share.
 
-    seen: a file that this machine made in the folder for results; None if results go to S3.
+    run: its id. seen: a file that this machine made in the folder for results; None if results go to S3.
     """
 
-    topic: str
+    run: str
     s3: Mapping[str, str | None]
     seen: str | None
+
+    @property
+    def topic(self) -> str:
+        return f"lsvid-{self.run}"
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,8 @@ class _Done:
 class _Run:
     """The items under way: futures by position, and news of them: (position, finished future or amount done)."""
 
+    folders: Sequence[str]
+    """Of each item that writes."""
     futures: dict[int, Any] = field(default_factory=dict)
     news: "SimpleQueue[tuple[int, Any]]" = field(default_factory=SimpleQueue)
 
@@ -219,8 +225,8 @@ class Cluster:
         folders = [writes(item) for item in items] if writes else []
         payloads = [pickle.dumps((function, *one)) for one in zip(items, sources, strict=True)]
         with _file_seen(folders) as seen:
-            errand = _Errand(f"lsvid-{uuid.uuid4().hex}", storage.s3_settings(), seen)
-            run = _Run()
+            errand = _Errand(uuid.uuid4().hex[:16], storage.s3_settings(), seen)
+            run = _Run(folders)
             on_progress = on_progress or (lambda _position, _done: None)
             self._client.subscribe_topic(errand.topic, lambda event: run.news.put(tuple(event[1])))
             try:
@@ -262,6 +268,8 @@ class Cluster:
                 for (position, future), done in zip(finished, self._gathered(finished), strict=True):
                     run.futures.pop(position)
                     future.release()
+                    if run.folders:
+                        remove_attempts(run.folders[position], item_name(errand.run, position))
                     if isinstance(done, KilledWorker):
                         killed[position] = _died(done)
                         continue
@@ -392,7 +400,8 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
     storage.follow_s3_settings(errand.s3)
     if errand.seen is not None and not Path(errand.seen).exists():
         return _Done(_unseen(str(Path(errand.seen).parent), host), None, None, host)
-    result = outcome(function, item, report)
+    with made_for(item_name(errand.run, position)):
+        result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
         result = type(result)(f"on {host}: {result.message}", result.hint)
     unseen = None if source is None or is_in_sight(source) else source

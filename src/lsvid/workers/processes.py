@@ -4,6 +4,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -12,10 +13,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from pathlib import Path
 from types import FrameType, ModuleType
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from lsvid.errors import ClipError, LsvidError
+from lsvid.files.paths import common_folder
+from lsvid.files.unfinished import remove_leftovers
 
 Report = Callable[[float], None]
 """A function calls it with the amount of an item that is done so far, in the function's own unit."""
@@ -90,6 +94,7 @@ class Processes:
         writes: Callable[[Item], str] | None = None,
     ) -> Iterator[tuple[int, Result | LsvidError]]:
         """See Workers."""
+        folder_of: Callable[[Item], str | None] = writes or (lambda _item: None)
         waiting = deque((position, 1) for position in range(len(items)))
         workers: list[_Worker] = []
         on_progress = on_progress or (lambda _position, _done: None)
@@ -107,6 +112,7 @@ class Processes:
                         continue
                     worker.at = None
                     if news == "died":
+                        remove_attempts(folder_of(items[position]))
                         workers[place] = _Worker.start()
                     if news == "died" and tries < _TRIES:
                         waiting.appendleft((position, tries + 1))
@@ -127,6 +133,21 @@ def outcome(function: Callable[[Item, Report], Result], item: Item, report: Repo
         return error
     except Exception as error:  # noqa: BLE001 - any error concerns this clip alone
         return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
+
+
+def remove_attempts(folder: str | None, item: str | None = None) -> None:
+    """Remove what workers that died left of an item: in and beside its folder, and in this machine's folder for
+    temporary files.
+
+    item: its name, where the worker may have been on another machine; see `lsvid.files.unfinished.made_for`.
+    """
+    places: list[tuple[Path, str | None]] = [(Path(tempfile.gettempdir()), "lsvid")]
+    here = None if folder is None else common_folder([folder])
+    if here is not None:
+        places += [(here, None), (here.parent, here.name)]
+    for place, of in places:
+        with suppress(OSError):  # it was not made, or nobody may look into it
+            remove_leftovers(place, of, item)
 
 
 _DIED_HINT = "where memory ran out, use fewer <<jobs>>; else the clip may be damaged: see what ffprobe says of it"
