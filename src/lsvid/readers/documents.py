@@ -304,7 +304,11 @@ def _content(path: str) -> bytes | mmap.mmap:
                 content = begun + read_at_most(source, _IN_MEMORY_BYTES + 1 - len(begun))
                 if len(content) > _IN_MEMORY_BYTES:
                     return _mapped(content, source)
-    except (OSError, EOFError, zlib.error, MemoryError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ExportError(
+            f"cannot read {shortened(path)}: not a whole gzip file: {error}", "copy it again from its source"
+        ) from error
+    except (OSError, MemoryError) as error:
         raise ExportError(
             f"cannot read {shortened(path)}: {_reason(error)}", "check the path; an export is a file"
         ) from error

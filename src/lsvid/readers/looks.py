@@ -1,6 +1,5 @@
 """Errors for files that no reader knows: what the file looks like, and what to do with it."""
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -83,8 +82,9 @@ def _look(head: bytes) -> tuple[str, str]:
         if head[offset:].startswith(magic):
             return what, _HINTS.get(what, "name an export of annotations")
     try:
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            text = head.decode("utf-16", "replace")
+        if told := texts.encoding_of(head):
+            mark, encoding = told
+            text = head[len(mark) :].decode(encoding, "replace")
         else:
             text = texts.decode(head[: head.rfind(b"\n") + 1] or head).text
     except texts.TextError as error:
