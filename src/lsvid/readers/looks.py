@@ -25,7 +25,7 @@ _MAGIC: Sequence[tuple[int, bytes, str]] = [
     (0, texts.GZIP, "gzip data"), (257, b"ustar", "a tar archive"),
 ]  # fmt: skip
 _HINTS = {
-    "a video": "name its annotations here, and the folder of the clips with --clips",
+    "a video": "name its annotations here, and the folder of the clips with <<clips>>",
     "a ZIP archive, or a workbook of Excel": "unpack it, or save the sheet as CSV in UTF-8",
     "an old file of Excel or Word": "save the sheet as CSV in UTF-8",
 }
@@ -48,7 +48,7 @@ def unknown_folder(path: str, known: str) -> ExportError:
     if deeper := [name for name in names if (folder / name / _MS_TCN_FOLDER).is_dir()]:
         hint = f"name the folder inside that holds {_MS_TCN_FOLDER}: {folder / deeper[0]}"
     elif videos := sum(count for suffix, count in suffixes.items() if suffix in VIDEO_SUFFIXES):
-        hint = f"it holds {videos} videos: name it with --clips, and here an export file"
+        hint = f"it holds {videos} videos: name it with <<clips>>, and here an export file"
     elif exports := [name for name in names if Path(name).suffix.lower() in (".json", ".jsonl", ".eaf", ".csv")]:
         hint = f"name the files in it: {', '.join(str(folder / name) for name in exports[:3])}"
     return ExportError(f"{path} is a folder of no format that lsvid reads ({known})", hint)
