@@ -393,7 +393,7 @@ def _again(mutate: Mutator, data: bytes, chance: random.Random) -> bytes:
     """`data` damaged once more, where that can be done to what has been damaged already."""
     try:
         return mutate(data, chance)
-    except (ValueError, IndexError, RecursionError, sqlite3.Error, TypeError):
+    except (ValueError, IndexError, RecursionError, sqlite3.Error, TypeError, AttributeError):
         return data
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 
 ORDER = [
-    "clock", "redaction", "errors", "findings", "progress", "files", "workers", "labels", "video", "annotations",
-    "labeling", "readers", "writers", "analysis", "training", "report", "label_studio", "reading", "dataset", "cli",
-    "__main__",
+    "clock", "redaction", "wording", "errors", "findings", "progress", "files", "workers", "labels", "video",
+    "annotations", "labeling", "readers", "writers", "analysis", "training", "report", "label_studio", "reading",
+    "dataset", "cli", "__main__",
 ]  # fmt: skip
 """The modules and packages of lsvid, from the bottom up. Within a package they may import one another."""
 

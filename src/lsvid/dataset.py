@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -24,13 +23,13 @@ from lsvid.annotations.spans import Clip as ClipRecord
 from lsvid.annotations.spans import LocatedSpan, Record, Status
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Track, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
-from lsvid.files.storage import lies_in
+from lsvid.files.paths import lies_in, resolved, stem
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import ReadOptions
 from lsvid.reading import Connection, ReadRequest, rate_of, read_located, records_of
-from lsvid.video.clips import CaseRule, stem
+from lsvid.video.clips import CaseRule
 from lsvid.video.decode import pictures
 from lsvid.video.index import probe
 from lsvid.video.proxies import Copy, copies_in
@@ -731,7 +730,7 @@ def open_clip(path: PathLike, case: str | None = None) -> Clip:
     file = os.fspath(path)
     info = probe(file)
     name = stem(file)
-    found = case or CaseRule().case_of(str(Path(file).resolve()) if "://" not in file else file)
+    found = case or CaseRule().case_of(resolved(file))
     return Clip(AnnotatedClip(ClipRecord(case=found, clip=name, media=file), (), file, info))
 
 

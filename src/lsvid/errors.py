@@ -18,6 +18,7 @@ Catch `LsvidError` to catch all of them, and the others if you react to them in 
 from collections.abc import Collection, Sequence
 
 from lsvid.redaction import redacted
+from lsvid.wording import worded
 
 
 class LsvidError(Exception):
@@ -29,7 +30,7 @@ class LsvidError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        message, hint = redacted(message), redacted(hint)
+        message, hint = redacted(worded(message)), redacted(worded(hint))
         super().__init__(message, hint)  # both in args: workers send errors by pickle
         self.message = message
         self.hint = hint
@@ -50,7 +51,7 @@ class _FaultsError(DataError):
     def __init__(self, message: str, hint: str = "", faults: Sequence[str] = ()) -> None:
         text = "\n".join([message, *(f"  {fault}" for fault in faults)])
         super().__init__(text, hint)
-        self.faults = list(faults)
+        self.faults = [worded(fault) for fault in faults]
 
 
 class LabelFileError(_FaultsError):

@@ -9,6 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 
 from lsvid.redaction import redacted
+from lsvid.wording import worded
 
 
 @dataclass
@@ -27,13 +28,13 @@ class Findings:
 
     def fault(self, place: str, reason: str, hint: str = "") -> None:
         """Note bad data at `place`. `reason` says what is wrong, with the value; `hint` says what to do."""
-        self.faults.append((redacted(place), redacted(reason)))
+        self.faults.append((redacted(place), redacted(worded(reason))))
         if hint:
-            self.hints[self.faults[-1]] = redacted(hint)
+            self.hints[self.faults[-1]] = redacted(worded(hint))
 
     def leave_out(self, place: str, reason: str) -> None:
         """Note good data that does not reach the output. The same cause has the same text as `reason`."""
-        self.left_out.append((redacted(place), redacted(reason)))
+        self.left_out.append((redacted(place), redacted(worded(reason))))
 
     def cut(self, place: str) -> None:
         """Note a span that ended a little after its clip, and was cut."""
@@ -41,7 +42,7 @@ class Findings:
 
     def warn(self, text: str, hint: str = "") -> None:
         """Note something that a person should look at. The same text is kept once."""
-        warning = (redacted(text), redacted(hint))
+        warning = (redacted(worded(text)), redacted(worded(hint)))
         if warning not in self._warned:
             self._warned.add(warning)
             self.warnings.append(warning)

@@ -29,7 +29,7 @@ from lsvid.annotations.stages import (
 from lsvid.errors import DataError, SettingsError
 from lsvid.files.inputs import is_stream
 from lsvid.files.outputs import sha256
-from lsvid.files.storage import is_in_sight
+from lsvid.files.paths import is_in_sight
 from lsvid.files.texts import TextError, csv_rows, read_text
 from lsvid.findings import Findings
 from lsvid.labels.files import read_labels
@@ -185,7 +185,7 @@ def opened(request: ReadRequest, findings: Findings, progress: Progress = unhear
             raise DataError(
                 f"cannot find the clips of project {download.id}; looked in its storages: "
                 + (", ".join(f"{folder} (not on this machine)" for folder in download.storages) or "it has none"),
-                "name the folder of the clips: --clips DIR",
+                "name the folder of the clips: <<clips=DIR>>",
             )
         name = f"{download.url}/projects/{download.id}"
         yield Sources((str(download.path),), (name,), options, roots, matcher)

@@ -120,7 +120,7 @@ def test_background_is_where_an_annotator_marked_nothing_not_where_nobody_looked
 
 def test_names_that_cannot_be_columns_are_refused() -> None:
     one = clip(2, work("anna"))
-    with pytest.raises(SettingsError, match="--background 'B' is the name of a label"):
+    with pytest.raises(SettingsError, match="background='B' is the name of a label"):
         table(one, background="B")
     with pytest.raises(SettingsError, match="the label 'frame' has the name of a column"):
         FrameTables([one], TableOptions([("frame",)], wide=True))

@@ -140,6 +140,27 @@ def test_a_fault_of_ours_is_called_that_and_has_its_traceback_on_request(
     assert isinstance(CliRunner().invoke(cli, ["config"]).exception, ServerError)
 
 
+class PanicException(BaseException):
+    """What polars raises where its Rust code gives up."""
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "error: there is not enough memory\n"),
+        (PanicException("could not spawn threads: IOError"), "error: there is not enough memory\n"),
+        (PanicException("index out of bounds"), "error: RuntimeError: index out of bounds: this is a fault of lsvid"),
+    ],
+)
+def test_what_polars_and_python_raise_without_memory_is_one_error(
+    error: BaseException, said: str, command: dict[str, BaseException]
+) -> None:
+    command["error"] = error
+    result = CliRunner().invoke(cli, ["config"])
+    assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     labels = tmp_path / "labels.txt"
     labels.write_text("\n".join(f"Task {n}" for n in range(9000)))  # more than a pipe holds

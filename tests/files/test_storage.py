@@ -20,6 +20,7 @@ from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
 from lsvid.cli import cli
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.video import boxes
 from lsvid.video.clips import CaseRule, find_clips
 from lsvid.video.index import probe, probe_all
 from lsvid.video.lookup import ClipFinder
@@ -120,7 +121,7 @@ def test_the_frame_index_is_the_same_as_from_a_file(
     bucket: Bucket, videos: VideoFactory, parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(storage, "BLOCK", 2048)  # so that even of small clips most is left out
-    monkeypatch.setattr(storage, "_MEDIA_KEPT", 1024)
+    monkeypatch.setattr(boxes, "_MEDIA_KEPT", 1024)
     path = videos.make(**parameters)
     here, there = probe(path), probe(bucket.put(f"op/{path.name}", path))
     assert there.fingerprint == here.fingerprint
@@ -142,7 +143,7 @@ def test_a_fragmented_file_is_read_to_its_end(bucket: Bucket, videos: VideoFacto
                 packet.stream = stream
                 target.mux(packet)
     uri = bucket.put("op/fragmented.mp4", path)
-    assert storage.hollowed(storage.S3File(uri, storage.stat(uri))).hollow == []
+    assert boxes.unneeded(storage.S3File(uri, storage.stat(uri))) == []
     assert probe(uri).fingerprint == probe(path).fingerprint
 
 
@@ -309,7 +310,7 @@ def test_foreign_tables_in_s3_are_not_overwritten(bucket: Bucket, videos: VideoF
     ("variables", "kind", "message", "hint"),
     [
         ({"AWS_ACCESS_KEY_ID": "NOSUCHKEY"}, AuthError, "S3 does not know the access key", "AWS_ACCESS_KEY_ID"),
-        ({"AWS_SECRET_ACCESS_KEY": "NOSUCHKEY"}, AuthError, "not take the secret of this", "--s3-secret-env"),
+        ({"AWS_SECRET_ACCESS_KEY": "NOSUCHKEY"}, AuthError, "not take the secret of this", "secret_env"),
     ],
 )  # fmt: skip
 def test_wrong_credentials(
@@ -435,6 +436,6 @@ def test_options_name_the_service_and_variables_with_the_keys(
 
 @pytest.mark.parametrize("endpoint", ["localhost:9000", "ftp://s3.example.org", "http://user:word@s3.example.org"])
 def test_addresses_that_cannot_be(s3: S3Server, endpoint: str) -> None:
-    with pytest.raises(SettingsError, match="--s3-endpoint is not the address of an S3 service") as caught:
+    with pytest.raises(SettingsError, match="endpoint is not the address of an S3 service") as caught:
         storage.configure_s3(endpoint=endpoint)
     assert "word" not in str(caught.value)

@@ -69,7 +69,7 @@ def test_a_folder_that_does_not_work(
     assert result.exit_code == 3
     assert "does not lie below Label Studio's document root" in result.stdout
     assert "fail  clip: " in result.stdout
-    assert "lies outside the storage folders of project" in result.stdout
+    assert "1 clips lie outside the storages of project" in result.stdout
     assert "warn  clips: 1 of 1 clips hold video that browsers may not play" in result.stdout
     assert "error: 2 of 7 checks failed" in result.stderr
     assert run(str(tmp_path / "none")).exit_code == 2

@@ -66,7 +66,7 @@ def test_the_address_is_what_people_copy_from_their_browser(given: str, clean: s
 def test_an_address_that_is_none(given: str) -> None:
     with pytest.raises(SettingsError, match="is not the address of a Label Studio server") as caught:
         clean_url(given)
-    assert caught.value.hint.startswith("give it with --url or LABEL_STUDIO_URL, such as http://localhost:8080")
+    assert caught.value.hint.startswith("give it with url or LABEL_STUDIO_URL, such as http://localhost:8080")
 
 
 def test_a_password_in_the_address_is_not_repeated() -> None:
@@ -83,7 +83,7 @@ def test_no_key(key: str | None) -> None:
     with pytest.raises(SettingsError) as caught:
         connect("http://localhost:1", key)
     assert caught.value.exit_code == 2
-    assert str(caught.value) == ("no Label Studio access token: neither --api-key nor LABEL_STUDIO_API_KEY is set")
+    assert str(caught.value) == ("no Label Studio access token: neither api_key nor LABEL_STUDIO_API_KEY is set")
     assert caught.value.hint == (
         "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
     )
@@ -124,7 +124,7 @@ def test_a_login_page_instead_of_data(fake: FakeServer) -> None:
     error = failing(fake)
     assert str(error) == f"{fake.url} answered with a web page instead of data (status 200) while logging in"
     assert error.hint == (
-        "check the address (scheme, port, path) given by --url or LABEL_STUDIO_URL, and whether a proxy or a login "
+        "check the address (scheme, port, path) given by url or LABEL_STUDIO_URL, and whether a proxy or a login "
         "page stands in front of Label Studio"
     )
 
@@ -184,7 +184,7 @@ def test_no_server() -> None:
     with pytest.raises(ServerError) as caught:
         connect(url, SECRET)
     assert str(caught.value) == f"cannot reach Label Studio at {url}: Connection refused"
-    assert caught.value.hint == "is it running? Check the address given by --url or LABEL_STUDIO_URL"
+    assert caught.value.hint == "is it running? Check the address given by url or LABEL_STUDIO_URL"
 
 
 def test_https_to_a_server_that_speaks_http(fake: FakeServer) -> None:
@@ -192,7 +192,7 @@ def test_https_to_a_server_that_speaks_http(fake: FakeServer) -> None:
     with pytest.raises(ServerError) as caught:
         connect(url, SECRET)
     assert str(caught.value) == f"cannot reach Label Studio at {url}: it does not speak https there"
-    assert caught.value.hint == f"try http: --url {fake.url}"
+    assert caught.value.hint == f"try http: url={fake.url}"
 
 
 def test_a_certificate_that_is_not_trusted() -> None:
@@ -517,7 +517,7 @@ def test_finding_projects(label_studio: LabelStudio) -> None:
     with pytest.raises(SettingsError) as caught:
         find_project(server, "Twin (client)")
     assert str(caught.value) == f"2 projects are titled 'Twin (client)': ids {first}, {second}"
-    assert caught.value.hint == f"name one by its id: --project {first}"
+    assert caught.value.hint == f"name one by its id: project={first}"
     assert find_project(server, str(second)).id == second
     found = find_by_title(server, "20991231")
     assert found is not None

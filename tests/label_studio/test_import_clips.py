@@ -16,7 +16,7 @@ from label_studio_server import LabelStudio
 from lsvid.cli import cli
 from lsvid.errors import ServerError, SettingsError
 from lsvid.label_studio.client import connect
-from lsvid.label_studio.media import check_served, local_files_url, path_on_server
+from lsvid.label_studio.media import check_served, local_files_url
 from lsvid.label_studio.project import StorageFolder, document_root
 from projects import CONFIG, Project
 
@@ -235,9 +235,10 @@ def test_clips_outside_the_storage_folders(project: Project, videos: VideoFactor
     result = project.run(clip)
     assert result.exit_code == 2
     assert result.stderr.startswith(
-        f"error: 1 clips lie outside the storage folders of project {project.id} ({project.folder}):\n  {clip}\n"
-        f"hint: connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR; where the "
-        "server sees it under another path (a container): --storage DIR=SERVER_DIR\n"
+        f"error: 1 clips lie outside the storages of project {project.id} ({project.folder}):\n  {clip}\n"
+        f"hint: connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR, or "
+        "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): "
+        "--storage DIR=SERVER_DIR\n"
     )
     assert project.tasks() == []
 
@@ -316,7 +317,7 @@ def test_a_project_without_storage(server_environment: LabelStudio, videos: Vide
     clip = videos.make(media_folder / "op1" / "clip_1.mp4")
     result = CliRunner().invoke(cli, ["import-clips", str(clip), "--project", "No storage"])
     assert result.exit_code == 2
-    assert f"outside the storage folders of project {made['id']} (it has none):" in result.stderr
+    assert f"outside the storages of project {made['id']} (it has none):" in result.stderr
 
 
 # --- Mistakes ---------------------------------------------------------------------------------------------------------
@@ -380,7 +381,7 @@ def test_the_document_root_where_the_server_does_not_say(fake: FakeServer, monke
         "Label Studio does not say below which folder it serves files: Label Studio refused while asking for the "
         "document root: no"
     )
-    assert caught.value.hint.startswith("give it with --document-root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
+    assert caught.value.hint.startswith("give it with document_root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT")
     monkeypatch.setenv("LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT", "/srv/media/")
     assert document_root(server, 1) == "/srv/media"
     assert document_root(server, 1, "/flag") == "/flag"
@@ -388,11 +389,13 @@ def test_the_document_root_where_the_server_does_not_say(fake: FakeServer, monke
 
 def test_paths_of_a_server_on_windows(tmp_path: Path) -> None:
     folder = StorageFolder("C:\\media\\clips", str(tmp_path))
-    path = path_on_server(str(tmp_path / "op1" / "a b.mp4"), [folder])
+    path = folder.on_server(str(tmp_path / "op1" / "a b.mp4"))
+    assert path is not None
     assert path == "C:\\media\\clips\\op1\\a b.mp4"
     assert local_files_url(path, "C:\\media") == "/data/local-files/?d=clips/op1/a%20b.mp4"
     with pytest.raises(SettingsError, match="does not lie below the server's document root"):
         local_files_url(path, "D:\\media")
-    share = path_on_server(str(tmp_path / "op1" / "a.mp4"), [StorageFolder("\\\\nas\\or\\clips", str(tmp_path))])
+    share = StorageFolder("\\\\nas\\or\\clips", str(tmp_path)).on_server(str(tmp_path / "op1" / "a.mp4"))
+    assert share is not None
     assert share == "\\\\nas\\or\\clips\\op1\\a.mp4"
     assert local_files_url(share, "\\\\nas\\or") == "/data/local-files/?d=clips/op1/a.mp4"

@@ -150,7 +150,7 @@ def test_clips_outside_the_storages_are_refused(
     done("setup-project", labels, "--title", title, "--storage", f"{bucket.uri}/in")
     result = run("import-clips", f"{bucket.uri}/out", "--project", title)
     assert result.exit_code == 2
-    assert "1 clips lie outside the S3 storages of project" in result.stderr
+    assert "1 clips lie outside the storages of project" in result.stderr
     assert f"{bucket.uri}/out/op1/b.mp4" in result.stderr
     mapping = run("import-clips", f"{bucket.uri}/in", "--project", title, "--storage", f"{bucket.uri}/in")
     assert "what lies in S3 has the same name everywhere" in mapping.stderr

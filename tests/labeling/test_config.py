@@ -219,7 +219,7 @@ def test_both_timelines_of_a_text_file() -> None:
 @pytest.mark.parametrize(("mark", "which"), [(None, "no label is"), ("frames", "all labels are")])
 def test_both_timelines_need_labels_for_each(mark: str | None, which: str) -> None:
     text = f'[{{"name": "A", "timeline": "{mark}"}}]' if mark else '["A"]'
-    with pytest.raises(SettingsError, match=f"--timeline both: {which} marked for the frames") as caught:
+    with pytest.raises(SettingsError, match=f"timeline=both: {which} marked for the frames") as caught:
         labeling_config(parse_labels_text(text, "l.json"), "both")
     assert "{name: Clip applied, timeline: frames}" in caught.value.hint
 

@@ -262,11 +262,13 @@ def test_times_out_of_range_are_faults(tmp_path: Path, key: str, value: Any) -> 
 @pytest.mark.parametrize(
     ("name", "content", "looks", "hint"),
     [
-        ("a.mp4", b"\0\0\0\x20ftypisom", "a video", "--clips"),
+        ("a.mp4", b"\0\0\0\x20ftypisom", "a video", "with clips"),
         ("a.xlsx", b"PK\3\4....", "a ZIP archive, or a workbook of Excel", "CSV"),
         ("a.csv", b"annotation_id,annotator,id,lead_time,video\n1,1,1,2.0,x\n", "Label Studio's own CSV", "as JSON"),
         ("a.csv", b"video,id,t_start\nx,1,2\n", "the columns video, id, t_start", "needs the columns clip"),
         ("a.csv", "video;id\nx;1\n".encode("utf-16"), "a table with the columns video, id", "needs the columns clip"),
+        ("a.csv", "annotation_id,annotator,lead_time\n1,1,2\n".encode("utf-16-le"), "Label Studio's own CSV", "JSON"),
+        ("a.json.gz", gzip.compress(b"[" + b"{}," * 500 + b"{}]")[:-9], "not a whole gzip file", "copy it again"),
         ("a.txt", b"1-30 SIL\n31-150 take_bowl\n", "segments without a header, such as '1-30 SIL'", "columns clip"),
         ("a.txt", b"SIL\nSIL\ntake\n", "one label a frame", "groundTruth"),
         ("a.xml", b"<?xml version='1.0'?><html><body>log in</body></html>", "a web page", "Download"),
@@ -289,7 +291,7 @@ def test_a_file_that_no_reader_knows_is_described(
 
 def test_a_folder_that_no_reader_knows_is_described(tmp_path: Path) -> None:
     (tmp_path / "a/groundTruth").mkdir(parents=True)
-    for name, hint in (("b/a.mp4", "--clips"), ("c/a.json", "c/a.json")):
+    for name, hint in (("b/a.mp4", "with clips"), ("c/a.json", "c/a.json")):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
         with pytest.raises(ExportError) as caught:

@@ -193,7 +193,7 @@ def test_without_a_rate_ls_fps_is_asked_for(tmp_path: Path) -> None:
     assert findings.faults == [
         (
             "task 1, annotation 11, region r1",
-            "the export does not say which frame rate the editor used (no 'fps' in the task): give it, --ls-fps",
+            "the export does not say which frame rate the editor used (no 'fps' in the task): give it, ls_fps",
         )
     ]
     records, _ = read(tmp_path, bare, ls_fps="12.5")

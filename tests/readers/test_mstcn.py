@@ -153,7 +153,7 @@ def test_without_a_label_file_a_class_is_a_label(tmp_path: Path) -> None:
 
 def test_sampled_files_are_refused(tmp_path: Path) -> None:
     export(tmp_path / "out", placed(clip("op1/a", [("A", 0, 5)])), "mstcn", sample_fps=Fraction(1))
-    with pytest.raises(ExportError, match=r"holds only some frames \(--sample-fps 1\)"):
+    with pytest.raises(ExportError, match=r"holds only some frames \(sample_fps=1\)"):
         list(read_export(str(tmp_path / "out"), ReadOptions(), Findings()))
 
 

@@ -199,18 +199,18 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
     ("fields", "options", "fault"),
     [
         ({"path": None}, {}, "no clip: neither 'path', 'video', 'audio' nor 'meta.file' names a file"),
-        ({"path": "a.mp4"}, {}, "a.mp4 has no folder to name its case; name the case: --case NAME"),
+        ({"path": "a.mp4"}, {}, "a.mp4 has no folder to name its case; name the case: case=NAME"),
         (
             {"path": None, "video": "data:video/mp4;base64,AAAA"},
             {},
-            "its media are base64 data, and nothing names their file; leave out --clips to use the data",
+            "its media are base64 data, and nothing names their file; leave out clips to use the data",
         ),
         (
             {"path": None, "video": "data:video/mp4;base64,"},
             {"decode_media": True},
             (
                 "its media are more than 256 MB of base64 data, which lsvid does not unpack; "
-                "name the folder of the clips: --clips DIR"
+                "name the folder of the clips: clips=DIR"
             ),
         ),
         (
@@ -218,13 +218,13 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
             {"decode_media": True},
             (
                 "its base64 data are damaged: Invalid base64-encoded string: number of data characters (1) cannot be 1 "
-                "more than a multiple of 4; name the folder of the clips: --clips DIR"
+                "more than a multiple of 4; name the folder of the clips: clips=DIR"
             ),
         ),
         (
             {"path": None, "video": "data:video/mp4;base64,AAAA", "chunk": {"start": 0, "end": 9}},
             {"decode_media": True},
-            "a chunk of a clip whose file is not known; name the folder of the clips: --clips DIR",
+            "a chunk of a clip whose file is not known; name the folder of the clips: clips=DIR",
         ),
         ({"answer": "maybe"}, {}, "answer 'maybe' is not accept, reject or ignore"),
         ({"audio_spans": [{"label": "Cut", "end": 2}]}, {}, "no times: start None, end 2.0"),

@@ -119,6 +119,13 @@ def test_a_clip_that_one_of_two_annotated_is_grey_in_the_others_rows(tmp_path: P
     assert len(grey) == 3  # his row of each level, and his part of the label's
 
 
+def test_annotated_clips_in_which_nothing_is_marked(tmp_path: Path) -> None:
+    clips = annotated_case([(250, {"anna": []})])
+    write_report(Stage(tuple(clips)), tmp_path / "out", ReportOptions([], None, None, []), Findings())
+    assert rows(tmp_path / "out/timings.csv") == []
+    assert (tmp_path / "out/timings.csv").read_text().startswith("case,annotator,level,label,")
+
+
 def test_bars_are_high_enough_for_their_text(tmp_path: Path, no_figures: None) -> None:
     write(tmp_path / "out", annotated_case([(250, {"anna": [(CUT, 0, 200), (KNOT, 50, 250)]})]))
     html = (tmp_path / "out/report.html").read_text()

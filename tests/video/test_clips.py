@@ -64,11 +64,11 @@ def test_the_case_of_a_path(case: str | None, case_from: str, expected: str) -> 
 @pytest.mark.parametrize(
     ("case", "case_from", "message"),
     [
-        (None, "([", r"--case-from '\(\[' is not a regular expression: "),
+        (None, "([", r"case_from='\(\[' is not a regular expression: "),
         (None, "op(\\d+)", r"has no group named 'case'"),
         (None, "uncle", r"has no group named 'case'"),
-        ("a/b", "parent", r"--case gives 'a/b', which cannot name a case"),
-        (" ", "parent", r"--case gives ' ', which cannot name a case"),
+        ("a/b", "parent", r"case gives 'a/b', which cannot name a case"),
+        (" ", "parent", r"case gives ' ', which cannot name a case"),
     ],
 )
 def test_a_rule_that_cannot_work_is_a_usage_error(case: str | None, case_from: str, message: str) -> None:
@@ -82,14 +82,14 @@ def test_an_expression_that_tries_for_ever_is_told(monkeypatch: pytest.MonkeyPat
     rule = CaseRule.parse(None, r"(?P<case>(a|aa)+)$")
     with pytest.raises(SettingsError) as caught:
         rule.case_of("/data/" + "a" * 60 + "!/001.mp4")
-    assert caught.value.message.startswith("--case-from '(?P<case>(a|aa)+)$' takes more than 0.2 s on /data/aaa")
+    assert caught.value.message.startswith("case_from='(?P<case>(a|aa)+)$' takes more than 0.2 s on /data/aaa")
     assert "write it simpler" in caught.value.hint
 
 
 def test_a_path_without_a_case_is_an_error() -> None:
     with pytest.raises(ClipError, match=r"001\.mp4 has no folder to name its case"):
         RULE.case_of("001.mp4")
-    with pytest.raises(ClipError, match=r"no case found in x/001\.mp4 by --case-from"):
+    with pytest.raises(ClipError, match=r"no case found in x/001\.mp4 by case_from"):
         CaseRule.parse(None, "(?P<case>op[0-9])").case_of("x/001.mp4")
 
 
@@ -98,7 +98,7 @@ def test_two_files_that_would_be_one_clip_are_listed(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"several files would be the same clip") as caught:
         find_clips([str(tmp_path)], RULE)
     assert f"op/1: {tmp_path}/a/op/1.mp4, {tmp_path}/b/op/1.mp4" in caught.value.message
-    assert "--case-from" in caught.value.hint
+    assert "case_from" in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from clip_work import dies_elsewhere, dies_here, double, troubled
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.cli import cli
 from lsvid.errors import ClipError, DataError, LsvidError, ServerError, SettingsError
-from lsvid.files import storage
+from lsvid.files import paths, storage
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.workers.cluster import Cluster, check_versions, open_cluster
 from lsvid.workers.processes import Report
@@ -214,7 +214,7 @@ def test_what_killed_workers_left_is_removed_on_whatever_machine_they_were(
     other = out / ".other.item-0123456789abcdef-0.elsewhere-7.part.mp4"
     other.touch()
     items = [str(out / "once.mp4"), str(out / "always.mp4")]
-    results: dict[int, LsvidError | None] = dict(cluster.run_each(dies, items, writes=storage.parent_of))
+    results: dict[int, LsvidError | None] = dict(cluster.run_each(dies, items, writes=paths.parent_of))
     assert [results[0], type(results[1])] == [None, ClipError]
     left = {path.name for path in tmp_path.rglob("*")}
     assert left == {"out", "once.tried", "always.tried", other.name}, "what may be of another run stays"

@@ -12,7 +12,7 @@ import pytest
 import lsvid.workers.processes
 from clip_work import dies_here, double, troubled
 from lsvid.errors import ClipError, DataError, LsvidError
-from lsvid.files.storage import parent_of
+from lsvid.files.paths import parent_of
 from lsvid.workers.processes import Processes, Report
 
 
@@ -48,7 +48,7 @@ def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_a
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
     assert said[2].message == "its process died 2 times (signal SIGKILL)"
     assert said[3].message == "its process died 2 times (exit code 7)"
-    assert "fewer --jobs" in said[2].hint
+    assert "fewer jobs" in said[2].hint
     assert type(said[4]) is DataError
     assert (said[4].message, said[4].hint) == ("no", "hint")
     assert type(said[5]) is ClipError

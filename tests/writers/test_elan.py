@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exports import LABELS, Labelled, clip, export, index, overlapping, placed, read_back, vfr_index
+from lsvid.files.paths import addresses
 from lsvid.video.timebase import FrameIndex
-from lsvid.writers.elan import media_addresses
 
 
 class Mark(NamedTuple):
@@ -121,13 +121,14 @@ def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
 
 def test_addresses_of_media_on_windows() -> None:
     folder = PureWindowsPath(r"C:\work\out")
-    assert media_addresses(PureWindowsPath(r"C:\work\op 1\a.mp4"), folder) == (
+    assert addresses(PureWindowsPath(r"C:\work\op 1\a.mp4"), folder) == (
         "file:///C:/work/op%201/a.mp4", "../op%201/a.mp4",
     )  # fmt: skip
-    assert media_addresses(PureWindowsPath(r"D:\op1\a.mp4"), folder) == ("file:///D:/op1/a.mp4", None)
-    assert media_addresses(PureWindowsPath(r"\\server\share\op1\a.mp4"), folder) == (
+    assert addresses(PureWindowsPath(r"D:\op1\a.mp4"), folder) == ("file:///D:/op1/a.mp4", None)
+    assert addresses(PureWindowsPath(r"\\server\share\op1\a.mp4"), folder) == (
         "file://server/share/op1/a.mp4", None,
     )  # fmt: skip
-    assert media_addresses(PurePosixPath("/v/ö/a.mp4"), PurePosixPath("/out")) == (
+    assert addresses(PurePosixPath("/v/ö/a.mp4"), PurePosixPath("/out")) == (
         "file:///v/%C3%B6/a.mp4", "../v/%C3%B6/a.mp4",
     )  # fmt: skip
+    assert addresses("s3://bucket/op 1/a.mp4", PurePosixPath("/out")) == ("s3://bucket/op 1/a.mp4", None)

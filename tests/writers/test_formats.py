@@ -46,7 +46,7 @@ def test_the_registry_tells_the_truth_about_overlaps_and_annotators(
             assert manifest["format"]["name"] == name
             assert all((tmp_path / "out" / file["name"]).is_file() for file in manifest["files"])
         else:
-            with pytest.raises(DataError, match=f"--format {name} holds one"):
+            with pytest.raises(DataError, match=f"format={name} holds one"):
                 export(tmp_path / "out", clips, name, labels, flavour=flavour)
 
 

@@ -111,9 +111,9 @@ def test_overlaps_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         export(tmp_path / "out", clips, "mstcn")
     assert str(caught.value) == (
-        "--format mstcn holds one label a frame on each level, but some have more: op1, frame 49: A and B"
+        "format=mstcn holds one label a frame on each level, but some have more: op1, frame 49: A and B"
     )
-    assert "--overlap priority" in caught.value.hint
+    assert "overlap=priority" in caught.value.hint
     assert not (tmp_path / "out").exists()
 
 
@@ -128,8 +128,8 @@ def test_several_annotators_are_refused(tmp_path: Path) -> None:
     clips = placed(clip("op1/a", {"x@h": [("A", 0, 5)], "y@h": [("A", 0, 6)]}))
     with pytest.raises(DataError, match=r"holds one annotator, but 1 clips have several \(x@h, y@h\): op1/a") as caught:
         export(tmp_path / "out", clips, "mstcn")
-    assert "--annotator" in caught.value.hint
-    assert "--merge" in caught.value.hint
+    assert "annotators" in caught.value.hint
+    assert "merge" in caught.value.hint
 
 
 def test_a_case_with_a_clip_missing_is_left_out(tmp_path: Path) -> None:
@@ -160,9 +160,9 @@ def test_what_an_earlier_export_wrote_and_this_one_does_not_is_removed(tmp_path:
 
 def test_options_that_mean_nothing_are_refused(tmp_path: Path) -> None:
     clips = placed(clip("op1/a", [("A", 0, 5)]))
-    with pytest.raises(SettingsError, match="--split-by means nothing to --format mstcn"):
+    with pytest.raises(SettingsError, match="split_by means nothing to format=mstcn"):
         export(tmp_path / "out", clips, "mstcn", split_by="case")
-    with pytest.raises(SettingsError, match="--level 2: the labels have 1 levels"):
+    with pytest.raises(SettingsError, match="level=2: the labels have 1 levels"):
         export(tmp_path / "out", clips, "mstcn", level=2)
 
 

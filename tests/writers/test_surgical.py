@@ -214,7 +214,7 @@ def test_a_frame_that_lasts_for_seconds_stands_for_each(tmp_path: Path, videos: 
 def test_what_is_asked_for_is_checked(tmp_path: Path, videos: VideoFactory) -> None:
     with pytest.raises(SettingsError, match="needs to know whose reader it is for"):
         export(tmp_path / "out", cases(videos, 1), "surgical")
-    with pytest.raises(SettingsError, match="--flavour x: --format surgical knows multibypass"):
+    with pytest.raises(SettingsError, match="flavour=x: format=surgical knows multibypass"):
         export(tmp_path / "out", cases(videos, 1), "surgical", flavour="x")
     with pytest.raises(SettingsError, match="holds one split, not folds"):
         export(tmp_path / "out", cases(videos), "surgical", flavour="surgformer", splits=SplitOptions(folds=2))

@@ -64,7 +64,7 @@ class FrameTables:
         if options.background is not None:
             if options.background in names:
                 raise SettingsError(
-                    f"--background {options.background!r} is the name of a label", "choose another name"
+                    f"<<background={options.background!r}>> is the name of a label", "choose another name"
                 )
             names.append(options.background)
         annotators = sorted({work.annotator for clip in clips for work in clip.tracks}, key=natural_key)
@@ -81,7 +81,7 @@ class FrameTables:
             if taken := self.schema.keys() & set(names):
                 raise SettingsError(
                     f"the label {min(taken)!r} has the name of a column of the frame table",
-                    "rename the label, or leave out --layout wide",
+                    "rename the label, or leave out <<layout=wide>>",
                 )
             self.schema |= {name: pl.UInt8() for name in names}
             return

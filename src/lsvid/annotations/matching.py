@@ -113,7 +113,7 @@ def match_labels(
             text = join_path(label)
             findings.fault(f"label {text!r} ({number})", _why(text, paths, matcher.nearest(label)))
     for old in sorted(matcher.unused):
-        findings.warn(f"--rename {old}: no label has this name", "look for a slip; the other renames were done")
+        findings.warn(f"<<rename={old}>>: no label has this name", "look for a slip; the other renames were done")
     return matched, {
         join_path(label): join_path(paths[0]) for label, paths in found.items() if len(paths) == 1 and paths[0] != label
     }
@@ -122,10 +122,10 @@ def match_labels(
 def _why(text: str, paths: Sequence[LabelPath], nearest: str | None) -> str:
     if paths:
         full = [join_path(path) for path in paths]
-        return f"{len(paths)} labels have this name: {', '.join(full)}; say which: --rename '{text}={full[0]}'"
+        return f"{len(paths)} labels have this name: {', '.join(full)}; say which: <<rename='{text}={full[0]}'>>"
     if nearest:
-        return f"not among the labels; the nearest is {nearest!r}: --rename '{text}={nearest}'"
-    return f"not among the labels, nor like one of them; say what it means: --rename '{text}=…'"
+        return f"not among the labels; the nearest is {nearest!r}: <<rename='{text}={nearest}'>>"
+    return f"not among the labels, nor like one of them; say what it means: <<rename='{text}=…'>>"
 
 
 def _squeezed(text: str) -> str:

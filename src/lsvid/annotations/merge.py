@@ -40,8 +40,8 @@ class MergeOptions:
         """Raise SettingsError if priority has no order."""
         if self.how == "priority" and not self.order:
             raise SettingsError(
-                "--merge priority does not know whose word counts first",
-                "name all annotators in that order: --annotator ANNA --annotator BEN",
+                "<<merge=priority>> does not know whose word counts first",
+                "name all annotators in that order: <<annotators=ANNA>> <<annotators=BEN>>",
             )
 
 
@@ -94,7 +94,7 @@ def merge(
     if all_tied:
         findings.warn(
             f"{all_tied:,} frames (counted at each level) had exactly half of the annotators for a label: no majority",
-            "they stay without it; manifest.json says in which clips; --merge priority would decide",
+            "they stay without it; manifest.json says in which clips; <<merge=priority>> would decide",
         )
     return merged, {"how": options.how, "order": list(options.order), "clips": reports}
 

@@ -39,14 +39,14 @@ def parse_shares(text: str) -> dict[str, Fraction]:
         except ValueError:
             share = Fraction(0)
         if name.strip() not in PARTS or not 0 < share <= 1 or name.strip() in shares:
-            raise SettingsError(f"--split {text!r}: {item.strip()!r} is not a share of a split", _HINT)
+            raise SettingsError(f"<<splits={text!r}>>: {item.strip()!r} is not a share of a split", _HINT)
         shares[name.strip()] = share
     if sum(shares.values()) != 1:
-        raise SettingsError(f"--split {text!r}: the shares add up to {float(sum(shares.values())):g}, not 1", _HINT)
+        raise SettingsError(f"<<splits={text!r}>>: the shares add up to {float(sum(shares.values())):g}, not 1", _HINT)
     return shares
 
 
-_HINT = "as in --split train=0.7,val=0.1,test=0.2"
+_HINT = "as in <<splits=train=0.7,val=0.1,test=0.2>>"
 
 
 def split(weights: Weights, options: SplitOptions) -> list[Fold]:

@@ -19,10 +19,11 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, LocatedSpan, Proxy, Record, Span, Status
 from lsvid.errors import ClipError, DataError, ExportError, check_choice
+from lsvid.files.paths import is_file
 from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree
 from lsvid.progress import Progress, unheard
-from lsvid.video.clips import CaseRule, clip_key, find_clips, is_file, missing_numbers, natural_key, recorded_later
+from lsvid.video.clips import CaseRule, clip_key, find_clips, missing_numbers, natural_key, recorded_later
 from lsvid.video.index import VideoInfo, probe_all
 from lsvid.video.lookup import ClipFinder
 from lsvid.video.timebase import OUTSIDE_TOLERANCE_S, FrameIndex, OutsideClipError, PackedFrameIndex
@@ -398,7 +399,7 @@ def _read(clip: GatheredClip, path: str, info: VideoInfo | ClipError, findings: 
     if record.proxy is not None and info.fingerprint == record.proxy.fingerprint:
         findings.warn(
             f"the original of clip {clip.id} is not on this machine: read from its proxy, {path}",
-            "labels are the same; for pictures at full quality give the folder of the originals: --clips DIR",
+            "labels are the same; for pictures at full quality give the folder of the originals: <<clips=DIR>>",
         )
         return FoundClip(record, clip.tracks, path, info)  # the same frames at the same times
     if record.fingerprint not in (None, info.fingerprint):
@@ -494,7 +495,8 @@ def _tell_shared_files(paths: dict[str, str | None], findings: Findings) -> None
             findings.fault(
                 f"clip {name}",
                 f"{path} is found for it and for {others}: one video, or a folder is missing",
-                "give the folder that holds all of them: --clips DIR; if it is one video, name its case: --case-from",
+                "give the folder that holds all of them: <<clips=DIR>>; if it is one video, name its "
+                "case: <<case_from>>",
             )
             paths[name] = None
 
@@ -547,7 +549,7 @@ def _placed_in_case(
     if missing:
         findings.warn(
             f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count only the others",
-            "if the recording has these clips, add them to the project, or to the folder given with --clips",
+            "if the recording has these clips, add them to the project, or to the folder given with <<clips>>",
         )
 
 
@@ -604,7 +606,7 @@ def _where(clip: Clip, work: Track[Span]) -> str:
 # --- Faults, labels ---------------------------------------------------------------------------------------------------
 
 
-OVERRUN_HINT = "--cut-overrun cuts what overruns its clip to the clip's end, and counts it"
+OVERRUN_HINT = "<<cut_overrun=True>> cuts what overruns its clip to the clip's end, and counts it"
 BAD_DATA = "bad data"
 """The reason that is given for faults that are left out on request."""
 _MEND_HINT = "mend them at their source and export again"
@@ -622,7 +624,7 @@ def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:
     hints = list(dict.fromkeys(findings.hints.get(fault, _MEND_HINT) for fault in findings.faults))
     raise ExportError(
         f"{what}: {len(findings.faults)} faults" if len(findings.faults) > 1 else f"{what}: a fault",
-        "; ".join([*hints, "--skip-bad leaves them out and counts them"]),
+        "; ".join([*hints, "<<skip_bad=True>> leaves them out and counts them"]),
         [f"{place}: {reason}" for place, reason in findings.faults],
     )
 
@@ -642,7 +644,7 @@ def nothing_counts(
         )
     return DataError(
         f"{what}: {count}", f"see all annotations: lsvid export-spans --all {_as_arguments(sources)}".rstrip()
-        + "; then choose with --status, --annotator, --annotations",
+        + "; then choose with <<statuses>>, <<annotators>>, <<annotations>>",
     )  # fmt: skip
 
 
@@ -651,10 +653,10 @@ _NOT_SUBMITTED = (Status.DRAFT, Status.PREDICTION)
 
 def _as_arguments(sources: Sequence[Source]) -> str:
     """`sources` as arguments of a command: a project by its id, files by their names."""
-    words = []
+    words: list[str] = []
     for source in sources:
         project = re.fullmatch(r"https?://.*/projects/(\d+)", source.name)
-        words.append(f"--project {project[1]}" if project else shlex.quote(source.name))
+        words += ["--project", project[1]] if project else [shlex.quote(source.name)]
     return " ".join(words)
 
 

@@ -15,8 +15,10 @@ import click
 
 from lsvid import __version__
 from lsvid.cli import program
+from lsvid.cli.flags import as_flag
 from lsvid.cli.output import Output, ReaderGoneError, forget_stdout
 from lsvid.errors import LsvidError
+from lsvid.wording import spoken
 
 COMMANDS: dict[str, tuple[str, str]] = {
     # name: ("module:command", one line for `lsvid --help`)
@@ -87,7 +89,8 @@ class _LsvidGroup(click.Group):
         output = Output()
         args = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
-            result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
+            with spoken(as_flag):
+                result = super().main(args, prog_name, complete_var, standalone_mode=False, obj=output, **extra)
             output.finish()
         except click.UsageError as error:
             command = error.ctx.command_path if error.ctx else "lsvid"

@@ -80,7 +80,7 @@ def _request(
 ) -> "ImportRequest":
     from lsvid.label_studio.annotations import SpanImport
     from lsvid.label_studio.imports import ImportRequest
-    from lsvid.label_studio.project import parse_storage
+    from lsvid.label_studio.media import parse_mapping
     from lsvid.readers.documents import ReadOptions
     from lsvid.reading import read_assignment
     from lsvid.video.clips import CaseRule, find_clips
@@ -93,7 +93,7 @@ def _request(
     return ImportRequest(
         project=project,
         assigned=read_assignment(assignment) if assignment else {},
-        mappings=[parse_storage(text) for text in storages],
+        mappings=[parse_mapping(text) for text in storages],
         clips=find_clips(sources, CaseRule.parse(case, case_from or "parent")),
         root=document_root,
         by_recorded_time=order == "recorded",

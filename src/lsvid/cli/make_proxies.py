@@ -68,7 +68,7 @@ def make_proxies(
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
     from lsvid.errors import DataError, LsvidError, SettingsError
-    from lsvid.files.storage import lies_in
+    from lsvid.files.paths import lies_in
     from lsvid.video.clips import CaseRule, find_clips
     from lsvid.video.index import VideoInfo, probe_all
     from lsvid.video.proxies import TRAINING_HEIGHT, ProxySettings, make_proxies

@@ -141,6 +141,11 @@ def before_click() -> Iterator[None]:
         if isinstance(error, BrokenPipeError):
             raise DataError("a process that was needed has gone", "run the same command again") from error
         raise
+    except BaseException as error:
+        if type(error).__name__ == "PanicException":  # of polars; it is no Exception
+            short = any(word in str(error) for word in ("memory", "could not spawn threads"))
+            raise (MemoryError if short else RuntimeError)(str(error)) from error
+        raise
 
 
 def _stdout_is_broken() -> bool:

@@ -81,9 +81,8 @@ def _settings(
     force: bool,
     dry_run: bool,
 ) -> "Settings":
-    from lsvid.files.storage import is_s3
-    from lsvid.label_studio.project import check_below_root, checked_title, parse_storage
-    from lsvid.label_studio.s3 import parse_s3_storage
+    from lsvid.label_studio.media import parse_storage
+    from lsvid.label_studio.project import StorageFolder, check_below_root, checked_title
     from lsvid.label_studio.setup import Settings
     from lsvid.labeling.second_pass import FIRST_PASS
     from lsvid.labels.files import read_labels
@@ -97,16 +96,15 @@ def _settings(
     else:
         tree = read_labels(labels).on_frames(on_frames)
         title = Path(labels).stem if title is None and project is None else title
-    folders = [parse_storage(text) for text in storages if not is_s3(text)]
-    prefixes = [parse_s3_storage(text, presign=presign, minutes=presign_minutes) for text in storages if is_s3(text)]
-    if document_root:
-        for folder in folders:
-            check_below_root(folder, document_root)
+    connected_to = [parse_storage(text, presign=presign, minutes=presign_minutes) for text in storages]
+    for storage in connected_to:
+        if document_root and isinstance(storage, StorageFolder):
+            check_below_root(storage, document_root)
     return Settings(
         tree,
         checked_title(title) if title is not None else None,
         timeline,
-        [*folders, *prefixes],
+        connected_to,
         is_second_pass=stage == "labels",
         annotations_per_clip=annotations_per_clip,
         speed=speed,

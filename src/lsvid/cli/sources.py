@@ -217,8 +217,8 @@ def note_changes(output: "Output", changes: Any) -> None:
 
 def read_renames(values: tuple[str, ...]) -> dict[str, str]:
     """Old label -> new label, from the values of --rename. Raises SettingsError."""
+    from lsvid.files.paths import is_file
     from lsvid.reading import read_map
-    from lsvid.video.clips import is_file
 
     renames: dict[str, str] = {}
     for value in values:

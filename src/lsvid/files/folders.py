@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lsvid.errors import DataError, LsvidError, SettingsError
 from lsvid.files import storage
+from lsvid.files.paths import folder_uri, is_s3, split_uri
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 _AT_ONCE = 16
@@ -97,7 +98,7 @@ class Folder(Protocol):
 
 def folder_at(target: str | os.PathLike[str]) -> Folder:
     """The folder at a path, or at `s3://BUCKET/PREFIX`. Raises SettingsError if it is a file."""
-    if storage.is_s3(target):
+    if is_s3(target):
         return S3Folder(os.fspath(target))
     return LocalFolder(Path(target))
 
@@ -274,9 +275,9 @@ class S3Folder:
     path = None
 
     def __init__(self, uri: str) -> None:
-        storage.split_uri(uri)
+        split_uri(uri)
         self.uri = self.address = uri.rstrip("/")
-        self._prefix = storage.folder_uri(uri)
+        self._prefix = folder_uri(uri)
 
     def inner(self, name: str) -> "S3Folder":
         """See Folder."""

@@ -24,6 +24,7 @@ from lsvid import __version__
 from lsvid.errors import SettingsError
 from lsvid.files import storage
 from lsvid.files.folders import Folder, check_name, folder_at, writing
+from lsvid.files.paths import is_s3
 from lsvid.files.unfinished import remove_leftovers, unfinished, unfinished_folder
 
 UNFINISHED = "unfinished"
@@ -172,7 +173,7 @@ def whole_file(target: Target, is_ours: Callable[[bytes], bool], inputs: Iterabl
     for one in inputs:
         if _is_same(name, os.fspath(one)):
             raise SettingsError(f"{name} is read, and would be overwritten", "choose another file to write to")
-    if storage.is_s3(name):
+    if is_s3(name):
         _check_ours(name, storage.read_start(name, _LOOKED_AT), is_ours)
         with unfinished_folder() as folder, writing("the folder for temporary files"):
             yield folder / "out"
@@ -212,7 +213,7 @@ def _check_ours(name: str, start: bytes | None, is_ours: Callable[[bytes], bool]
 
 
 def _is_same(a: str, b: str) -> bool:
-    if storage.is_s3(a) or storage.is_s3(b):
+    if is_s3(a) or is_s3(b):
         return a == b
     try:
         return Path(a).samefile(b)

@@ -66,5 +66,5 @@ def tell_formulas(names: Iterable[str], findings: Findings, *, safe: bool) -> No
         findings.warn(
             f"{len(found)} labels or names begin as a formula of a spreadsheet does, which would run it: "
             + some([repr(name) for name in found]),
-            "import the columns as text, or ask for files that are safe there: --spreadsheet-safe",
+            "import the columns as text, or ask for files that are safe there: <<spreadsheet_safe=True>>",
         )

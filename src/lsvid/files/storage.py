@@ -10,28 +10,28 @@ import hashlib
 import io
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlsplit
 
 from lsvid.errors import AuthError, ClipError, LsvidError, NotFoundError, ServerError, SettingsError
 from lsvid.files.names import path_part
+from lsvid.files.paths import SCHEME, folder_uri, is_folder, is_s3, resolved, split_uri
 from lsvid.files.unfinished import unfinished_folder
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
-SCHEME = "s3://"
 BLOCK = 256 << 10
 """Bytes in one ranged GET: the frame index of a 90 MB clip takes three of them (measured; 64 kB blocks: eight)."""
 _BLOCKS_KEPT = 16
 
 _CREDENTIALS_HINT = (
-    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or name other variables with --s3-key-env and "
-    "--s3-secret-env"
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or AWS_PROFILE, or name other variables with <<key_env>> and "
+    "<<secret_env>>"
 )
 
 
@@ -47,13 +47,13 @@ def configure_s3(
         parts = urlsplit(endpoint)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password:
             raise SettingsError(
-                "--s3-endpoint is not the address of an S3 service", "such as --s3-endpoint https://s3.example.org:9000"
+                "<<endpoint>> is not the address of an S3 service", "such as <<endpoint=https://s3.example.org:9000>>"
             )
         os.environ["AWS_ENDPOINT_URL_S3"] = endpoint
     if region is not None:
         os.environ["AWS_DEFAULT_REGION"] = region
     if (key_env is None) != (secret_env is None):
-        raise SettingsError("--s3-key-env and --s3-secret-env go together", "name both variables, or neither")
+        raise SettingsError("<<key_env>> and <<secret_env>> go together", "name both variables, or neither")
     if key_env is not None and secret_env is not None:
         for name in (key_env, secret_env):
             if not os.environ.get(name):
@@ -107,46 +107,6 @@ class Credentials:
         return "Credentials(…)"
 
 
-def is_s3(path: str | os.PathLike[str]) -> bool:
-    """Whether `path` names something in S3."""
-    return os.fspath(path).startswith(SCHEME)
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key (or prefix) of an `s3://` URI. Raises SettingsError if there is no bucket."""
-    bucket, _, key = uri.removeprefix(SCHEME).partition("/")
-    if not bucket:
-        raise SettingsError(f"{uri} names no bucket", "it is s3://BUCKET/PREFIX")
-    return bucket, key
-
-
-def folder_uri(uri: str) -> str:
-    """`uri` as a folder: a bucket, or a prefix that ends with a slash."""
-    return uri if uri.endswith("/") else uri + "/"
-
-
-def absolute(path: str) -> str:
-    """`path` for a process with another working folder; a URI stays unchanged."""
-    return path if is_s3(path) else str(Path(path).absolute())
-
-
-def parent_of(path: str) -> str:
-    """The folder that holds the file or object `path`."""
-    return path.rpartition("/")[0] if is_s3(path) else str(Path(path).parent)
-
-
-def lies_in(path: str, folder: str) -> bool:
-    """Whether the file or folder `path` is `folder` or lies below it, both on this machine or both in S3."""
-    if is_s3(path) or is_s3(folder):
-        return is_s3(path) and folder_uri(path).startswith(folder_uri(folder))
-    return Path(path).resolve().is_relative_to(Path(folder).resolve())
-
-
-def is_in_sight(path: str) -> bool:
-    """Whether this machine sees the file or folder `path`. Every machine sees S3."""
-    return is_s3(path) or Path(path).exists()
-
-
 # --- Reading ----------------------------------------------------------------------------------------------------------
 
 
@@ -169,6 +129,29 @@ def list_objects(folder: str, limit: int | None = None, *, in_folders: bool = Tr
             for entry in page.get("Contents", ()):
                 if not entry["Key"].endswith("/"):
                     yield f"{SCHEME}{bucket}/{entry['Key']}", Stat(entry["Size"], _signature(entry))
+
+
+def files_below(root: str, suffixes: Collection[str]) -> Iterator[str]:
+    """The file at `root`, as an absolute path; of a folder or a prefix in S3, all below it that end in `suffixes`.
+
+    Names that begin with a dot are left out, of files and of folders. Raises ServerError and those of `list_objects`.
+    """
+    if not is_s3(root):
+        if not is_folder(root):
+            yield resolved(root)
+            return
+        for folder, folders, files in os.walk(root):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for name in sorted(files):
+                if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                    yield resolved(name, Path(folder))
+    elif not root.endswith("/") and PurePosixPath(root).suffix.lower() in suffixes and exists(root):
+        yield root
+    else:
+        for uri, _ in list_objects(root):
+            below = PurePosixPath(uri.removeprefix(folder_uri(root)))
+            if below.suffix.lower() in suffixes and not any(part.startswith(".") for part in below.parts):
+                yield uri
 
 
 def stat(path: str) -> Stat:
@@ -206,9 +189,27 @@ def exists(path: str) -> bool:
     return True
 
 
-def open_media(path: str) -> "str | S3File":
-    """The argument for PyAV to open the video at `path`: the path itself, or a seekable file that uses ranged GETs."""
-    return S3File(path, stat(path)) if is_s3(path) else path
+Ranges = list[tuple[int, int]]
+"""Ranges of bytes [start, stop) in a file."""
+
+
+def open_media(
+    path: str, known: Stat | None = None, unneeded: "Callable[[S3File], Ranges] | None" = None
+) -> "str | S3File":
+    """The argument for PyAV to open the video at `path`: the path itself, or a seekable file that uses ranged GETs.
+
+    known: its `stat`, where it has been asked. unneeded: tells what of the file nobody will need. It is not fetched.
+    """
+    if not is_s3(path):
+        return path
+    file = S3File(path, known or stat(path))
+    file.hollow = unneeded(file) if unneeded else []
+    return file
+
+
+def open_file(path: str) -> "BinaryIO | S3File":
+    """The file or object at `path`, open for reading in any order. Raises OSError, ClipError, ServerError."""
+    return S3File(path, stat(path)) if is_s3(path) else open(path, "rb")  # noqa: PTH123 - as given; the caller's
 
 
 @contextlib.contextmanager
@@ -238,8 +239,8 @@ class S3File(io.RawIOBase):
         self._known = known
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
-        self.hollow: list[tuple[int, int]] = []
-        """Byte ranges [start, stop) that nobody needs: they are read as zeros and not fetched."""
+        self.hollow: Ranges = []
+        """What nobody needs: it is read as zeros and not fetched."""
 
     def readable(self) -> bool:
         return True
@@ -299,40 +300,6 @@ class S3File(io.RawIOBase):
         else:
             self._blocks.move_to_end(number)
         return block
-
-
-def hollowed(file: S3File) -> S3File:
-    """`file`, in which the pictures and sound of an MP4 or QuickTime file are not fetched, except the first few.
-
-    The file's index, in another place, describes them all. FFmpeg reads them anyway, but needs only the first ones, for
-    the pixel format. The file stays unchanged if this is not safe: for other containers, for a fragmented file, whose
-    index lies between its pictures, and for a file that was cut off.
-    """
-    ranges: list[tuple[int, int]] = []
-    size = file.seek(0, io.SEEK_END)
-    at = 0
-    while at + 8 <= size:
-        file.seek(at)
-        header = file.read(16) or b""
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 1:  # the length follows in 64 bits
-            length = int.from_bytes(header[8:16], "big")
-        elif length == 0:  # it reaches to the end of the file
-            length = size - at
-        if kind not in _PLAIN_BOXES or length < 8 or at + length > size:
-            ranges = []
-            break
-        if kind == b"mdat":
-            kept = -(-(at + _MEDIA_KEPT) // BLOCK) * BLOCK  # up to the end of a block, since whole blocks are fetched
-            ranges.append((kept, max(kept, at + length)))
-        at += length
-    file.seek(0)
-    file.hollow = ranges
-    return file
-
-
-_PLAIN_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"udta", b"meta", b"uuid")
-_MEDIA_KEPT = 64 << 10
 
 
 def read_bytes(uri: str) -> bytes | None:
@@ -544,8 +511,8 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
 def _where() -> str:
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
-        return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (--s3-endpoint)?"
-    return "for a service other than AWS give its address: --s3-endpoint URL or AWS_ENDPOINT_URL_S3"
+        return f"is the service at {urlsplit(endpoint).hostname} running, and its address right (<<endpoint>>)?"
+    return "for a service other than AWS give its address: <<endpoint=URL>> or AWS_ENDPOINT_URL_S3"
 
 
 _CODES: dict[str, tuple[type[LsvidError], str, str]] = {
@@ -560,18 +527,18 @@ _CODES: dict[str, tuple[type[LsvidError], str, str]] = {
     "SignatureDoesNotMatch": (
         AuthError,
         "S3 does not take the secret of this access key, while {doing}",
-        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: --s3-region",
+        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: <<region>>",
     ),
     "AuthorizationHeaderMalformed": (
         AuthError,
         "S3 wants requests signed for another region, while {doing}",
-        "give the bucket's region: --s3-region REGION",
+        "give the bucket's region: <<region=REGION>>",
     ),
     "ExpiredToken": (AuthError, "the credentials for S3 have expired, while {doing}", "log in again, or get new ones"),
     "PermanentRedirect": (
         ServerError,
         "the bucket lies in another region, while {doing}",
-        "give its region: --s3-region REGION",
+        "give its region: <<region=REGION>>",
     ),
 }
 """By S3's error code: the error, its message and its hint."""

@@ -70,12 +70,12 @@ def head_of(path: Path, size: int) -> bytes:
 
 def first_line(head: bytes) -> str:
     """The first line that is not blank, in the beginning of a file."""
-    mark, encoding = _encoding(head) or (b"", "utf-8")
+    mark, encoding = encoding_of(head) or (b"", "utf-8")
     text = _without_separator(head[len(mark) :].decode(encoding, "replace")).lstrip()
     return re.split(r"[\r\n]", text, maxsplit=1)[0].rstrip()
 
 
-def _encoding(data: bytes) -> tuple[bytes, str] | None:
+def encoding_of(data: bytes) -> tuple[bytes, str] | None:
     """The byte order mark and encoding that the beginning of a file tells; None where it tells none."""
     head = data[:200]
     for mark, encoding in _MARKS:
@@ -97,7 +97,7 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
 
     windows: read text that is not UTF-8 as Windows-1252, and say so in `guessed`. Raises TextError.
     """
-    if told := _encoding(data):
+    if told := encoding_of(data):
         mark, encoding = told
         try:
             return Text(_without_nul(_without_separator(data[len(mark) :].decode(encoding))))

@@ -4,8 +4,9 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lsvid.files.storage import is_s3, parent_of
+from lsvid.files.paths import parent_of
 from lsvid.findings import Findings
+from lsvid.label_studio.media import kind_of
 from lsvid.labeling.config import Timeline
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import MAX_EDITOR_RATE, format_rate
@@ -77,12 +78,12 @@ def advise(
         ),
     )
     warn(
-        lambda clip: clip.info.size >= BIG_BYTES and not is_s3(clip.path),
+        _is_slow,
         "are over 200 MB, which Label Studio reads whole from a local folder for every seek",
         lambda clip: f"give annotators small copies with the same frames: {proxy_command(clip.path, project)}",
     )
     warn(
-        lambda clip: (clip.info.size < BIG_BYTES or is_s3(clip.path)) and _bits_per_s(clip.info) > MAX_BITS_PER_S,
+        lambda clip: not _is_slow(clip) and _bits_per_s(clip.info) > MAX_BITS_PER_S,
         "have over 10 Mbit/s, which stalls on slow networks",
         lambda clip: (
             "where that happens, give annotators small copies with the same frames: "
@@ -117,6 +118,10 @@ def advise(
             "have no sound track: Firefox shows no waveform of them, Chrome and Chromium do",
             lambda clip: f"copies get an empty one: {proxy_command(clip.path, project)}",
         )
+
+
+def _is_slow(clip: ProbedClip) -> bool:
+    return clip.info.size >= BIG_BYTES and kind_of(clip.path).read_whole
 
 
 def _bits_per_s(info: VideoInfo) -> float:

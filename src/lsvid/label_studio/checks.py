@@ -21,24 +21,20 @@ from lsvid.label_studio import releases, s3
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server, clean_url, connect, open_session
 from lsvid.label_studio.failures import json_content
-from lsvid.label_studio.media import check_served, local_files_url, path_on_server
-from lsvid.label_studio.project import (
-    Project,
-    StorageFolder,
-    check_storage,
-    document_root,
-    find_project,
-    parse_storage,
-    storage_folders,
-)
+from lsvid.label_studio.media import Media, parse_storage
+from lsvid.label_studio.project import Project, StorageFolder, check_storage, find_project
+from lsvid.label_studio.s3 import S3Storage
 from lsvid.labeling.parsed import LabelingConfig
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import cache_dir, probe_all
+from lsvid.wording import worded
 
 _SAMPLES = 3
 _LITTLE_DISK, _NO_DISK = 1_000_000_000, 100_000_000
 
 Status = Literal["pass", "warn", "fail"]
+Checks = Generator["Check", None, list[ClipFile]]
+"""Checks of a storage; returns the clips that were found there."""
 
 
 @dataclass(frozen=True)
@@ -78,9 +74,24 @@ def run_checks(options: CheckOptions) -> Iterator[Check]:
     except LsvidError as error:
         yield _failed("token" if server is None else "project", error)
     for source in options.sources:
-        check = _check_s3_source if storage.is_s3(source) else _check_folder
-        yield from check(source, server, project, options)
+        yield from _check_source(source, server, project, options)
     yield check_disk()
+
+
+def _check_source(
+    source: str, server: Server | None, project: Project | None, options: CheckOptions
+) -> Iterator[Check]:
+    try:
+        wanted = parse_storage(source, presign=options.presign)
+    except LsvidError as error:
+        yield _failed(f"storage {source}", error)
+        return
+    if isinstance(wanted, StorageFolder):
+        clips = yield from _check_folder(wanted, server, project)
+    else:
+        clips = yield from _check_prefix(wanted, server, project, options)
+    if server is not None and project is not None and clips:
+        yield _checked("clip", lambda: check_clip(server, project, clips[0].path, options.document_root))
 
 
 def _checked(name: str, ask: Callable[[], Check]) -> Check:
@@ -112,7 +123,7 @@ def check_version(url: str) -> Check:
     except (OSError, ValueError, RecursionError, urllib3.exceptions.HTTPError) as error:  # also requests', msgspec's
         raise ServerError(
             f"no Label Studio answers at {address} ({type(error).__name__})",
-            "is it running? Check the address given by --url or LABEL_STUDIO_URL",
+            "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
         ) from error
     if refusal := releases.refusal(version):
         return Check("server", "fail", f"{refusal} ({address})", releases.UPGRADE, ServerError.exit_code)
@@ -126,24 +137,20 @@ def check_version(url: str) -> Check:
 # --- Clips in S3 ------------------------------------------------------------------------------------------------------
 
 
-def _check_s3_source(
-    source: str, server: Server | None, project: Project | None, options: CheckOptions
-) -> Iterator[Check]:
-    name = f"storage {source}"
+def _check_prefix(wanted: S3Storage, server: Server | None, project: Project | None, options: CheckOptions) -> Checks:
+    prefix = wanted.uri.rstrip("/")
+    name = f"storage {prefix}"
     try:
-        uri, size = s3.first_clip(source)
+        uri, _ = s3.first_clip(prefix)
     except LsvidError as error:
         yield _failed(name, error)
-        return
+        return []
     yield Check(name, "pass", f"the bucket can be listed; its first clip is {uri}")
     if server is not None:
         if options.presign:
             yield _checked("CORS", lambda: check_cors(server, uri))
-        wanted = s3.parse_s3_storage(source, presign=options.presign)
         yield _checked("S3 from the server", lambda: check_s3_from_server(server, project, wanted))
-    yield from _check_clips(source, project)
-    if server is not None and project is not None:
-        yield _checked("clip", lambda: check_s3_clip(server, project, uri, size))
+    return (yield from _check_clips(prefix, project))
 
 
 def check_cors(server: Server, uri: str) -> Check:
@@ -162,43 +169,29 @@ def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3S
     except ServerError as error:
         if project is None and "project" in error.message:  # the only thing it still asks for
             return Check(
-                name, "pass", "Label Studio does not refuse the service's address (--project has it go there, too)"
+                name,
+                "pass",
+                "Label Studio does not refuse the service's address (asked about a project, it goes there, too)",
             )
         raise
     return Check(name, "pass", f"Label Studio takes {wanted.uri} as a storage")
 
 
-def check_s3_clip(server: Server, project: Project, uri: str, size: int) -> Check:
-    """Whether the project serves the object at `uri`. Raises ServerError."""
-    fault = s3.check_resolved(server, project.id, uri, size)
-    if fault:
-        return Check("clip", "fail", fault, s3.cors_hint(server, uri), 3)
-    return Check("clip", "pass", f"Label Studio gives out {uri}")
-
-
 # --- Clips in folders -------------------------------------------------------------------------------------------------
 
 
-def _check_folder(
-    source: str, server: Server | None, project: Project | None, options: CheckOptions
-) -> Iterator[Check]:
-    try:
-        folder = parse_storage(source)
-    except LsvidError as error:
-        yield _failed(f"storage {source}", error)
-        return
+def _check_folder(wanted: StorageFolder, server: Server | None, project: Project | None) -> Checks:
+    name = f"storage {wanted.local}"
     if server is not None and project is not None:
-        yield _checked(f"storage {source}", lambda: check_folder(server, project, folder))
+        yield _checked(name, lambda: check_folder(server, project, wanted))
     else:
         yield Check(
-            f"storage {source}",
+            name,
             "warn",
-            f"{folder.local} is a folder; the server was not asked whether it may serve it",
-            "name a project to ask in: --project ID|TITLE",
+            f"{wanted.local} is a folder; the server was not asked whether it may serve it",
+            worded("name a project to ask in: <<project=ID|TITLE>>"),
         )
-    clips = yield from _check_clips(folder.local, project)
-    if server is not None and project is not None and clips:
-        yield _checked("clip", lambda: check_folder_clip(server, project, clips[0], options.document_root))
+    return (yield from _check_clips(wanted.local, project))
 
 
 def check_folder(server: Server, project: Project, folder: StorageFolder) -> Check:
@@ -207,23 +200,19 @@ def check_folder(server: Server, project: Project, folder: StorageFolder) -> Che
     return Check(f"storage {folder.local}", "pass", f"Label Studio takes {folder.path} as a storage")
 
 
-def check_folder_clip(server: Server, project: Project, clip: ClipFile, root: str | None) -> Check:
-    """Whether the project serves the file of `clip`. Raises ServerError."""
-    path = path_on_server(clip.path, storage_folders(server, project.id))
-    if path is None:
-        raise ServerError(
-            f"{clip.path} lies outside the storage folders of project {project.id}",
-            f"connect its folder: lsvid setup-project LABELS --project {project.id} --storage DIR",
-        )
-    url = local_files_url(path, document_root(server, project.id, root))
-    check_served(server, url, path, Path(clip.path).stat().st_size)
-    return Check("clip", "pass", f"Label Studio gives out {path}")
+def check_clip(server: Server, project: Project, path: str, root: str | None) -> Check:
+    """Whether the project serves the clip at `path`. Raises ServerError, SettingsError."""
+    media = Media(server, project.id, root=root)
+    (holder,) = media.holders([path])
+    if fault := media.check(path, storage.stat(path).size, holder):
+        return Check("clip", "fail", *fault, 3)
+    return Check("clip", "pass", f"Label Studio gives out {holder.on_server(path)}")
 
 
 # --- Clips themselves, and this machine -------------------------------------------------------------------------------
 
 
-def _check_clips(source: str, project: Project | None) -> Generator[Check, None, list[ClipFile]]:
+def _check_clips(source: str, project: Project | None) -> Checks:
     """Yield whether a few clips can be read and annotated well; return the clips that were found."""
     try:
         clips = find_clips([source], CaseRule())

@@ -299,7 +299,9 @@ def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
     if changes:
         require_sdk()
     if not api_key or not api_key.strip():
-        raise SettingsError("no Label Studio access token: neither --api-key nor LABEL_STUDIO_API_KEY is set", KEY_HINT)
+        raise SettingsError(
+            "no Label Studio access token: neither <<api_key>> nor LABEL_STUDIO_API_KEY is set", KEY_HINT
+        )
     if not api_key.strip().isascii() or re.search(r"\s", api_key.strip()):
         raise SettingsError("the Label Studio access token has characters that no token has", KEY_HINT)
     server = Server(clean_url(url), api_key.strip())
@@ -331,7 +333,7 @@ def clean_url(url: str) -> str:
         shown = text if "@" not in text else "the address given"
         raise SettingsError(
             f"{shown!r} is not the address of a Label Studio server",
-            "give it with --url or LABEL_STUDIO_URL, such as http://localhost:8080 or https://labels.example.org",
+            "give it with <<url>> or LABEL_STUDIO_URL, such as http://localhost:8080 or https://labels.example.org",
         )
     if parts.username or parts.password:
         raise SettingsError(
@@ -374,5 +376,5 @@ def _sent_away(url: str, elsewhere: str) -> ServerError:
     place = "/".join(elsewhere.split("/")[:3]) if "://" in elsewhere else "another address"
     return ServerError(
         f"{url} sends callers to {place}, where lsvid does not take the access token",
-        "if that is your Label Studio, name it: --url or LABEL_STUDIO_URL",
+        "if that is your Label Studio, name it: <<url>> or LABEL_STUDIO_URL",
     )

@@ -12,7 +12,7 @@ import msgspec
 from lsvid.files.unfinished import unfinished_folder
 from lsvid.label_studio import project as projects
 from lsvid.label_studio.client import Server
-from lsvid.label_studio.s3 import s3_storages
+from lsvid.label_studio.media import Media
 from lsvid.label_studio.tasks import task_ids
 from lsvid.progress import Progress, unheard
 
@@ -71,10 +71,7 @@ def download_export(server: Server, wanted: str, on_task: Progress = unheard) ->
             n_tasks=len(ids),
             label_config=project.label_config,
             annotators=projects.annotators(server),
-            storages=[
-                *(folder.local for folder in projects.storage_folders(server, project.id)),
-                *(one.uri for one in s3_storages(server, project.id)),
-            ],
+            storages=[one.local for one in Media(server, project.id).storages],
         )
 
 

@@ -109,7 +109,7 @@ def not_label_studio(url: str, doing: str, status: int = 200) -> ServerError:
     """The error for an answer that does not come from a Label Studio."""
     return ServerError(
         f"{url} answered with a web page instead of data (status {status}) while {doing}",
-        "check the address (scheme, port, path) given by --url or LABEL_STUDIO_URL, and whether a proxy or a login "
+        "check the address (scheme, port, path) given by <<url>> or LABEL_STUDIO_URL, and whether a proxy or a login "
         "page stands in front of Label Studio",
     )
 
@@ -126,7 +126,7 @@ def _unreachable(url: str, reason: str) -> ServerError:
     if "WRONG_VERSION_NUMBER" in reason or "wrong version number" in reason:
         return ServerError(
             f"cannot reach Label Studio at {url}: it does not speak https there",
-            f"try http: --url http://{url.partition('://')[2]}",
+            f"try http: <<url=http://{url.partition('://')[2]}>>",
         )
     if "CERTIFICATE_VERIFY_FAILED" in reason:
         return ServerError(
@@ -136,14 +136,14 @@ def _unreachable(url: str, reason: str) -> ServerError:
     known = [text for text in ("Connection refused", "Name or service not known", "timed out") if text in reason]
     return ServerError(
         f"cannot reach Label Studio at {url}" + (f": {known[0]}" if known else ""),
-        "is it running? Check the address given by --url or LABEL_STUDIO_URL",
+        "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
     )
 
 
 def _no_address(url: str) -> ServerError:
     return ServerError(
         f"cannot reach Label Studio at {url}: it is, or leads to, an address that nothing can have",
-        "check the address given by --url or LABEL_STUDIO_URL",
+        "check the address given by <<url>> or LABEL_STUDIO_URL",
     )
 
 

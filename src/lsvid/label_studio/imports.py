@@ -7,16 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from lsvid.errors import ClipError, DataError, ServerError, SettingsError
-from lsvid.files.storage import is_s3
+from lsvid.errors import ClipError, DataError, ServerError
 from lsvid.findings import Findings, some
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.annotations import SpanImport, import_spans
 from lsvid.label_studio.client import Server
-from lsvid.label_studio.media import check_served, local_files_url, path_on_server, with_mappings
+from lsvid.label_studio.media import Media
 from lsvid.label_studio.plan import Imported, plan_import
-from lsvid.label_studio.project import Project, StorageFolder, document_root, find_project, storage_folders
-from lsvid.label_studio.s3 import check_resolved, cors_hint, s3_storages, storage_of
+from lsvid.label_studio.project import Project, StorageFolder, find_project
 from lsvid.label_studio.tasks import Task, import_tasks, read_tasks, remove_doubles
 from lsvid.label_studio.views import update_case_views, update_person_views
 from lsvid.labeling.parsed import LabelingConfig
@@ -220,7 +218,7 @@ def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) ->
     if without:
         raise DataError(
             "\n".join([f"{len(without)} clips carry no time of recording:", *(f"  {path}" for path in without)]),
-            "order them by name (--order name), or in a manifest with the columns path and order",
+            "order them by name (<<order=name>>), or in a manifest with the columns path and order",
         )
     ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], clip_key(clip.name)))
     return number_clips(ordered)
@@ -235,8 +233,8 @@ def _warn_of_recorded_times(clips: Sequence[ClipFile], infos: dict[str, VideoInf
         if (wrong := recorded_later(timed)) is not None:
             findings.warn(
                 f"case {case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it, as the files say",
-                "order them by time of recording (--order recorded), or in a manifest (path, order), if the files are "
-                "right",
+                "order them by time of recording (<<order=recorded>>), or in a manifest (path, order), if the files "
+                "are right",
             )
 
 
@@ -274,70 +272,14 @@ def _served(
     request: ImportRequest,
     findings: Findings,
 ) -> dict[str, str]:
-    """The address of each clip, by id, after the server has served one clip of each storage."""
-    in_s3 = [clip for clip in clips if is_s3(clip.path)]
-    local = [clip for clip in clips if not is_s3(clip.path)]
-    urls = _served_from_s3(server, project, in_s3, infos, findings) if in_s3 else {}
-    return urls | (_served_from_folders(server, project, local, infos, request) if local else {})
-
-
-def _served_from_s3(
-    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], findings: Findings
-) -> dict[str, str]:
-    """The URI of each clip, by id. Label Studio makes a signed address of it each time that somebody opens the task."""
-    storages = s3_storages(server, project.id)
-    samples: dict[str, ClipFile] = {}
-    outside = []
-    for clip in clips:
-        holder = storage_of(clip.path, storages)
-        if holder is None:
-            outside.append(clip.path)
-        else:
-            samples.setdefault(holder.uri, clip)
-    if outside:
-        known = ", ".join(one.uri for one in storages) or "it has none"
-        raise SettingsError(
-            "\n".join(
-                [
-                    f"{len(outside)} clips lie outside the S3 storages of project {project.id} ({known}):",
-                    *(f"  {path}" for path in outside),
-                ]
-            ),
-            f"connect their prefix: lsvid setup-project LABELS --project {project.id} --storage s3://BUCKET/PREFIX",
-        )
-    for clip in samples.values():
-        if fault := check_resolved(server, project.id, clip.path, infos[clip.id].size):
-            findings.warn(fault, cors_hint(server, clip.path))
-    return {clip.id: clip.path for clip in clips}
-
-
-def _served_from_folders(
-    server: Server, project: Project, clips: Sequence[ClipFile], infos: dict[str, VideoInfo], request: ImportRequest
-) -> dict[str, str]:
-    folders = with_mappings(storage_folders(server, project.id), request.mappings)
-    paths = {clip.id: path_on_server(clip.path, folders) for clip in clips}
-    outside = [clip.path for clip in clips if paths[clip.id] is None]
-    if outside:
-        known = ", ".join(folder.local for folder in folders) or "it has none"
-        raise SettingsError(
-            "\n".join(
-                [
-                    f"{len(outside)} clips lie outside the storage folders of project {project.id} ({known}):",
-                    *(f"  {path}" for path in outside),
-                ]
-            ),
-            f"connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR; where the server "
-            "sees it under another path (a container): --storage DIR=SERVER_DIR",
-        )
-    root = document_root(server, project.id, request.root)
-    served = {clip_id: str(path) for clip_id, path in paths.items()}
-    urls = {clip_id: local_files_url(path, root) for clip_id, path in served.items()}
-    smallest: dict[str, str] = {}  # by folder: Label Studio reads a file whole before it answers
-    for clip in sorted(clips, key=lambda clip: -infos[clip.id].size):
-        folder = next(folder.path for folder in folders if path_on_server(clip.path, [folder]))
-        smallest[folder] = clip.id
-    for clip_id in smallest.values():
-        check_served(server, urls[clip_id], served[clip_id], infos[clip_id].size)
+    """The address of each clip, by id, after the server has served one clip of each storage: its smallest."""
+    media = Media(server, project.id, request.mappings, request.root)
+    holders = dict(zip((clip.id for clip in clips), media.holders([clip.path for clip in clips]), strict=True))
+    urls = {clip.id: media.url(clip.path, holders[clip.id]) for clip in clips}
+    largest_first = sorted(clips, key=lambda clip: -infos[clip.id].size)
+    for holder, clip in {holders[clip.id]: clip for clip in largest_first}.items():
+        if fault := media.check(clip.path, infos[clip.id].size, holder):
+            findings.warn(*fault)
     return urls
 
 

@@ -1,24 +1,95 @@
-"""How the server serves a clip: the address for its task, and whether that address works."""
+"""How a project serves a clip: the storage that holds it, the address for its task, and whether that address works."""
 
 from collections.abc import Sequence
-from pathlib import Path
+from functools import cached_property
 from urllib.parse import quote
 
 from lsvid.errors import ServerError, SettingsError
+from lsvid.files.paths import is_s3
 from lsvid.label_studio.client import Server
-from lsvid.label_studio.project import StorageFolder, as_pure_path
+from lsvid.label_studio.project import StorageFolder, as_pure_path, document_root, parse_folder, storage_folders
+from lsvid.label_studio.s3 import (
+    PRESIGN_MINUTES,
+    S3Storage,
+    check_resolved,
+    cors_hint,
+    parse_s3_storage,
+    s3_storages,
+)
+
+Storage = StorageFolder | S3Storage
 
 
-def path_on_server(path: str, folders: Sequence[StorageFolder]) -> str | None:
-    """The server's path of the file that this machine has at `path`, or None if no storage folder holds it."""
-    file = Path(path)
-    for folder in folders:
-        local = Path(folder.local)
-        # The paths of clips have links resolved, those of storage folders are as they were written.
-        for root in (local, local.resolve()):
-            if file.is_relative_to(root):
-                return str(as_pure_path(folder.path).joinpath(*file.relative_to(root).parts))
-    return None
+def kind_of(path: str) -> type[StorageFolder] | type[S3Storage]:
+    """The kind of storage that serves what lies at `path`. Only this function tells the two kinds apart by a text."""
+    return S3Storage if is_s3(path) else StorageFolder
+
+
+def parse_storage(text: str, *, presign: bool = True, minutes: int = PRESIGN_MINUTES) -> Storage:
+    """The storage in `DIR`, `DIR=SERVER_DIR` or `s3://BUCKET/PREFIX`. Raises SettingsError."""
+    if kind_of(text) is S3Storage:
+        return parse_s3_storage(text, presign=presign, minutes=minutes)
+    return parse_folder(text)
+
+
+def parse_mapping(text: str) -> StorageFolder:
+    """The folder in `DIR=SERVER_DIR`. Raises SettingsError, also for a prefix in S3, which needs no mapping."""
+    found = parse_storage(text)
+    if isinstance(found, StorageFolder):
+        return found
+    raise SettingsError(
+        f"<<storage={text}>>: what lies in S3 has the same name everywhere",
+        "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
+    )
+
+
+class Media:
+    """The storages of a project, and what they serve.
+
+    mappings: folders of this machine that the server sees elsewhere. root: the server's document root, if it is given.
+    """
+
+    def __init__(
+        self, server: Server, project_id: int, mappings: Sequence[StorageFolder] = (), root: str | None = None
+    ) -> None:
+        self._server, self._project_id, self._given_root = server, project_id, root
+        folders = with_mappings(storage_folders(server, project_id), mappings)
+        self.storages: list[Storage] = [*folders, *s3_storages(server, project_id)]
+
+    @cached_property
+    def _root(self) -> str:
+        return document_root(self._server, self._project_id, self._given_root)
+
+    def holders(self, paths: Sequence[str]) -> list[Storage]:
+        """The storage that holds each of `paths`. Raises SettingsError, which lists those that none holds."""
+        found = [next((one for one in self.storages if one.on_server(path)), None) for path in paths]
+        outside = [path for path, holder in zip(paths, found, strict=True) if holder is None]
+        if outside:
+            known = ", ".join(one.local for one in self.storages) or "it has none"
+            kind = f"{len(outside)} clips lie outside the storages of project {self._project_id} ({known}):"
+            raise SettingsError(
+                "\n".join([kind, *(f"  {path}" for path in outside)]),
+                f"connect their folder: lsvid setup-project LABELS --project {self._project_id} --storage DIR, or "
+                "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): "
+                "<<storage=DIR=SERVER_DIR>>",
+            )
+        return [holder for holder in found if holder is not None]
+
+    def url(self, path: str, holder: Storage) -> str:
+        """The address of the clip at `path` for its task. Label Studio itself signs the URI of an object in S3."""
+        place = str(holder.on_server(path))
+        return place if isinstance(holder, S3Storage) else local_files_url(place, self._root)
+
+    def check(self, path: str, size: int, holder: Storage) -> tuple[str, str] | None:
+        """Ask for the first bytes of the clip at `path`, as a browser does. Raises ServerError unless they come.
+
+        Returns what prevents it from being played all the same, and a hint; or None. size: of the file, in bytes.
+        """
+        if isinstance(holder, S3Storage):
+            fault = check_resolved(self._server, self._project_id, path, size)
+            return (fault, cors_hint(self._server, path)) if fault else None
+        check_served(self._server, self.url(path, holder), str(holder.on_server(path)), size)
+        return None
 
 
 def with_mappings(storages: Sequence[StorageFolder], mappings: Sequence[StorageFolder]) -> list[StorageFolder]:
@@ -47,7 +118,7 @@ def local_files_url(server_path: str, document_root: str) -> str:
     if not path.is_relative_to(root):
         raise SettingsError(
             f"{server_path} does not lie below the server's document root {document_root}",
-            "give the document root as the server has it: --document-root DIR",
+            "give the document root as the server has it: <<document_root=DIR>>",
         )
     return "/data/local-files/?d=" + quote(path.relative_to(root).as_posix())
 
@@ -65,7 +136,7 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
         if total.isdecimal() and int(total) != size:
             raise ServerError(
                 f"Label Studio has another file at {server_path}: {total} bytes, on this machine {size}",
-                "where the server sees the folder under another path (a container): --storage DIR=SERVER_DIR",
+                "where the server sees the folder under another path (a container): <<storage=DIR=SERVER_DIR>>",
             )
         return
     if status == 200:
@@ -76,8 +147,8 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
     hints = {
         403: "start Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true",
         404: "check that the server sees this file and may read it, and that the project has a storage for its folder "
-        "(lsvid setup-project LABELS --project ID --storage DIR); in a container the path may differ: --storage "
-        "DIR=SERVER_DIR",
+        "(lsvid setup-project LABELS --project ID --storage DIR); in a container the path may differ: "
+        "<<storage=DIR=SERVER_DIR>>",
     }
     raise ServerError(
         f"Label Studio does not give out {server_path}: status {status}",

@@ -4,7 +4,9 @@ import difflib
 import os
 import re
 from dataclasses import dataclass
-from pathlib import PurePath, PurePosixPath, PureWindowsPath
+from functools import cached_property
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
+from typing import ClassVar
 
 import msgspec
 
@@ -68,8 +70,24 @@ class _UserAnswer(msgspec.Struct):
 class StorageFolder:
     """A folder of clips: `path` on the server, `local` on this machine."""
 
+    read_whole: ClassVar[bool] = True
+    """Label Studio reads a file whole before it answers any request for a part of it."""
+
     path: str
     local: str
+
+    @cached_property
+    def _roots(self) -> tuple[Path, Path]:
+        local = Path(self.local)
+        return local, local.resolve()  # the paths of clips have links resolved, those of folders are as written
+
+    def on_server(self, path: str) -> str | None:
+        """The server's path of the file that this machine has at `path`, or None if the folder does not hold it."""
+        file = Path(path)
+        for root in self._roots:
+            if file.is_relative_to(root):
+                return str(as_pure_path(self.path).joinpath(*file.relative_to(root).parts))
+        return None
 
 
 def show_predictions(server: Server, project_id: int, model_version: str) -> None:
@@ -149,7 +167,7 @@ def _only_id(titles: dict[int, str], wanted: str) -> int | None:
     if len(ids) > 1:
         raise SettingsError(
             f"{len(ids)} projects are titled {wanted!r}: ids {', '.join(map(str, ids))}",
-            f"name one by its id: --project {ids[0]}",
+            f"name one by its id: <<project={ids[0]}>>",
         )
     return ids[0] if ids else None
 
@@ -214,13 +232,13 @@ def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
             f"the storage folder {path} does not lie below Label Studio's document root {root}",
             f"move the clips below {root}, or start Label Studio with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to a "
             f"folder above {path}; where the server sees the folder under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "does not exist" in said:
         return ServerError(
             f"Label Studio does not see the storage folder {path}",
             "make the folder readable for the server; where it sees it under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "LOCAL_FILES_SERVING_ENABLED" in said:
         return ServerError(
@@ -238,17 +256,12 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
         raise SettingsError(
             f"the storage folder {folder.path} does not lie strictly below the document root {document_root}",
             f"name a folder such as {root / 'clips'}; where the server sees it under another path (a container): "
-            f"--storage {folder.local}=SERVER_DIR",
+            f"<<storage={folder.local}=SERVER_DIR>>",
         )
 
 
-def parse_storage(text: str) -> StorageFolder:
+def parse_folder(text: str) -> StorageFolder:
     """The folder in `DIR` or `DIR=SERVER_DIR`, DIR made absolute. Raises SettingsError."""
-    if text.startswith("s3://"):
-        raise SettingsError(
-            f"--storage {text}: what lies in S3 has the same name everywhere",
-            "leave it out; lsvid setup-project LABELS --project ID --storage s3://BUCKET/PREFIX connects it",
-        )
     local, equals, path = text, "", ""
     if not os.path.isdir(text):  # noqa: PTH112 - a folder may have '=' in its name, so look for the whole text
         local, equals, path = text.rpartition("=")
@@ -256,11 +269,11 @@ def parse_storage(text: str) -> StorageFolder:
         local = text
     if not local or (equals and not path):
         raise SettingsError(
-            f"--storage {text}: neither DIR nor DIR=SERVER_DIR", "such as --storage /data/clips=/media/clips"
+            f"<<storage={text}>>: neither DIR nor DIR=SERVER_DIR", "such as <<storage=/data/clips=/media/clips>>"
         )
     absolute = os.path.abspath(local)  # noqa: PTH100 - links stay: the server uses the path as it is written
     if not os.path.isdir(absolute):  # noqa: PTH112
-        raise SettingsError(f"--storage {text}: there is no folder {absolute}", "check the path")
+        raise SettingsError(f"<<storage={text}>>: there is no folder {absolute}", "check the path")
     return StorageFolder(path=path.rstrip("/") or absolute, local=absolute)
 
 
@@ -291,7 +304,7 @@ def document_root(server: Server, project_id: int, given: str | None = None) -> 
     if not root:
         raise ServerError(
             "Label Studio does not say below which folder it serves files" + (f": {said}" if said else ""),
-            "give it with --document-root or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the server has it",
+            "give it with <<document_root>> or LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, as the server has it",
         )
     return root.rstrip("/") or root
 
@@ -307,7 +320,7 @@ def checked_title(title: str) -> str:
     title = title.strip()
     if not 3 <= len(title) <= 50:
         raise SettingsError(
-            f"a project's title has 3 to 50 characters; {title!r} has {len(title)}", "give another with --title"
+            f"a project's title has 3 to 50 characters; {title!r} has {len(title)}", "give another with <<title>>"
         )
     return title
 

@@ -9,7 +9,7 @@ import base64
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,6 +17,7 @@ import requests
 
 from lsvid.errors import AuthError, DataError, NotFoundError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.files.paths import SCHEME, folder_uri, split_uri
 from lsvid.label_studio.client import Server
 from lsvid.video.clips import VIDEO_SUFFIXES
 
@@ -35,10 +36,21 @@ class S3Storage:
     presign_minutes: int = PRESIGN_MINUTES
     id: int | None = None
 
+    read_whole: ClassVar[bool] = False
+
     @property
     def path(self) -> str:
         """Its URI, which identifies it as the path does a folder."""
         return self.uri
+
+    @property
+    def local(self) -> str:
+        """Its URI, which is the same on every machine."""
+        return self.uri
+
+    def on_server(self, path: str) -> str | None:
+        """The URI of the object at `path`, or None if it does not lie in the storage."""
+        return path if path.startswith(self.uri) else None
 
 
 class _Answer(msgspec.Struct):
@@ -51,12 +63,12 @@ class _Answer(msgspec.Struct):
 
 def parse_s3_storage(text: str, *, presign: bool = True, minutes: int = PRESIGN_MINUTES) -> S3Storage:
     """The storage that `s3://BUCKET/PREFIX` names. Raises SettingsError."""
-    storage.split_uri(text)
+    split_uri(text)
     if not 1 <= minutes <= 7 * 24 * 60:
         raise SettingsError(
-            f"--presign-minutes {minutes}: S3 signs for at most a week", "give 1 to 10080; a working day is 480"
+            f"<<presign_minutes={minutes}>>: S3 signs for at most a week", "give 1 to 10080; a working day is 480"
         )
-    return S3Storage(storage.folder_uri(text), presign, minutes)
+    return S3Storage(folder_uri(text), presign, minutes)
 
 
 def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
@@ -67,7 +79,7 @@ def s3_storages(server: Server, project_id: int) -> list[S3Storage]:
     found = []
     for answer in sorted(answers, key=lambda answer: answer.id):
         prefix = (answer.prefix or "").rstrip("/")
-        uri = storage.folder_uri(f"{storage.SCHEME}{answer.bucket}/{prefix}" if prefix else f"s3://{answer.bucket}")
+        uri = folder_uri(f"{SCHEME}{answer.bucket}/{prefix}" if prefix else f"{SCHEME}{answer.bucket}")
         found.append(S3Storage(uri, answer.presign, answer.presign_ttl, answer.id))
     return found
 
@@ -121,7 +133,7 @@ def check_s3(server: Server, project_id: int | None, wanted: S3Storage) -> None:
 
 def _sent(project_id: int | None, wanted: S3Storage) -> dict[str, Any]:
     keys = storage.credentials()
-    bucket, prefix = storage.split_uri(wanted.uri)
+    bucket, prefix = split_uri(wanted.uri)
     optional = {
         "prefix": prefix, "s3endpoint": storage.endpoint(), "region_name": storage.region(),
         "aws_session_token": keys.token,
@@ -216,7 +228,7 @@ def _check_presigned(url: str, uri: str, size: int | None, page: str) -> str | N
     except requests.RequestException as error:
         raise ServerError(
             f"the presigned address of {uri} cannot be reached from this machine: {type(error).__name__}",
-            "browsers need the same address of the S3 service as Label Studio; or serve it with --no-presign",
+            "browsers need the same address of the S3 service as Label Studio; or serve it with <<presign=False>>",
         ) from None  # its text holds the signed address
     if response.status_code == 403:
         raise AuthError(
@@ -242,13 +254,13 @@ def _check_size(response: requests.Response, uri: str, size: int) -> None:
     if total.isdecimal() and int(total) != size:
         raise ServerError(
             f"Label Studio has another object at {uri}: {total} bytes, here {size}",
-            "give both the same S3 service: --s3-endpoint",
+            "give both the same S3 service: <<endpoint>>",
         )
 
 
 def cors_hint(server: Server, bucket_uri: str) -> str:
     """How to let the server's pages read the bucket."""
-    bucket, _ = storage.split_uri(bucket_uri)
+    bucket, _ = split_uri(bucket_uri)
     document = json.dumps(storage.cors_document(origin(server)))
     return (
         f"aws s3api put-bucket-cors --bucket {bucket} --cors-configuration '{document}'; or serve it through Label "
@@ -258,4 +270,4 @@ def cors_hint(server: Server, bucket_uri: str) -> str:
 
 def storage_of(uri: str, storages: Sequence[S3Storage]) -> S3Storage | None:
     """The storage whose prefix holds the object at `uri`, or None."""
-    return next((one for one in storages if uri.startswith(one.uri)), None)
+    return next((one for one in storages if one.on_server(uri)), None)

@@ -105,7 +105,7 @@ def _regions(
     if several:
         raise DataError(
             "\n".join([f"regions of several annotators in project {project.id}:", *several]),
-            "say whose: --annotator E-MAIL",
+            "say whose: <<annotators=E-MAIL>>",
         )
     return wanted
 

@@ -280,7 +280,7 @@ def _environment(tell: Tell) -> Path:
 def _free_port(wanted: int | None, last: Served | None) -> int:
     if wanted is not None:
         if port_is_taken(wanted):
-            raise SettingsError(f"port {wanted} is taken by another program", f"choose another: --port {wanted + 1}")
+            raise SettingsError(f"port {wanted} is taken by another program", f"choose another: <<port={wanted + 1}>>")
         return wanted
     first = [_port(last.url)] if last is not None else []
     wished = [*first, *range(FIRST_PORT, FIRST_PORT + _PORTS)]

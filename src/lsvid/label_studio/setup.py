@@ -236,20 +236,20 @@ def _check_update(server: Server, project: Project, config: str, findings: Findi
             f"the timeline of project {project.id} cannot change from {old.timeline or 'none'} to {new.timeline} any "
             "more: "
             f"{counts.total()} labels are set",
-            "make a new project for it: --title TITLE",
+            "make a new project for it: <<title=TITLE>>",
         )
     lost = orphans(counts, old, new)
     listed = [f"  {name}: {count}" for name, count in sorted(lost.items())]
     if lost and not force:
         raise DataError(
             "\n".join([f"annotations of project {project.id} use labels that this update removes:", *listed]),
-            "keep these labels in the label file (give a label an id to rename it), or go on with --force: the "
+            "keep these labels in the label file (give a label an id to rename it), or go on with <<force=True>>: the "
             "annotations stay, but their labels can no longer be chosen",
         )
     if refusal and _MISCOUNTED not in refusal:
         raise DataError(
-            f"Label Studio does not take this update, with --force neither:\n{refusal}",
-            "delete these annotations first, or make a new project: --title TITLE",
+            f"Label Studio does not take this update, with <<force=True>> neither:\n{refusal}",
+            "delete these annotations first, or make a new project: <<title=TITLE>>",
         )
     if lost:
         findings.warn("\n".join(["annotations use labels that are no longer there:", *listed]))

@@ -68,9 +68,9 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
     if timeline == "both" and not (on_frames and on_waveform):
         which = "no label is" if on_waveform else "all labels are"
         raise SettingsError(
-            f"--timeline both: {which} marked for the frames",
-            "name the short events (--frames LABEL), or mark them in a YAML label file: {name: Clip applied, timeline: "
-            "frames}",
+            f"<<timeline=both>>: {which} marked for the frames",
+            "name the short events (<<frames=LABEL>>), or mark them in a YAML label file: {name: Clip applied, "
+            "timeline: frames}",
         )
     lines = ["<View>", f"  <Style>{STYLE}  </Style>", f'  <View className="lsvid lsvid-{timeline}">']
     lines.append('    <View className="lsvid-video">')

@@ -15,6 +15,7 @@ import msgspec
 
 from lsvid.annotations.spans import Record
 from lsvid.errors import ExportError
+from lsvid.files.paths import is_file, is_folder
 from lsvid.files.texts import head_of
 from lsvid.findings import Findings
 from lsvid.readers import (
@@ -42,7 +43,6 @@ from lsvid.readers.documents import (
     iter_documents,
     shortened,
 )
-from lsvid.video.clips import is_file, is_folder
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     if points and options.point_s is None:
         findings.warn(
             f"{path}: {points} point events: a moment labels no picture",
-            "say how long one lasts (--point-s S) to make spans of them",
+            "say how long one lasts (<<point_s=S>>) to make spans of them",
         )
 
 

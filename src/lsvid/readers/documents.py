@@ -19,8 +19,9 @@ from lsvid.annotations.probabilities import ProbabilityOptions
 from lsvid.errors import ClipError, ExportError, SettingsError, check_choice, check_kind
 from lsvid.files import texts
 from lsvid.files.inputs import open_input, read_at_most
+from lsvid.files.paths import parts_of
 from lsvid.labels.tree import LabelTree
-from lsvid.video.clips import CaseRule, ClipFile, path_parts
+from lsvid.video.clips import CaseRule, ClipFile
 from lsvid.video.lookup import ClipFinder, clip_name, is_upload, media_path
 from lsvid.video.timebase import exact_seconds
 
@@ -105,7 +106,7 @@ class ReadOptions:
         Raises ClipError.
         """
         path = media_path(media)
-        is_bare = len([part for part in path_parts(path) if not part.endswith(":")]) < 2  # or in the root of a drive
+        is_bare = len([part for part in parts_of(path) if not part.endswith(":")]) < 2  # or in the root of a drive
         if self.finder is not None and self.finder.roots and (is_bare or is_upload(path)):
             try:
                 path = self.finder.find(media)
@@ -303,7 +304,11 @@ def _content(path: str) -> bytes | mmap.mmap:
                 content = begun + read_at_most(source, _IN_MEMORY_BYTES + 1 - len(begun))
                 if len(content) > _IN_MEMORY_BYTES:
                     return _mapped(content, source)
-    except (OSError, EOFError, zlib.error, MemoryError) as error:
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise ExportError(
+            f"cannot read {shortened(path)}: not a whole gzip file: {error}", "copy it again from its source"
+        ) from error
+    except (OSError, MemoryError) as error:
         raise ExportError(
             f"cannot read {shortened(path)}: {_reason(error)}", "check the path; an export is a file"
         ) from error

@@ -68,8 +68,8 @@ def open_dataset(root: Path, levels: Sequence[Path]) -> Dataset:
         return dataset
     if about.get("sample_fps") is not None:
         raise ExportError(
-            f"{root} holds only some frames (--sample-fps {about['sample_fps']}): spans cannot be told from them",
-            "export it again without --sample-fps, or use --format segments",
+            f"{root} holds only some frames (<<sample_fps={about['sample_fps']}>>): spans cannot be told from them",
+            "export it again without <<sample_fps>>, or use <<format=segments>>",
         )
     clips = {(clip["case"], clip["clip"]): clip for clip in manifest["clips"]}
     dataset.background = about["background"]

@@ -322,7 +322,7 @@ class _TaskReader:
         if ls_fps is None:
             self.findings.fault(
                 place,
-                "the export does not say which frame rate the editor used (no 'fps' in the task): give it, --ls-fps",
+                "the export does not say which frame rate the editor used (no 'fps' in the task): give it, <<ls_fps>>",
             )
             return
         for one in value.ranges:

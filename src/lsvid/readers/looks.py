@@ -1,6 +1,5 @@
 """Errors for files that no reader knows: what the file looks like, and what to do with it."""
 
-import codecs
 import csv
 import re
 from collections import Counter
@@ -26,7 +25,7 @@ _MAGIC: Sequence[tuple[int, bytes, str]] = [
     (0, texts.GZIP, "gzip data"), (257, b"ustar", "a tar archive"),
 ]  # fmt: skip
 _HINTS = {
-    "a video": "name its annotations here, and the folder of the clips with --clips",
+    "a video": "name its annotations here, and the folder of the clips with <<clips>>",
     "a ZIP archive, or a workbook of Excel": "unpack it, or save the sheet as CSV in UTF-8",
     "an old file of Excel or Word": "save the sheet as CSV in UTF-8",
 }
@@ -49,7 +48,7 @@ def unknown_folder(path: str, known: str) -> ExportError:
     if deeper := [name for name in names if (folder / name / _MS_TCN_FOLDER).is_dir()]:
         hint = f"name the folder inside that holds {_MS_TCN_FOLDER}: {folder / deeper[0]}"
     elif videos := sum(count for suffix, count in suffixes.items() if suffix in VIDEO_SUFFIXES):
-        hint = f"it holds {videos} videos: name it with --clips, and here an export file"
+        hint = f"it holds {videos} videos: name it with <<clips>>, and here an export file"
     elif exports := [name for name in names if Path(name).suffix.lower() in (".json", ".jsonl", ".eaf", ".csv")]:
         hint = f"name the files in it: {', '.join(str(folder / name) for name in exports[:3])}"
     return ExportError(f"{path} is a folder of no format that lsvid reads ({known})", hint)
@@ -83,8 +82,9 @@ def _look(head: bytes) -> tuple[str, str]:
         if head[offset:].startswith(magic):
             return what, _HINTS.get(what, "name an export of annotations")
     try:
-        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            text = head.decode("utf-16", "replace")
+        if told := texts.encoding_of(head):
+            mark, encoding = told
+            text = head[len(mark) :].decode(encoding, "replace")
         else:
             text = texts.decode(head[: head.rfind(b"\n") + 1] or head).text
     except texts.TextError as error:

@@ -104,7 +104,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     if markers and options.point_s is None:
         findings.warn(
             f"{path}: {markers} markers: a moment labels no picture",
-            "say how long one lasts (--point-s S) to make spans of them",
+            "say how long one lasts (<<point_s=S>>) to make spans of them",
         )
     if ends:
         findings.warn(f"{path}: {ends} segments without an end are read as reaching to the end of the clip")

@@ -198,22 +198,24 @@ def _media(task: _Task, options: ReadOptions) -> tuple[str, str]:
     if not options.decode_media:
         if name is None:
             raise ClipError(
-                "its media are base64 data, and nothing names their file", "leave out --clips to use the data"
+                "its media are base64 data, and nothing names their file", "leave out <<clips>> to use the data"
             )
         return name, name
     if task.chunk:
-        raise ClipError("a chunk of a clip whose file is not known", "name the folder of the clips: --clips DIR")
+        raise ClipError("a chunk of a clip whose file is not known", "name the folder of the clips: <<clips=DIR>>")
     if not payload or len(payload) > MAX_DOCUMENT_BYTES:
         raise ClipError(
             f"its media are more than {MAX_DOCUMENT_BYTES >> 20} MB of base64 data, which lsvid does not unpack",
-            "name the folder of the clips: --clips DIR",
+            "name the folder of the clips: <<clips=DIR>>",
         )
     digest = hashlib.sha256(payload.encode()).hexdigest()[:16]
     name = name or f"data-{digest[:8]}{suffix}"
     try:
         content = base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
-        raise ClipError(f"its base64 data are damaged: {error}", "name the folder of the clips: --clips DIR") from error
+        raise ClipError(
+            f"its base64 data are damaged: {error}", "name the folder of the clips: <<clips=DIR>>"
+        ) from error
     path = cache_dir() / "media" / digest / path_part(PurePosixPath(name).name or "clip")
     if not path.exists():
         _write(path, content)

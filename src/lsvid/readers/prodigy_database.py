@@ -100,6 +100,8 @@ def _check(path: str, datasets: Sequence[str], known: dict[str, int]) -> None:
     listed = "\n".join(f"  {name} ({count:,} annotations)" for name, count in known.items()) or "  none"
     unknown = [name for name in datasets if name not in known]
     if unknown:
-        raise SettingsError(f"{path} has no dataset {unknown[0]!r}; it has:\n{listed}", "name one of these: --dataset")
+        raise SettingsError(
+            f"{path} has no dataset {unknown[0]!r}; it has:\n{listed}", "name one of these: <<datasets>>"
+        )
     if not datasets:
-        raise SettingsError(f"{path} is a Prodigy database; its datasets:\n{listed}", "name one of these: --dataset")
+        raise SettingsError(f"{path} is a Prodigy database; its datasets:\n{listed}", "name one of these: <<datasets>>")

@@ -26,11 +26,12 @@ from typing import NamedTuple
 
 from lsvid.annotations.spans import Annotation, Basis, Clip, ContainerSeconds, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
+from lsvid.files.paths import split_suffix
 from lsvid.files.texts import TextError, decode, first_line, read_bytes
 from lsvid.findings import Findings
 from lsvid.labels.tree import split_path
 from lsvid.readers.documents import ReadOptions, parse_seconds
-from lsvid.video.clips import VIDEO_SUFFIXES, split_suffix
+from lsvid.video.clips import VIDEO_SUFFIXES
 from lsvid.video.lookup import clip_name, media_path
 from lsvid.video.timebase import CENTISECONDS_TOLERANCE, SECONDS_TOLERANCE
 

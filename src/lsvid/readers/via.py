@@ -110,7 +110,7 @@ def _records(project: _Project, place: str, options: ReadOptions, findings: Find
     if points and options.point_s is None:
         findings.warn(
             f"{place}: {points} segments of one time: a moment labels no picture",
-            "say how long one lasts (--point-s S) to make spans of them",
+            "say how long one lasts (<<point_s=S>>) to make spans of them",
         )
 
 

@@ -1,14 +1,14 @@
 """The output of `lsvid report`: times, agreement, figures, and one HTML page that shows them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from lsvid import __version__
 from lsvid.analysis.comparison import Comparison, Disagreement, PairAgreement
-from lsvid.analysis.timings import LabelPath
+from lsvid.analysis.timings import LabelPath, LabelTiming
 from lsvid.annotations.stages import AnnotatedClip, Source, Stage, nothing_counts
 from lsvid.files.outputs import as_json, whole_folder, write_text
 from lsvid.files.spreadsheets import write_rows
@@ -53,7 +53,7 @@ def write_report(
         files = [f"{FIGURES}/{name}" for name in write_figures(data, staging / FIGURES, findings)]
         write_text(staging / PAGE, page(data))
         table = partial(write_rows, findings=findings, safe=spreadsheet_safe)
-        table(staging / "timings.csv", [_flat(asdict(timing)) for timing in data.labels])
+        table(staging / "timings.csv", [_flat(asdict(timing)) for timing in data.labels], _TIMING_COLUMNS)
         files += [PAGE, "timings.csv"]
         if data.comparison:
             table(staging / "agreement.csv", [_agreement_row(pair) for pair in data.comparison.pairs])
@@ -150,6 +150,9 @@ def _disagreement_row(data: ReportData, one: Disagreement) -> dict[str, Any]:
 
 def _joined(labels: Iterable[LabelPath]) -> str:
     return "; ".join(join_path(label) for label in labels)
+
+
+_TIMING_COLUMNS = tuple(one.name for one in fields(LabelTiming))
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:

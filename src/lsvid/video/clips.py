@@ -3,14 +3,13 @@
 import difflib
 import glob
 import math
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,71 +18,12 @@ import natsort
 from lsvid.errors import ClipError, DataError, SettingsError, check_kind
 from lsvid.files import storage, texts
 from lsvid.files.names import readable
+from lsvid.files.paths import brief, is_file, is_file_in_sight, is_folder, is_in_sight, parts_of, resolved, stem
 
 VIDEO_SUFFIXES = frozenset(
     ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .wmv .mxf .ogv .3gp .3g2 .flv .vob .asf .dv".split()  # noqa: SIM905
 )
 """The suffixes of videos in a folder. A file that is named directly may have any suffix."""
-
-
-# --- Paths as texts ---------------------------------------------------------------------------------------------------
-# Of this machine, which may be Windows, or of S3; anything may stand in one that an export holds.
-
-_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
-
-
-def path_parts(path: str) -> list[str]:
-    """The folders and the file name in a path, or in an `s3://` URI."""
-    if _WINDOWS_PATH.match(path):
-        path = path.replace("\\", "/")
-    return [part for part in path.split("/") if part not in ("", ".")]
-
-
-def file_name(path: str) -> str:
-    """The file name in a path of this or another machine, or in an `s3://` URI; empty if there is none."""
-    return path_parts(path)[-1] if path_parts(path) else ""
-
-
-def split_suffix(name: str) -> tuple[str, str]:
-    """A file's name without its ending, and the ending ('.mp4'), which may be empty."""
-    stem, dot, suffix = name.rpartition(".")
-    return (stem, dot + suffix) if suffix and stem.strip(".") else (name, "")
-
-
-def stem(path: str) -> str:
-    """The name in the path of a file without its ending, as text that can be encoded (`names.readable`)."""
-    return readable(split_suffix(file_name(path) or path)[0])
-
-
-def is_file(path: str) -> bool:
-    """Whether `path` names a file on this machine. It never raises an error."""
-    try:
-        return Path(path).is_file()
-    except (OSError, ValueError):  # too long, a loop of links, no permission; a NUL
-        return False
-
-
-def is_folder(path: str) -> bool:
-    """Whether `path` names a folder on this machine. It never raises an error."""
-    try:
-        return Path(path).is_dir()
-    except (OSError, ValueError):
-        return False
-
-
-def resolved(path: Path) -> str:
-    """The absolute path of a file, with links followed. Raises ClipError if it cannot be a path."""
-    try:
-        return str(path.resolve())
-    except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
-        return str(path.absolute())
-    except (OSError, ValueError) as error:
-        raise ClipError(f"{brief(str(path))!r} is no path: {error}", "check what names it") from error
-
-
-def brief(path: str) -> str:
-    """A path for a message, not much longer than a line."""
-    return path if len(path) <= 200 else f"{path[:100]}…{path[-60:]}"
 
 
 @dataclass(frozen=True)
@@ -116,7 +56,7 @@ class CaseRule:
     def parse(cls, case: str | None = None, case_from: str = "parent") -> "CaseRule":
         """The rule of --case and --case-from. Raises SettingsError."""
         if case is not None:
-            return cls(name=_checked_case(case, "--case"))
+            return cls(name=_checked_case(case, "<<case>>"))
         if case_from in ("parent", "grandparent"):
             return cls(parents=1 if case_from == "parent" else 2)
         import regex  # noqa: PLC0415 - few need it
@@ -125,10 +65,10 @@ class CaseRule:
             pattern = regex.compile(case_from)
         except regex.error as error:
             raise SettingsError(
-                f"--case-from {case_from!r} is not a regular expression: {error}", _CASE_HINT
+                f"<<case_from={case_from!r}>> is not a regular expression: {error}", _CASE_HINT
             ) from error
         if "case" not in pattern.groupindex:
-            raise SettingsError(f"--case-from {case_from!r} has no group named 'case'", _CASE_HINT)
+            raise SettingsError(f"<<case_from={case_from!r}>> has no group named 'case'", _CASE_HINT)
         return cls(pattern=pattern)
 
     def case_of(self, path: str) -> str:
@@ -147,20 +87,20 @@ class CaseRule:
                 match = self.pattern.search(posix, timeout=_SEARCH_TIMEOUT_S)
             except TimeoutError as error:
                 raise SettingsError(
-                    f"--case-from {self.pattern.pattern!r} takes more than {_SEARCH_TIMEOUT_S} s on {path}",
+                    f"<<case_from={self.pattern.pattern!r}>> takes more than {_SEARCH_TIMEOUT_S} s on {path}",
                     "where a repetition is repeated, as in (a+)+, a search may take for ever: write it simpler",
                 ) from error
             if match is None or not match["case"]:
-                raise ClipError(f"no case found in {path} by --case-from {self.pattern.pattern!r}", _CASE_HINT)
-            return _checked_case(match["case"], f"--case-from on {path}")
-        parts = path_parts(posix)[:-1]
+                raise ClipError(f"no case found in {path} by <<case_from={self.pattern.pattern!r}>>", _CASE_HINT)
+            return _checked_case(match["case"], f"<<case_from>> on {path}")
+        parts = parts_of(posix)[:-1]
         if len(parts) < self.parents or parts[-self.parents].endswith(":"):  # s3:, or a drive
-            raise ClipError(f"{path} has no folder to name its case", "name the case: --case NAME")
+            raise ClipError(f"{path} has no folder to name its case", "name the case: <<case=NAME>>")
         return parts[-self.parents]
 
 
 _SEARCH_TIMEOUT_S = 2
-_CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or --case NAME"
+_CASE_HINT = "use parent, grandparent, or an expression such as '(?P<case>op[0-9]+)'; or <<case=NAME>>"
 
 
 def _checked_case(case: str, source: str) -> str:
@@ -170,8 +110,7 @@ def _checked_case(case: str, source: str) -> str:
     return case
 
 
-# --- Finding
-# ------------------------------------------------------------------------------------------------------------
+# --- Finding ----------------------------------------------------------------------------------------------------------
 
 
 def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
@@ -195,7 +134,7 @@ def find_clips(sources: Sequence[str], rule: CaseRule) -> list[ClipFile]:
     if doubled:
         raise DataError(
             "\n".join(["several files would be the same clip (case/name):", *doubled]),
-            "tell their cases apart with --case-from, or name clips in a manifest (case, clip, path, order)",
+            "tell their cases apart with <<case_from>>, or name clips in a manifest (case, clip, path, order)",
         )
     return number_clips(sorted(found.values(), key=_place))
 
@@ -267,47 +206,19 @@ def _place(clip: ClipFile) -> tuple[object, ...]:
 
 
 def _clips_of(source: str, rule: CaseRule) -> Iterator[ClipFile]:
-    path = Path(source)
-    if storage.is_s3(source):
-        yield from (_clip(uri, rule) for uri in _videos_in_s3(source))
-    elif is_folder(source):
-        yield from (_clip(file, rule) for file in _videos_under(path))
-    elif is_file(source) and path.suffix.lower() in (".csv", ".jsonl"):
-        yield from _manifest(path, rule)
-    elif is_file(source):
-        yield _clip(path, rule)
+    if is_file(source) and Path(source).suffix.lower() in (".csv", ".jsonl"):
+        yield from _manifest(Path(source), rule)
+    elif is_in_sight(source):
+        yield from (_clip(path, rule) for path in storage.files_below(source, VIDEO_SUFFIXES))
     elif glob.has_magic(source):
         for match in sorted(glob.glob(source, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
-            if is_folder(match):
-                yield from (_clip(file, rule) for file in _videos_under(Path(match)))
-            elif Path(match).suffix.lower() in VIDEO_SUFFIXES:
-                yield _clip(Path(match), rule)
+            if is_folder(match) or Path(match).suffix.lower() in VIDEO_SUFFIXES:
+                yield from (_clip(path, rule) for path in storage.files_below(match, VIDEO_SUFFIXES))
     else:
         raise ClipError(f"there is no {brief(source)}", "check the path; quote a pattern with * in it")
 
 
-def _videos_under(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and Path(name).suffix.lower() in VIDEO_SUFFIXES:
-                yield Path(root, name)
-
-
-def _videos_in_s3(uri: str) -> Iterator[str]:
-    """The object with this name; if there is none, the videos below the prefix."""
-    if not uri.endswith("/") and PurePosixPath(uri).suffix.lower() in VIDEO_SUFFIXES and storage.exists(uri):
-        yield uri
-        return
-    folder = storage.folder_uri(uri)
-    for found, _ in storage.list_objects(folder):
-        below = PurePosixPath(found.removeprefix(folder))
-        if below.suffix.lower() in VIDEO_SUFFIXES and not any(part.startswith(".") for part in below.parts):
-            yield found
-
-
-def _clip(file: Path | str, rule: CaseRule) -> ClipFile:
-    path = file if isinstance(file, str) else resolved(file)  # a URI stands as it is
+def _clip(path: str, rule: CaseRule) -> ClipFile:
     return ClipFile(rule.case_of(path), stem(path), path)
 
 
@@ -339,16 +250,14 @@ def _manifest(file: Path, rule: CaseRule) -> Iterator[ClipFile]:
         if entry is None or not math.isfinite(entry.order or 0.0):
             faults.append(f"{place}: {brief(str(row))}" if entry is None else f"{place}: order {entry.order}")
             continue
-        video = entry.path
-        if not storage.is_s3(video):
-            try:
-                video = resolved(file.parent / video)
-            except ClipError as error:
-                faults.append(f"{place}: {error.message}")
-                continue
-            if not is_file(video):
-                faults.append(f"{place}: there is no {brief(video)}")
-                continue
+        try:
+            video = resolved(entry.path, file.parent)
+        except ClipError as error:
+            faults.append(f"{place}: {error.message}")
+            continue
+        if not is_file_in_sight(video):
+            faults.append(f"{place}: there is no {brief(video)}")
+            continue
         case = entry.case or rule.case_of(video)
         clips.append(ClipFile(case, entry.clip or stem(video), video, entry.order))
     if faults:
@@ -408,13 +317,9 @@ def _by_column(file: Path, row: dict[str, object]) -> dict[str, object]:
 
 def videos_of_root(root: str) -> Iterator[str]:
     """The paths of the videos under a folder or prefix in S3, or of the one file of this name. Raises ClipError."""
-    if storage.is_s3(root):
-        yield from _videos_in_s3(root)
-        return
-    if not is_file(root) and not is_folder(root):
-        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with --clips")
-    for file in [Path(root)] if is_file(root) else _videos_under(Path(root)):
-        yield resolved(file)
+    if not is_in_sight(root):
+        raise ClipError(f"there is no {root} to look for clips in", "check the folder given with <<clips>>")
+    return storage.files_below(root, VIDEO_SUFFIXES)
 
 
 def missing_numbers(names: Iterable[str]) -> list[str]:

@@ -1,12 +1,11 @@
 """Opens video files, always in the same way: only the stream that is the film is read."""
 
-import os
-import shlex
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lsvid.errors import ClipError
-from lsvid.files.storage import S3File, is_s3
+from lsvid.files.paths import as_word
+from lsvid.files.storage import S3File
+from lsvid.video.boxes import lacks_its_index
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -44,39 +43,11 @@ def metadata(container: "InputContainer", name: str) -> str:
 def unreadable(path: str, error: Exception) -> ClipError:
     """The error for a file that FFmpeg cannot read."""
     said = getattr(error, "strerror", None) or error
-    hint = f"see what ffprobe says of it, or copy it again from its source: ffprobe {quoted(path)}"
-    if _lacks_its_index(path):
+    hint = f"see what ffprobe says of it, or copy it again from its source: ffprobe {as_word(path)}"
+    if lacks_its_index(path):
         said = "its index (moov), which a recorder writes last, is missing: the recording or the copy was cut off"
         hint = "copy it again from its source; what was never finished, tools such as untrunc may mend"
     return ClipError(f"{path} cannot be read as a video: {said}", hint)
-
-
-def _lacks_its_index(path: str) -> bool:
-    """Whether it is an MP4 or QuickTime file, by its first bytes, without a moov box."""
-    if is_s3(path):
-        return False
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - a path as given
-            kinds: list[bytes] = []
-            at, size = 0, os.fstat(file.fileno()).st_size
-            while at + 8 <= size and len(kinds) < 1000:
-                file.seek(at)
-                header = file.read(16)
-                length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-                if length == 1:
-                    length = int.from_bytes(header[8:16], "big")
-                kinds.append(kind)
-                if length < 8:
-                    break
-                at += length
-    except OSError:
-        return False
-    return kinds[:1] == [b"ftyp"] and b"moov" not in kinds
-
-
-def quoted(path: str) -> str:
-    """`path` for a command line; for an object in S3 only its name, since programs such as ffmpeg cannot read S3."""
-    return shlex.quote(PurePosixPath(path).name if is_s3(path) else path)
 
 
 def only(container: "InputContainer", number: int) -> "VideoStream":

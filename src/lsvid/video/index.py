@@ -18,7 +18,9 @@ import numpy as np
 
 from lsvid.errors import ClipError, LsvidError
 from lsvid.files import storage
+from lsvid.files.paths import absolute, readers_per_core, resolved
 from lsvid.progress import Progress, unheard
+from lsvid.video.boxes import unneeded
 from lsvid.video.container import film_of, metadata, only, open_container, unreadable
 from lsvid.video.packets import Packets, read_packets
 from lsvid.video.timebase import FrameIndex, PackedFrameIndex, PtsArray, as_fraction, pack_pts, unpack_pts
@@ -84,7 +86,7 @@ def probe(path: str | Path, *, remember: bool = True) -> VideoInfo:
         raise ClipError(f"{path} is empty (0 bytes)", "copy the clip again from its source")
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
-    media = storage.hollowed(storage.S3File(path, stat)) if storage.is_s3(path) else path
+    media = storage.open_media(path, stat, unneeded)
     with open_container(media, path) as container:
         try:
             info = _read(container, media, path, stat.size)
@@ -115,9 +117,8 @@ def probe_all(
         from lsvid.workers.processes import Processes, cores  # noqa: PLC0415 - multiprocessing comes with it
 
         asked = [os.fspath(paths[position]) for position in unknown]
-        asked = [storage.absolute(path) for path in asked]
-        # Of clips in S3 more at a time than there are cores: half of the time they wait.
-        workers = workers or Processes(2 * cores() if storage.is_s3(asked[0]) else None)
+        asked = [absolute(path) for path in asked]
+        workers = workers or Processes(readers_per_core(asked[0]) * cores())
         for number, found in workers.run_each(_probe_reported, asked, reads=str):
             if isinstance(found, LsvidError) and not isinstance(found, ClipError):
                 raise found  # the next clip would fail in the same way
@@ -276,8 +277,7 @@ def _no_home() -> "tempfile.TemporaryDirectory[str]":
 
 
 def _cache_file(path: str) -> Path:
-    where = path if storage.is_s3(path) else Path(path).resolve()
-    name = hashlib.sha256(os.fsencode(where)).hexdigest()[:32]
+    name = hashlib.sha256(os.fsencode(resolved(path))).hexdigest()[:32]
     return cache_dir() / "frame-index" / f"{name}.msgpack"
 
 

@@ -13,13 +13,12 @@ import html
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
 from urllib.parse import SplitResult, unquote, unquote_plus, urlsplit
 
 from lsvid.errors import ClipError
-from lsvid.files import storage
 from lsvid.files.names import fold, readable
-from lsvid.video.clips import VIDEO_SUFFIXES, is_file, path_parts, split_suffix, stem, videos_of_root
+from lsvid.files.paths import is_file_in_sight, parts_of, resolved, split_suffix, stem, with_slashes
+from lsvid.video.clips import VIDEO_SUFFIXES, videos_of_root
 
 AUDIO_SUFFIXES = frozenset(".wav .mp3 .m4a .aac .flac .ogg .oga .opus .aif .aiff .wma".split())  # noqa: SIM905
 """Suffixes of sound files, which people cut from a video to mark its sound. Each stands for the video of the same
@@ -50,8 +49,7 @@ def media_path(media: str) -> str:
     `media` is a path of this or another machine, a URL, an `s3://` URI, one of Label Studio's own addresses (of a local
     file, an upload, an object in a storage), or the `<video src=…>` of its old template for video.
     """
-    text = _spellings(media)[0]
-    return text if storage.is_s3(text) else text.replace("\\", "/")
+    return with_slashes(_spellings(media)[0])
 
 
 def is_upload(path: str) -> bool:
@@ -77,10 +75,11 @@ def _spellings(media: str) -> list[str]:
     if quoted := _parameter(parts.query, "fileuri"):  # …/resolve/?fileuri=, …/presign/, …/file-proxy/
         media = _resolved(unquote(quoted))
         parts = _split(media)
-    if parts.scheme in ("http", "https"):
-        return [unquote(parts.path), unquote_plus(parts.path), parts.path]
-    if storage.is_s3(media):
-        return [media]
+    match parts.scheme:
+        case "http" | "https":
+            return [unquote(parts.path), unquote_plus(parts.path), parts.path]
+        case "s3":
+            return [media]
     return [media, unquote(media), unquote_plus(media)]
 
 
@@ -157,7 +156,7 @@ class _Ends:
         self._key = key
         self._root = _Node()
         for path in paths:
-            parts = path_parts(path)
+            parts = parts_of(path)
             if of_file:
                 parts[-1] = of_file(parts[-1])
             node = self._root
@@ -214,7 +213,7 @@ class ClipFinder:
                 more = [f"  and {len(candidates) - _LISTED} more"] if len(candidates) > _LISTED else []
                 raise AmbiguousClipError(
                     "\n".join([f"several files could be the clip {media}:", *listed, *more]),
-                    "name a narrower folder with --clips",
+                    "name a narrower folder with <<clips>>",
                 )
             if candidates and (is_upload(media_path(media)) or not self._lies_elsewhere(candidates[0], wanted)):
                 if not _is_named(candidates[0], media):
@@ -222,15 +221,15 @@ class ClipFinder:
                 return candidates[0]
         if not self.roots:
             path = media_path(media)
-            if storage.is_s3(path):
-                return path
             for text in (media, path):
-                if is_file(text):
-                    return str(Path(text).resolve())
-            raise ClipError(f"cannot find the clip {media} (looked in: {path} itself)", "name its folder: --clips DIR")
+                if is_file_in_sight(text):
+                    return resolved(text)
+            raise ClipError(
+                f"cannot find the clip {media} (looked in: {path} itself)", "name its folder: <<clips=DIR>>"
+            )
         raise ClipError(
             f"cannot find the clip {media} (looked in: {', '.join(self.roots)})" + self._nearest(wanted),
-            "name its folder: --clips DIR",
+            "name its folder: <<clips=DIR>>",
         )
 
     def _tries(self, wanted: Sequence[tuple[str, ...]]) -> Iterator[list[str]]:
@@ -258,7 +257,7 @@ class ClipFinder:
 
     def _lies_elsewhere(self, path: str, wanted: Sequence[tuple[str, ...]]) -> bool:
         """Whether the folder that is wanted is there, and `path` lies in another one: it only has the same name."""
-        found = [fold(part) for part in reversed(path_parts(path))]
+        found = [fold(part) for part in reversed(parts_of(path))]
         tellings = []
         for names in ([fold(part) for part in reversed(parts)] for parts in wanted if len(parts) > 1):
             both = min(len(found), len(names))
@@ -272,7 +271,7 @@ class ClipFinder:
         return {
             (depth, fold(part))
             for path in self._paths
-            for depth, part in enumerate(reversed(path_parts(path)[:-1]), start=1)
+            for depth, part in enumerate(reversed(parts_of(path)[:-1]), start=1)
         }
 
     def _best(self, groups: list[list[str]], loose: "_Ends", parts: Sequence[str]) -> list[str]:
@@ -283,7 +282,7 @@ class ClipFinder:
         looser = loose.longest(parts)
         exact_end = tuple(parts[len(parts) - len(groups) : -1])
         for group in looser[: len(looser) - len(groups)]:
-            alike = [path for path in group if _ends_with(path_parts(path), exact_end, parts[-1])]
+            alike = [path for path in group if _ends_with(parts_of(path), exact_end, parts[-1])]
             if alike:
                 return alike
         return best
@@ -313,7 +312,7 @@ class ClipFinder:
         self._misses += 1
         if self._misses > _NEAREST_SEARCHES:
             return ""
-        names = {fold(path_parts(path)[-1]): path_parts(path)[-1] for path in self._paths}
+        names = {fold(parts_of(path)[-1]): parts_of(path)[-1] for path in self._paths}
         near = difflib.get_close_matches(fold(_UPLOAD_PREFIX.sub("", wanted[0][-1])), names, n=3) if wanted else []
         return f"; the nearest there: {', '.join(names[name] for name in near)}" if near else ""
 
@@ -324,7 +323,7 @@ def _first(groups: list[list[str]]) -> list[str]:
 
 def _is_named(path: str, media: str) -> bool:
     """Whether `media` gives the file's exact name, with or without its ending."""
-    name = readable(path_parts(path)[-1])
+    name = readable(parts_of(path)[-1])
     given = (_spellings(media)[0].rpartition("/")[2], media_path(media).rpartition("/")[2])
     return name in given or split_suffix(name)[0] in given
 

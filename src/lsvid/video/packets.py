@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lsvid.errors import ClipError
+from lsvid.files.paths import as_word
 from lsvid.files.storage import S3File
-from lsvid.video.container import only, open_container, quoted, unreadable
+from lsvid.video.container import only, open_container, unreadable
 from lsvid.video.fields import SecondFields
 from lsvid.video.timebase import PtsArray
 
@@ -442,7 +443,7 @@ _HIDES: dict[str, Callable[[memoryview], bool]] = {"vp8": _vp8_hides, "vp9": _vp
 
 def _encode(path: str, before: str = "") -> str:
     """The command that gives each picture of a film its own time."""
-    return f"ffmpeg {before}-i {quoted(path)} -c:v libx264 -crf 16 OUT.mp4"
+    return f"ffmpeg {before}-i {as_word(path)} -c:v libx264 -crf 16 OUT.mp4"
 
 
 def _raise_unusable(found: _Found, check: _Check, path: str) -> None:
@@ -463,12 +464,12 @@ def _undecodable(found: _Found, check: _Check, path: str) -> ClipError:
     if found.encrypted:
         return ClipError(
             f"{path} is encrypted: its pictures cannot be decoded",
-            f"decrypt it first, if you have its key: ffmpeg -decryption_key KEY -i {quoted(path)} -c copy OUT.mp4",
+            f"decrypt it first, if you have its key: ffmpeg -decryption_key KEY -i {as_word(path)} -c copy OUT.mp4",
         )
     said = f" ({check.said})" if check.said else ""
     return ClipError(
         f"{path} is damaged, or cut so that nothing can be decoded: none of its pictures can{said}",
-        f"copy it again from its source; see what ffmpeg says of it: ffmpeg -v error -i {quoted(path)} -f null -",
+        f"copy it again from its source; see what ffmpeg says of it: ffmpeg -v error -i {as_word(path)} -f null -",
     )
 
 
@@ -480,6 +481,6 @@ def _out_of_order(path: str, codec: str, *, untold: bool) -> ClipError:
         return ClipError(
             text,
             "some AVI files hold two pictures in one packet; unpack them, without loss: ffmpeg -i "
-            f"{quoted(path)} -c copy -bsf:v mpeg4_unpack_bframes OUT.avi; or encode it again: {_encode(path)}",
+            f"{as_word(path)} -c copy -bsf:v mpeg4_unpack_bframes OUT.avi; or encode it again: {_encode(path)}",
         )
     return ClipError(text, f"encode it again, which gives each picture its own time: {_encode(path)}")

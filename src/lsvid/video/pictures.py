@@ -50,9 +50,9 @@ class PictureOptions:
         if self.format not in FORMATS:
             raise SettingsError(f"{self.format!r} is no format of pictures", f"choose from {', '.join(FORMATS)}")
         if self.quality is not None and self.format == "png":
-            raise SettingsError("PNG is lossless: it has no quality", "leave --quality out, or choose jpg or webp")
+            raise SettingsError("PNG is lossless: it has no quality", "leave <<quality>> out, or choose jpg or webp")
         if self.size and self.short_side:
-            raise SettingsError("--size and --short-side exclude each other", "give one of the two")
+            raise SettingsError("<<size>> and <<short_side>> exclude each other", "give one of the two")
 
 
 @dataclass(frozen=True)

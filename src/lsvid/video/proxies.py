@@ -17,6 +17,7 @@ from lsvid.files import storage
 from lsvid.files.folders import folder_at
 from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
+from lsvid.files.paths import lies_in
 from lsvid.files.unfinished import unfinished
 from lsvid.video.clips import ClipFile
 from lsvid.video.container import metadata, open_container
@@ -104,7 +105,7 @@ def make_proxies(
     `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
     earlier run made; ServerError; and DataError if the disk is full.
     """
-    inside = [clip.path for clip in clips if storage.lies_in(clip.path, folder)]
+    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
     if inside:
         raise SettingsError(
             f"{inside[0]} lies in {folder}, where proxies are to be written",

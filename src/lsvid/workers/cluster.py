@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 from lsvid import __version__
 from lsvid.errors import ClipError, LsvidError, ServerError, SettingsError
 from lsvid.files import storage
+from lsvid.files.paths import common_folder, is_in_sight
 from lsvid.files.unfinished import item_name, made_for, remove_leftovers, unfinished
 from lsvid.workers.processes import Item, Report, Result, outcome, remove_attempts
 
@@ -52,7 +53,7 @@ def open_cluster(scheduler: str) -> Iterator["Cluster"]:
         import distributed  # noqa: PLC0415 - optional; its import takes over half a second
     except ImportError as error:
         raise SettingsError(
-            "--scheduler needs the package distributed, which is not installed", "pip install 'lsvid[distributed]'"
+            "<<scheduler>> needs the package distributed, which is not installed", "pip install 'lsvid[distributed]'"
         ) from error
     if os.environ.get("LSVID_DEBUG") != "1":
         _be_quiet()
@@ -352,11 +353,10 @@ def _put(news: "SimpleQueue[tuple[int, Any]]", position: int, future: object) ->
 @contextmanager
 def _file_seen(folders: Sequence[str]) -> Iterator[str | None]:
     """A new file in the local folder that holds all `folders`: a worker that finds it sees that folder."""
-    local = [folder for folder in folders if not storage.is_s3(folder)]
-    if not local:
+    folder = common_folder(folders)
+    if folder is None:
         yield None
         return
-    folder = Path(os.path.commonpath(local))
     file = unfinished(folder / f"seen-{uuid.uuid4().hex}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -404,7 +404,7 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
         result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
         result = type(result)(f"on {host}: {result.message}", result.hint)
-    unseen = None if source is None or storage.is_in_sight(source) else source
+    unseen = None if source is None or is_in_sight(source) else source
     return _Done(result, reported, unseen, host)
 
 

@@ -18,7 +18,7 @@ from types import FrameType, ModuleType
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from lsvid.errors import ClipError, LsvidError
-from lsvid.files import storage
+from lsvid.files.paths import common_folder
 from lsvid.files.unfinished import remove_leftovers
 
 Report = Callable[[float], None]
@@ -142,14 +142,15 @@ def remove_attempts(folder: str | None, item: str | None = None) -> None:
     item: its name, where the worker may have been on another machine; see `lsvid.files.unfinished.made_for`.
     """
     places: list[tuple[Path, str | None]] = [(Path(tempfile.gettempdir()), "lsvid")]
-    if folder is not None and not storage.is_s3(folder):
-        places += [(Path(folder), None), (Path(folder).parent, Path(folder).name)]
+    here = None if folder is None else common_folder([folder])
+    if here is not None:
+        places += [(here, None), (here.parent, here.name)]
     for place, of in places:
         with suppress(OSError):  # it was not made, or nobody may look into it
             remove_leftovers(place, of, item)
 
 
-_DIED_HINT = "where memory ran out, use fewer --jobs; else the clip may be damaged: see what ffprobe says of it"
+_DIED_HINT = "where memory ran out, use fewer <<jobs>>; else the clip may be damaged: see what ffprobe says of it"
 
 
 def cores() -> int:

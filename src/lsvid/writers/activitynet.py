@@ -30,7 +30,7 @@ from lsvid.writers.base import Export, LabelPath, Video
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
-    "activitynet.json, classes.txt (with --folds: one JSON a split)",
+    "activitynet.json, classes.txt (with folds: one JSON a split)",
     holds="segments in seconds, overlapping or not, rate, frames and subset (ActionFormer, OpenTAD, HACS)",
     loses="frames of clips of variable rate; levels, unless joined in the name",
     options=options("level", "unit", "splits"),
@@ -62,7 +62,8 @@ def write(export: Export) -> list[str]:
         files.append(export.write_text(name, [json.dumps(document, ensure_ascii=False)]))
     if not export.folds:
         export.findings.warn(
-            "all videos are of the subset 'training'", "ask for splits by case: --split train=0.7,val=0.3, or --folds 5"
+            "all videos are of the subset 'training'",
+            "ask for splits by case: <<splits=train=0.7,val=0.3>>, or <<folds=5>>",
         )
     return [*files, export.write_text("classes.txt", names.values())]
 
@@ -74,7 +75,7 @@ def _entry(
     if video.rate is None:
         export.findings.warn(
             f"{video.title}: its rate varies, so readers that compute frames from seconds get other frames",
-            "use --format mstcn or csv, which count frames, or make a copy of constant rate",
+            "use <<format=mstcn>> or csv, which count frames, or make a copy of constant rate",
         )
     info = video.clips[0].info
     annotations = []

@@ -233,8 +233,9 @@ class Export:
                     groups[case] = clips
         if not groups:
             raise DataError(
-                f"--format {self.format} takes a case for one video, and no case has all its clips annotated",
-                "--include-unannotated brings the rest as unlabelled; --unit clip takes each clip for one video",
+                f"<<format={self.format}>> takes a case for one video, and no case has all its clips annotated",
+                "<<include_unannotated=True>> brings the rest as unlabelled; <<unit=clip>> takes each clip for one "
+                "video",
             )
         plain = [title.replace("/", "_", 1) for title in groups]
         names = safe_ids(plain)
@@ -269,9 +270,9 @@ class Export:
         """The levels to write. If there are several, each has its own folder."""
         depth = max((len(path) for path in self.table.labels), default=0)
         if self.level is not None and self.level > depth:
-            raise SettingsError(f"--level {self.level}: the labels have {depth} levels", "choose one of them")
+            raise SettingsError(f"<<level={self.level}>>: the labels have {depth} levels", "choose one of them")
         if not depth:
-            raise DataError("no labels: nothing is labelled, and no label file is given", "name it: --labels FILE")
+            raise DataError("no labels: nothing is labelled, and no label file is given", "name it: <<labels=FILE>>")
         levels = _levels(self.table.labels, 0)
         if self.level is not None:
             levels = [replace(level, folder="") for level in levels if level.number == self.level]
@@ -359,9 +360,9 @@ class Export:
         if several:
             people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.tracks))
             raise DataError(
-                f"--format {self.format} holds one annotator, but {len(several)} clips have several ({people}): "
+                f"<<format={self.format}>> holds one annotator, but {len(several)} clips have several ({people}): "
                 + some([clip.id for clip in several], separator="; "),
-                "choose one with --annotator, or make one with --merge; 'lsvid formats' says which hold several",
+                "choose one with <<annotators>>, or make one with <<merge>>; 'lsvid formats' says which hold several",
             )
 
     def tracks(self, video: Video, levels: Sequence[Level]) -> list[LabelArray]:
@@ -385,11 +386,11 @@ class Export:
                 part[:] = rank[segment.label]
             tracks.append(track)
         if clashes:
-            hint = "--overlap priority settles which; 'lsvid formats' says which formats hold several"
+            hint = "<<overlap=priority>> settles which; 'lsvid formats' says which formats hold several"
             if "phases" in format_of(self.format).options:
-                hint = "say which labels are phases: --phases LABEL; or which goes first: --overlap priority"
+                hint = "say which labels are phases: <<phases=LABEL>>; or which goes first: <<overlap=priority>>"
             raise DataError(
-                f"--format {self.format} holds one label a frame on each level, but some have more: "
+                f"<<format={self.format}>> holds one label a frame on each level, but some have more: "
                 + some(clashes, separator="; "),
                 hint,
             )
@@ -467,7 +468,7 @@ def _base(labels: Sequence[LabelPath]) -> int:
 
 
 _INCOMPLETE = (
-    "cases with clips that are not exported (--include-unannotated brings those; --unit clip takes each alone)"
+    "cases with clips that are not exported (<<include_unannotated=True>> brings those; <<unit=clip>> takes each alone)"
 )
 
 

@@ -24,7 +24,7 @@ def case_pictures(
     """
     asked = export.options.picture or PictureOptions()
     if asked.format not in ("jpg", image):
-        raise SettingsError(f"--format {export.format} has pictures in {image}", f"leave {asked.format} out")
+        raise SettingsError(f"<<format={export.format}>> has pictures in {image}", f"leave {asked.format} out")
     options = replace(asked, format=image)
     with TemporaryDirectory(prefix=".pictures-", dir=export.folder) as folder:
         jobs: list[Wanted] = []

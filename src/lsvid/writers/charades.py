@@ -34,7 +34,9 @@ HEADER = "original_vido_id video_id frame_id path labels"
 def write(export: Export) -> list[str]:
     """Write lists, classes and pictures; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError("--folds means nothing to --format charades", "it holds one split: --split train=0.8,…")
+        raise SettingsError(
+            "<<folds>> means nothing to <<format=charades>>", "it holds one split: <<splits=train=0.8,…>>"
+        )
     videos = export.videos()
     names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}
@@ -53,7 +55,7 @@ def write(export: Export) -> list[str]:
             export.counts["rows"] += len(paths)
             export.on_clip(len(video.clips))
     if not export.folds:
-        export.findings.warn("all videos are in train.csv", "ask for splits by case: --split train=0.8,val=0.2")
+        export.findings.warn("all videos are in train.csv", "ask for splits by case: <<splits=train=0.8,val=0.2>>")
     files += [export.write_text(f"{part}.csv", rows) for part, rows in lines.items()]
     return [*files, export.write_text("classes.txt", names.values())]
 

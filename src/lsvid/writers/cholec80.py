@@ -90,7 +90,8 @@ def _check_rate(export: Export, video: Video) -> None:
         export.findings.warn(
             f"{video.title}: a rate that is not one whole number of frames a second, which Surgformer's and TMRNet's "
             "readers cannot sample once a second",
-            "tool_annotations have the first frame of every second; for training, --format csv --sample-fps 1 is exact",
+            "tool_annotations have the first frame of every second; for training, <<format=csv>> <<sample_fps=1>> is "
+            "exact",
         )
     elif video.rate != RATE:
         export.findings.warn(

@@ -33,7 +33,7 @@ COLUMNS = ("path", "label", "case", "clip", "start_frame", "stop_frame", "start_
 def write(export: Export) -> list[str]:
     """Write the files of all spans, and the lists; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError("--folds means nothing to --format clips", "it holds one split: --split train=0.8,…")
+        raise SettingsError("<<folds>> means nothing to <<format=clips>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
     names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}
@@ -71,7 +71,7 @@ def _lists(
 ) -> list[str]:
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     if not export.folds:
-        export.findings.warn("all spans are in train.csv", "ask for splits by case: --split train=0.8,val=0.2")
+        export.findings.warn("all spans are in train.csv", "ask for splits by case: <<splits=train=0.8,val=0.2>>")
     return [
         export.write_text(
             f"{part}.csv",

@@ -14,18 +14,13 @@ Two properties, lsvid.case and lsvid.clip, name the clip, so that lsvid finds it
 """
 
 import mimetypes
-import ntpath
-import os
-import posixpath
 import re
 import warnings
 from collections.abc import Sequence
 from itertools import count
-from pathlib import Path, PurePath, PureWindowsPath
-from urllib.parse import quote
 
 from lsvid.annotations.spans import LocatedSpan
-from lsvid.files import storage
+from lsvid.files.paths import absolute, addresses
 from lsvid.labels.naming import distinct, one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
@@ -50,24 +45,6 @@ def write(export: Export) -> list[str]:
     return [_write_clip(export, video) for video in export.videos()]
 
 
-def media_addresses(path: PurePath, folder: PurePath | None) -> tuple[str, str | None]:
-    """The address of the file at `path`, and the one relative to `folder`; None if there is none."""
-    if not isinstance(path, PureWindowsPath):
-        return f"file://{_quoted(path)}", None if folder is None else _quoted(posixpath.relpath(path, folder))
-    start = "file:" if path.drive.startswith("\\\\") else "file:///"  # \\server\share is file://server/share
-    address = start + quote(path.as_posix(), safe="/:")
-    if folder is None:
-        return address, None
-    try:
-        return address, _quoted(PureWindowsPath(ntpath.relpath(path, folder)).as_posix())
-    except ValueError:
-        return address, None
-
-
-def _quoted(path: str | PurePath) -> str:
-    return quote(os.fsencode(path))
-
-
 def _write_clip(export: Export, video: Video) -> str:
     from pympi.Elan import Eaf  # noqa: PLC0415 - only this format needs it
 
@@ -81,11 +58,7 @@ def _write_clip(export: Export, video: Video) -> str:
     eaf.add_property("lsvid.case", xml_text(clip.clip.case))
     eaf.add_property("lsvid.clip", xml_text(clip.clip.clip))
     path, media_type = str(clip.path), mimetypes.guess_type(str(clip.path))[0] or "unknown"
-    if storage.is_s3(path):
-        eaf.add_linked_file(path, mimetype=media_type)
-    else:
-        address, relative = media_addresses(Path(path).absolute(), export.output)
-        eaf.add_linked_file(address, relative, media_type)
+    eaf.add_linked_file(*addresses(absolute(path), export.output), media_type)
     depth = max((len(label) for label in export.table.labels), default=1)
     annotators = distinct(one_line(xml_text(work.annotator)) for work in clip.tracks)
     for work, annotator in zip(clip.tracks, annotators, strict=True):

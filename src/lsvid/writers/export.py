@@ -183,20 +183,23 @@ def _check_options(options: WriteOptions) -> None:
     asked = [name for name, is_given in given.items() if is_given] + options.of_format.given()
     if options.images is not None and not chosen.is_table:
         tables = [name for name, known in all_formats().items() if known.is_table]
-        raise SettingsError(f"--images means nothing to --format {options.format}", f"it does to {', '.join(tables)}")
+        raise SettingsError(
+            f"<<images>> means nothing to <<format={options.format}>>", f"it does to {', '.join(tables)}"
+        )
     for name in asked:
         if name not in chosen.options:
             able = [other for other, known in all_formats().items() if name in known.options]
-            flag = {"splits": "split"}.get(name, name.replace("_", "-"))
-            raise SettingsError(f"--{flag} means nothing to --format {options.format}", f"it does to {', '.join(able)}")
+            raise SettingsError(
+                f"<<{name}>> means nothing to <<format={options.format}>>", f"it does to {', '.join(able)}"
+            )
     if chosen.flavours and options.of_format.flavour not in chosen.flavours:
         known = ", ".join(chosen.flavours)
         said = options.of_format.flavour
         raise SettingsError(
-            f"--format {options.format} needs to know whose reader it is for"
+            f"<<format={options.format}>> needs to know whose reader it is for"
             if said is None
-            else f"--flavour {said}: --format {options.format} knows {known}",
-            f"say so: --flavour, one of {known}",
+            else f"<<flavour={said}>>: <<format={options.format}>> knows {known}",
+            f"say so: <<flavour>>, one of {known}",
         )
 
 
@@ -229,7 +232,9 @@ def _exported(request: WriteRequest, findings: Findings) -> list[AnnotatedClip]:
         if isinstance(clip, GatheredClip):
             findings.leave_out(f"clip {clip.id}", "clips whose video is missing or unreadable")
         elif not clip.tracks and not request.options.include_unannotated:
-            findings.leave_out(f"clip {clip.id}", "clips that nobody has annotated (--include-unannotated brings them)")
+            findings.leave_out(
+                f"clip {clip.id}", "clips that nobody has annotated (<<include_unannotated=True>> brings them)"
+            )
         else:
             exported.append(clip)
     if not exported:

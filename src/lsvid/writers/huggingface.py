@@ -30,7 +30,7 @@ from lsvid.writers.base import Export, Video
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
-    "train/<case>/<clip>/<frame>.jpg, train/metadata.parquet (validation/, test/ too with --split)",
+    "train/<case>/<clip>/<frame>.jpg, train/metadata.parquet (validation/, test/ too with splits)",
     holds="the pictures themselves, with all their labels, for datasets.load_dataset('imagefolder')",
     loses="regions; levels, unless joined in the name",
     options=options("sample_fps", "background", "level", "splits", "picture"),
@@ -49,7 +49,9 @@ _TAKEN_BY_THE_LOADER = re.compile(
 def write(export: Export) -> list[str]:
     """Write pictures and metadata; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError("--folds means nothing to --format huggingface", "it holds one split: --split train=0.8,…")
+        raise SettingsError(
+            "<<folds>> means nothing to <<format=huggingface>>", "it holds one split: <<splits=train=0.8,…>>"
+        )
     names, videos = export.label_names(), export.videos()
     places, look = _places(export), export.options.picture or PictureOptions()
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}

@@ -52,7 +52,7 @@ class ExportedImages:
         if COLUMN in tables.schema:
             raise SettingsError(
                 f"the label {COLUMN!r} has the name of a column of the frame table",
-                "rename the label, or leave out --layout wide",
+                "rename the label, or leave out <<layout=wide>>",
             )
         self.schema = dict(tables.schema) | {COLUMN: pl.String()}
         self._request = request

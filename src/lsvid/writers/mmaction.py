@@ -49,7 +49,7 @@ def write(export: Export) -> list[str]:
     if blank:
         export.findings.warn(
             f"videos.txt is left out: MMAction2 splits its lines at blanks, and the path of {blank[0]} has one",
-            "make a link without blanks to the clips' folder, and name it with --clips",
+            "make a link without blanks to the clips' folder, and name it with <<clips>>",
         )
     files = [export.write_text("classes.txt", names.values())]
     for suffix, members in parts.items():

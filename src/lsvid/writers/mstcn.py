@@ -64,7 +64,7 @@ def write(export: Export) -> list[str]:
     if not export.folds:
         export.findings.warn(
             "all videos are in splits/train.split1.bundle, and there is no test split",
-            "ask for splits by case: --folds 5, or --split train=0.8,test=0.2",
+            "ask for splits by case: <<folds=5>>, or <<splits=train=0.8,test=0.2>>",
         )
     tell_unlabelled(export, levels, unlabelled, background)
     export.facts |= {
@@ -93,17 +93,17 @@ def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping
         if unlabelled[level.number] and background in export.facts["classes"][level.folder]:
             raise DataError(
                 f"{unlabelled[level.number]:,} frames without a label would be called {background!r}, as a label is",
-                "give them another name: --background NAME; or the label: --rename OLD=NEW",
+                "give them another name: <<background=NAME>>; or the label: <<rename=OLD=NEW>>",
             )
     frames = unlabelled[levels[0].number]
     unseen = [clip.id for clip in export.clips if not clip.tracks]
     if unseen:
         export.findings.warn(
             f"{len(unseen)} clips that nobody has annotated are {background!r} in every frame: {', '.join(unseen[:3])}",
-            "leave out --include-unannotated unless nothing happens in them",
+            "leave out <<include_unannotated=True>> unless nothing happens in them",
         )
     if frames and export.table.background is None:
         export.findings.warn(
             f"{frames:,} frames have no label on the first level; {export.format} needs one: {background!r}",
-            "--background NAME gives it another name",
+            "<<background=NAME>> gives it another name",
         )

@@ -14,10 +14,11 @@ import msgspec
 
 from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
+from lsvid.files.paths import file_name, split_suffix
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
 from lsvid.readers.prodigy import SOURCE
-from lsvid.video.clips import CaseRule, file_name, split_suffix
+from lsvid.video.clips import CaseRule
 from lsvid.video.lookup import media_path
 from lsvid.video.timebase import SECONDS_TOLERANCE
 

@@ -46,7 +46,7 @@ from lsvid.writers.formats import Format, options
 from lsvid.writers.mstcn import BACKGROUND
 
 FORMAT = Format(
-    "pictures once a second, labels, classes.csv, videos.csv, as --flavour says",
+    "pictures once a second, labels, classes.csv, videos.csv, as the flavour says",
     holds="the pictures of a case once a second with one label a level, under the names that a reader wants",
     loses="times, the frames between seconds, several labels at once (but for tools)",
     overlaps=False,
@@ -58,7 +58,7 @@ FORMAT = Format(
         "surgformer": "Surgformer (Cholec80): phases, tools",
         "tmrnet": "TMRNet, SV-RCNet: phases",
         "transsvnet": "Trans-SVNet: phases, with a test part",
-        "autolaparo": "AutoLaparo: phases; --base 0 or 1 is the id of the first",
+        "autolaparo": "AutoLaparo: phases; the base, 0 or 1, is the id of the first",
         "plstitch": "PL-Stitch: phases",
     },
 )
@@ -118,7 +118,7 @@ def write(export: Export) -> list[str]:
     if len(levels) < flavour.levels:
         raise DataError(
             f"flavour {export.options.flavour} needs {flavour.levels} levels of labels, and there is one",
-            "give the label file that has them: --labels FILE",
+            "give the label file that has them: <<labels=FILE>>",
         )
     levels = levels[: flavour.levels]
     columns = tools[0] if export.options.tools or export.options.phases else None
@@ -153,17 +153,17 @@ def _check(export: Export, flavour: Flavour) -> None:
     if name == "autolaparo" and base not in (0, 1):
         raise SettingsError(
             "readers of AutoLaparo differ in the id of the first phase: its README counts from 1, Surgformer from 0",
-            "say which: --base 1 or --base 0",
+            "say which: <<base=1>> or <<base=0>>",
         )
     if name != "autolaparo" and base not in (None, 0):
         raise SettingsError(f"ids of flavour {name} count from 0", "leave the base out")
     if len(export.folds) > 1 and not flavour.has_folds:
-        raise SettingsError(f"flavour {name} holds one split, not folds", "as in --split train=0.7,val=0.1,test=0.2")
+        raise SettingsError(f"flavour {name} holds one split, not folds", "as in <<splits=train=0.7,val=0.1,test=0.2>>")
     for part in {part for fold in export.folds for part in fold} - set(flavour.parts):
         raise SettingsError(f"flavour {name} has no part {part!r}", f"it has {', '.join(flavour.parts)}")
     if not export.folds and name not in ("autolaparo", "plstitch"):
         export.findings.warn(
-            "all cases are in the part 'train'", "ask for splits by case: --split train=0.7,val=0.1,test=0.2"
+            "all cases are in the part 'train'", "ask for splits by case: <<splits=train=0.7,val=0.1,test=0.2>>"
         )
 
 
@@ -199,7 +199,7 @@ def _classes(export: Export, levels: Sequence[Level], tools: Level | None, opera
         if unlabelled and export.table.background is None:
             export.findings.warn(
                 f"{unlabelled:,} seconds have no label on level {number + 1}: they are {last + base}, {names[last]!r}",
-                "--background NAME gives it another name",
+                "<<background=NAME>> gives it another name",
             )
         rows += [(number + 1, at + base, name) for at, name in enumerate(names if unlabelled else names[:last])]
     if tools:

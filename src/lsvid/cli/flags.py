@@ -1,0 +1,15 @@
+"""The flags of the command line for the options that texts of the library name."""
+
+_OTHER_NAMES = {
+    "annotators": "annotator", "datasets": "dataset", "endpoint": "s3-endpoint", "key_env": "s3-key-env",
+    "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split", "statuses": "status",
+}  # fmt: skip
+"""The options whose flag has another name than in Python."""
+
+
+def as_flag(name: str, value: str | None) -> str:
+    """The option as a word of a command: `--clips`, `--clips DIR`; a switch is `--skip-bad` or `--no-presign`."""
+    flag = _OTHER_NAMES.get(name, name.replace("_", "-"))
+    if value in (None, "True"):
+        return f"--{flag}"
+    return f"--no-{flag}" if value == "False" else f"--{flag} {value}"
