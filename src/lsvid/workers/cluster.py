@@ -403,7 +403,8 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
     with made_for(item_name(errand.run, position)):
         result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
-        result = type(result)(f"on {host}: {result.message}", result.hint)
+        message, hint = result.args  # in which options are still marked; see LsvidError
+        result = type(result)(f"on {host}: {message}", hint)
     unseen = None if source is None or is_in_sight(source) else source
     return _Done(result, reported, unseen, host)
 
