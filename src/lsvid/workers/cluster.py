@@ -341,8 +341,8 @@ _AGAIN = "run the same command again: it goes on where it stopped"
 def _died(error: Any) -> ClipError:  # noqa: ANN401 - Dask's KilledWorker
     return ClipError(
         f"its worker died {error.allowed_failures + 1} times (the last one: {error.last_worker.address})",
-        "where memory ran out, give workers more of it, or fewer to a machine; else the clip may be damaged: see what "
-        "ffprobe says of it",
+        "if memory ran out, give workers more of it, or fewer to a machine; otherwise the clip may be damaged: see "
+        "what ffprobe says of it",
     )
 
 
