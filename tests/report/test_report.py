@@ -427,9 +427,9 @@ def operation(tmp_path: Path) -> Path:
         clips.append((15000, {who: work for who, work in works.items() if (who, number) != ("ben", 2)}))
     case = annotated_case(clips, case="operation_07")
     data = report_data(Stage(tuple(case)), ReportOptions(label_order(case, tree), tree, PROJECT, ["export.json"]))
-    path = tmp_path / "report.html"
-    path.write_text(page(data), encoding="utf-8")
-    return path
+    file = tmp_path / "report.html"
+    file.write_text(page(data), encoding="utf-8")
+    return file
 
 
 @pytest.mark.browser
