@@ -70,7 +70,7 @@ def test_pictures_take_the_width_of_the_page_in_both_themes(browser: Browser, cl
     exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, region(5, 12, "A"))))
     assert run("contact-sheet", exported, "--clips", clips, "-o", tmp_path / "sheet.html").exit_code == 0
     for scheme in ("light", "dark"):
-        shown = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme=scheme).new_page()  # type: ignore[arg-type]
+        shown = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme=scheme).new_page()
         shown.goto((tmp_path / "sheet.html").as_uri())
         boxes = shown.locator("img").evaluate_all("all => all.map(e => [e.getBoundingClientRect().right, e.width])")
         assert 1500 < boxes[2][0] <= 1600
