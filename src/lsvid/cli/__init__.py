@@ -180,7 +180,8 @@ def cli() -> None:
       lsvid import-clips /data/clips --project Surgery
       lsvid export-frames --project Surgery -o frames/
 
-    The server and its key come from --url and --api-key, or from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.
+    The server and its key come from --url and --api-key, else from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, else
+    from lsvid serve.
     Tab completion (bash; zsh and fish alike): eval "$(_LSVID_COMPLETE=bash_source lsvid)"
     """
 
