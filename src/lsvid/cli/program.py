@@ -43,7 +43,7 @@ def interrupted_by() -> int | None:
 
 def catch_signals() -> None:
     """Let the signals that ask a program to end raise Interrupted; a signal that is ignored (nohup) stays ignored."""
-    seen = 0
+    seen, main_thread = 0, threading.get_ident()
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal seen
@@ -59,7 +59,7 @@ def catch_signals() -> None:
         if isinstance(args.exc_value, Interrupted):  # it arrived where Python drops errors: raise it again
             seen = 0
             # A little later: what is raised in this hook would be dropped as well.
-            again = threading.Timer(0.01, signal.raise_signal, [args.exc_value.number])
+            again = threading.Timer(0.01, _signal_thread, [main_thread, args.exc_value.number])
             again.daemon = True
             again.start()
         else:
@@ -70,6 +70,14 @@ def catch_signals() -> None:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
     sys.unraisablehook = unraisable
+
+
+def _signal_thread(thread: int, number: int) -> None:
+    """Send the signal `number` to a thread. On Unix it wakes the thread from whatever it waits for."""
+    if sys.platform == "win32":
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(thread, number)
 
 
 def exit_code_of(error: BaseException) -> int:
