@@ -167,7 +167,7 @@ def test_the_rate_and_the_clips_must_be_known(tmp_path: Path, clips: Path) -> No
     path = folder(tmp_path, op2=one_hot(1, 2))
     with pytest.raises(ExportError, match="how many rows a second"):
         read(path, clips, fps=None)
-    with pytest.raises(ExportError, match="which clips these are made of is not known"):
+    with pytest.raises(ExportError, match="the clips of these cases are not known"):
         read_located(ReadRequest((str(path),)), Findings())
 
 

@@ -171,7 +171,7 @@ def check_s3_from_server(server: Server, project: Project | None, wanted: s3.S3S
             return Check(
                 name,
                 "pass",
-                "Label Studio does not refuse the service's address (asked about a project, it goes there, too)",
+                "Label Studio does not refuse the service's address (with a project, lsvid also asks it to connect)",
             )
         raise
     return Check(name, "pass", f"Label Studio takes {wanted.uri} as a storage")

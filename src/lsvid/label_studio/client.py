@@ -375,6 +375,6 @@ def _port(parts: SplitResult) -> int:
 def _sent_away(url: str, elsewhere: str) -> ServerError:
     place = "/".join(elsewhere.split("/")[:3]) if "://" in elsewhere else "another address"
     return ServerError(
-        f"{url} sends callers to {place}, where lsvid does not take the access token",
+        f"{url} redirects to {place}; lsvid does not send the access token there",
         "if that is your Label Studio, name it: <<url>> or LABEL_STUDIO_URL",
     )

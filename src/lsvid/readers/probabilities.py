@@ -103,7 +103,7 @@ def _cases(path: Path, options: ReadOptions) -> dict[str, list[ClipFile]]:
         clips = find_clips(options.finder.roots, options.rule or CaseRule())
     if clips is None:
         raise ExportError(
-            f"{path} holds rows of whole cases, and which clips these are made of is not known",
+            f"{path} holds rows of whole cases, and the clips of these cases are not known",
             "name the folder of the clips",
         )
     cases: dict[str, list[ClipFile]] = {}
@@ -125,9 +125,9 @@ def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findin
     faults = []
     names = classes or table.classes
     if names is None:
-        faults.append(f"nothing names its columns: {CLASSES} beside it does")
+        faults.append(f"its columns have no names: write {CLASSES} beside it, a name a line")
     elif table.classes and classes and table.classes != classes:
-        faults.append(f"names its columns otherwise than {CLASSES}: {', '.join(table.classes)}")
+        faults.append(f"has other names for its columns than {CLASSES}: {', '.join(table.classes)}")
     rate = options.probabilities.fps or table.fps
     if rate is None:
         faults.append("nothing says how many rows a second it has")

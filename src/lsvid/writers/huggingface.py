@@ -49,9 +49,7 @@ _TAKEN_BY_THE_LOADER = re.compile(
 def write(export: Export) -> list[str]:
     """Write pictures and metadata; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError(
-            "<<folds>> means nothing to <<format=huggingface>>", "it holds one split: <<splits=train=0.8,…>>"
-        )
+        raise SettingsError("<<folds>> is not for <<format=huggingface>>", "it holds one split: <<splits=train=0.8,…>>")
     names, videos = export.label_names(), export.videos()
     places, look = _places(export), export.options.picture or PictureOptions()
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}

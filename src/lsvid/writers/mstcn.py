@@ -92,7 +92,8 @@ def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping
     for level in levels:
         if unlabelled[level.number] and background in export.facts["classes"][level.folder]:
             raise DataError(
-                f"{unlabelled[level.number]:,} frames without a label would be called {background!r}, as a label is",
+                f"{unlabelled[level.number]:,} frames without a label would be called {background!r}, which is also "
+                "the name of a label",
                 "give them another name: <<background=NAME>>; or the label: <<rename=OLD=NEW>>",
             )
     frames = unlabelled[levels[0].number]
