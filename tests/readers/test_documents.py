@@ -268,7 +268,7 @@ def test_times_out_of_range_are_faults(tmp_path: Path, key: str, value: Any) -> 
         ("a.csv", b"video,id,t_start\nx,1,2\n", "the columns video, id, t_start", "needs the columns clip"),
         ("a.csv", "video;id\nx;1\n".encode("utf-16"), "a table with the columns video, id", "needs the columns clip"),
         ("a.csv", "annotation_id,annotator,lead_time\n1,1,2\n".encode("utf-16-le"), "Label Studio's own CSV", "JSON"),
-        ("a.json.gz", gzip.compress(b"[" + b"{}," * 500 + b"{}]", mtime=0)[:-9], "not a whole gzip file", "copy it again"),
+        ("a.json.gz", gzip.compress(b"[" + b"{}," * 500 + b"{}]", mtime=0)[:-9], "not a whole gzip file", "copy it"),
         ("a.txt", b"1-30 SIL\n31-150 take_bowl\n", "segments without a header, such as '1-30 SIL'", "columns clip"),
         ("a.txt", b"SIL\nSIL\ntake\n", "one label a frame", "groundTruth"),
         ("a.xml", b"<?xml version='1.0'?><html><body>log in</body></html>", "a web page", "Download"),
