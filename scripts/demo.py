@@ -203,7 +203,7 @@ def _run(lsvid: Path, *arguments: str | Path) -> None:
     done = subprocess.run([lsvid, *shown], check=False, cwd=ROOT, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise DemoError(
-            f"lsvid {arguments[0]} failed (exit code {done.returncode}), see above", "mend that and run again"
+            f"lsvid {arguments[0]} failed (exit code {done.returncode}), see above", "correct that and run again"
         )
 
 

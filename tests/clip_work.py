@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lsvid.errors import DataError
+from lsvid.errors import ClipError, DataError
 from lsvid.files.folders import LocalFolder
 from lsvid.files.unfinished import unfinished
 from lsvid.workers.processes import Report, ending_with_us
@@ -30,6 +30,8 @@ def troubled(item: str, report: Report) -> str:
         os._exit(7)
     if kind == "data":
         raise DataError("no", "hint")
+    if kind == "marked":
+        raise ClipError("no clip", "name its folder: <<clips=DIR>>")
     if kind == "bug":
         raise ZeroDivisionError("oh")
     return kind

@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 import lsvid
+from clip_work import troubled
 from lsvid.cli import COMMANDS, cli
 from lsvid.cli.flags import as_flag
-from lsvid.errors import ExportError, SettingsError
+from lsvid.errors import ClipError, ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.wording import spoken
+from lsvid.workers.processes import Processes
 
 SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
 OPTION = re.compile(r"<<([a-z][a-z0-9_]*)(?:=(.*?))?>>", re.DOTALL)
@@ -103,6 +105,14 @@ def test_options_in_the_words_of_who_runs_it(text: str, in_python: str, on_the_c
     with spoken(as_flag):
         assert said() == {on_the_command_line}
     assert said() == {in_python}
+
+
+def test_an_error_of_a_worker_names_options_as_the_program_does_that_gets_it() -> None:
+    with spoken(as_flag):
+        ((_, error),) = Processes(1).run_each(troubled, ["marked"])
+    assert isinstance(error, ClipError)
+    assert error.hint == "name its folder: --clips DIR"
+    assert error.__notes__ == ["hint: name its folder: --clips DIR"]
 
 
 def test_the_same_error_in_both_worlds(tmp_path: Path) -> None:

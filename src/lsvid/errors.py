@@ -30,12 +30,15 @@ class LsvidError(Exception):
     exit_code = 1
 
     def __init__(self, message: str, hint: str = "") -> None:
-        message, hint = redacted(worded(message)), redacted(worded(hint))
-        super().__init__(message, hint)  # both in args: workers send errors by pickle
-        self.message = message
-        self.hint = hint
+        super().__init__(redacted(message), redacted(hint))
+        self.message, self.hint = redacted(worded(message)), redacted(worded(hint))
         if hint:
-            self.add_note(f"hint: {hint}")
+            self.add_note(f"hint: {self.hint}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Without the texts of this process: a worker does not know how the program that it works for names options.
+        state = {name: value for name, value in self.__dict__.items() if name not in ("message", "hint", "__notes__")}
+        return type(self), self.args, state
 
     def __str__(self) -> str:
         return self.message
@@ -51,7 +54,7 @@ class _FaultsError(DataError):
     def __init__(self, message: str, hint: str = "", faults: Sequence[str] = ()) -> None:
         text = "\n".join([message, *(f"  {fault}" for fault in faults)])
         super().__init__(text, hint)
-        self.faults = [worded(fault) for fault in faults]
+        self.faults = [redacted(worded(fault)) for fault in faults]
 
 
 class LabelFileError(_FaultsError):

@@ -102,7 +102,7 @@ class ReadRequest:
 
     def __post_init__(self) -> None:
         if bool(self.exports) == bool(self.project):
-            raise SettingsError("name export files, or a project: one of the two")
+            raise SettingsError("name export files, or a project, not both")
         if self.options.datasets and not any(is_database(export) for export in self.exports):
             raise SettingsError("a dataset is for a Prodigy database, and none of the exports is one")
 

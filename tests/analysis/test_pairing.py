@@ -115,7 +115,7 @@ def test_what_both_have_in_common() -> None:
     said = case((50, [("Sew", 0, 25), ("Cut", 25, 50)]), (50, None))
     found = compared(truth, said, fps=25, common=True)
     assert found.as_dict()["accuracy"]["mean"] == 50  # of the first clip
-    assert any("Sew is predicted, but is none of the truth's labels" in text for text in found.warnings)
+    assert any("Sew is predicted, but the truth does not have it" in text for text in found.warnings)
     assert any("cases that only the truth have" in text for text in found.warnings)
 
 

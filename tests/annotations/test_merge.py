@@ -108,7 +108,7 @@ def test_ties_and_agreement_are_told() -> None:
     assert findings.warnings == [
         (
             "9 frames (counted at each level) had exactly half of the annotators for a label: no majority",
-            "they stay without it; manifest.json says in which clips; merge=priority would decide",
+            "these frames do not get the label; manifest.json names the clips; merge=priority would decide",
         )
     ]
 

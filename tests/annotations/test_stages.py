@@ -65,7 +65,7 @@ def test_each_fault_keeps_its_hint() -> None:
     findings.fault("c", "no label")
     with pytest.raises(ExportError) as caught:
         raise_faults(findings, "x.json", skip_bad=False)
-    assert caught.value.hint.startswith("name its folder; mend them at their source and export again; ")
+    assert caught.value.hint.startswith("name its folder; correct them at their source and export again; ")
 
 
 @pytest.fixture

@@ -38,6 +38,17 @@ def test_the_xml_goes_into_a_file(timeline: str, labels: Path, tmp_path: Path) -
     assert list(file.parent.iterdir()) == [file]
 
 
+def test_labels_of_a_text_file_for_the_frames(tmp_path: Path) -> None:
+    file = tmp_path / "labels.txt"
+    file.write_text("Cut\nClip\nSew\n")
+    result = run(file, "--timeline", "both", "--frames", "Clip", "--frames", "Cut")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == labeling_config(read_labels(file).on_frames(["Clip", "Cut"]), "both")
+    wrong = run(file, "--timeline", "both", "--frames", "Clap")
+    assert wrong.exit_code == 2
+    assert "'Clap'" in wrong.stderr
+
+
 def test_json(labels: Path, tmp_path: Path) -> None:
     document = json.loads(run(labels, "--json").stdout)
     assert document["config"] == labeling_config(read_labels(labels))

@@ -257,7 +257,7 @@ def test_a_file_of_ours_an_empty_one_and_none_are_replaced(tmp_path: Path, befor
 
 def test_a_file_of_another_kind_stays(tmp_path: Path) -> None:
     (tmp_path / "a").write_text("mine")
-    with pytest.raises(SettingsError, match="is there, and is nothing that this command writes"):
+    with pytest.raises(SettingsError, match="exists, and this command did not write it"):
         write_file(tmp_path / "a")
     with pytest.raises(SettingsError, match="is a folder, not a file"):
         write_file(tmp_path)

@@ -396,7 +396,7 @@ def test_names_that_cannot_be(s3: S3Server) -> None:
         list(storage.list_objects("s3://"))
     with pytest.raises(SettingsError, match="names a bucket, not an object"):
         storage.stat("s3://bucket")
-    with pytest.raises(SettingsError, match="S3 takes no such name"):
+    with pytest.raises(SettingsError, match="S3 does not accept this name"):
         list(storage.list_objects("s3://no bucket/x"))
 
 

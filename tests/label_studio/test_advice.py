@@ -138,7 +138,7 @@ def test_a_variable_rate() -> None:
     ((text, hint),) = advice(info(index=index_of(0, 1, 3, 6, 7)))
     assert text == "1 of 1 clips have a variable frame rate: op1/clip_1"
     assert hint == (
-        "nothing needs doing: exports are exact; the timeline of op1/clip_1 counts 25 frames a second, some of which "
+        "nothing to do: exports are exact; the timeline of op1/clip_1 counts 25 frames a second, some of which "
         "show the same picture"
     )
 
@@ -154,8 +154,7 @@ def test_a_late_start() -> None:
     ((text, hint),) = advice(info(index=index_of(*range(5, 30))))
     assert text == "1 of 1 clips start late: their first picture comes after time zero: op1/clip_1"
     assert hint == (
-        "nothing needs doing: exports are exact (op1/clip_1 starts at 0.200 s, and players show its first picture "
-        "until then)"
+        "nothing to do: exports are exact (op1/clip_1 starts at 0.200 s, and players show its first picture until then)"
     )
 
 

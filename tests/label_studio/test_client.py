@@ -85,7 +85,8 @@ def test_no_key(key: str | None) -> None:
     assert caught.value.exit_code == 2
     assert str(caught.value) == ("no Label Studio access token: neither api_key nor LABEL_STUDIO_API_KEY is set")
     assert caught.value.hint == (
-        "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
+        "start a Label Studio of your own, which needs none: lsvid serve FOLDER; or, in Label Studio, open Account & "
+        "Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
     )
 
 
@@ -184,7 +185,9 @@ def test_no_server() -> None:
     with pytest.raises(ServerError) as caught:
         connect(url, SECRET)
     assert str(caught.value) == f"cannot reach Label Studio at {url}: Connection refused"
-    assert caught.value.hint == "is it running? Check the address given by url or LABEL_STUDIO_URL"
+    assert caught.value.hint == (
+        "is it running? lsvid serve FOLDER starts your own; or check the address in url or LABEL_STUDIO_URL"
+    )
 
 
 def test_https_to_a_server_that_speaks_http(fake: FakeServer) -> None:
@@ -233,7 +236,7 @@ def test_the_key_goes_only_to_the_server_that_was_named(
     with serving(FakeServer()) as other:
         fake.answers[asked] = (status, f"{other.url}{asked.partition(' ')[2]}/")
         error = failing(fake, key)
-        assert f"sends callers to {other.url}" in error.message
+        assert f"redirects to {other.url}" in error.message
         assert not any("POST" in request for request in other.requests)
         port = int(other.url.rpartition(":")[2])
     assert seen
@@ -247,8 +250,8 @@ def test_the_key_goes_only_to_the_server_that_was_named(
         ((200, b"[" * 100_000), "answered with a web page instead of data"),
         ((500, b"[" * 100_000), "status 500"),
         ((404, b'{"detail": "\xff"}'), "answered with a web page instead of data (status 404)"),
-        ((302, "http://[bad/"), "an address that nothing can have"),
-        ((302, "http://" + "a" * 100 + ".example/"), "an address that nothing can have"),
+        ((302, "http://[bad/"), "this address, or one that it leads to, is not possible"),
+        ((302, "http://" + "a" * 100 + ".example/"), "this address, or one that it leads to, is not possible"),
         ((401, {"detail": f"no such token: {SECRET}"}), "does not take the access token: no such token: …"),
     ],
 )
@@ -276,7 +279,7 @@ def test_a_server_that_asks_to_wait_for_years(
     monkeypatch.setattr("urllib3.util.Retry.get_backoff_time", lambda _: 0)
     fake.answers["GET /api/current-user/whoami"] = (status, {"detail": "busy"})
     fake.headers = {"Retry-After": wait}
-    assert f"it asks to be left alone (Retry-After: {wait})" in failing(fake).message
+    assert f"it asks us to wait (Retry-After: {wait})" in failing(fake).message
 
 
 def test_an_answer_that_never_ends(fake: FakeServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -325,7 +328,7 @@ def test_a_file_of_certificates_that_is_not_there(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_host_name_that_nothing_can_have() -> None:
-    with pytest.raises(ServerError, match="an address that nothing can have"):
+    with pytest.raises(ServerError, match="this address, or one that it leads to, is not possible"):
         connect("http://" + "a" * 300, SECRET)
 
 
@@ -601,7 +604,7 @@ def test_a_server_that_numbers_pictures_otherwise_is_refused(fake: FakeServer) -
         error = failing(fake)
         assert isinstance(error, ServerError)
         assert error.message.startswith(f"Label Studio {release} is too old: ")
-        assert error.message.endswith(f" one picture early ({fake.url})")
+        assert error.message.endswith(f" one picture too early ({fake.url})")
         assert "\n" not in error.message
         assert "1.23.2" in error.hint
 
@@ -634,7 +637,7 @@ def test_the_waveform_is_refused_where_the_editor_cannot_show_it(fake: FakeServe
 @pytest.mark.parametrize(
     ("version", "message", "hint"),
     [
-        ((3, 14), "cannot be installed on Python 3.14 yet", "uv tool install --python 3.13 lsvid"),
+        ((3, 14), "cannot be installed on Python 3.14 yet", "in lsvid's folder: uv tool install --python 3.13 ."),
         ((3, 12), "is not installed here", "pip install"),
     ],
 )

@@ -62,7 +62,7 @@ def test_a_third_decides(
 
     said = decision.bring("--more-than", 0.5, "--dry-run")
     assert "clips: would add 1, updated 0, unchanged 0, agreed on 1" in said
-    assert "left out 1 clips that one person only has submitted: clip op1/10" in said
+    assert "left out 1 clips that only one person has submitted: clip op1/10" in said
     assert not decision.tasks(1)
     assert "added 1, updated 0, unchanged 0, agreed on 1" in decision.bring("--more-than", 0.5)
     assert "added 0, updated 0, unchanged 1, agreed on 1" in decision.bring("--more-than", 0.5)
@@ -103,7 +103,7 @@ def test_the_projects_have_the_same_labels(
     succeeded(run("setup-project", decision.labels, "--project", decision.ids[1]))
     result = run("second-pass", "--from", decision.ids[0], "--to", decision.ids[1], "--disagreements")
     assert result.exit_code == 2
-    assert "has not the labels and the timeline of project" in result.stderr
+    assert "does not have the labels and the timeline of project" in result.stderr
 
 
 @pytest.mark.server

@@ -196,7 +196,7 @@ def test_order_by_time_of_recording(project: Project, videos: VideoFactory) -> N
     videos.make(project.folder / "op1" / "d.mp4", first_number=9)
     result = project.run(project.folder, "--order", "recorded")
     assert result.exit_code == 1
-    assert f"error: 1 clips carry no time of recording:\n  {project.folder}/op1/d.mp4\n" in result.stderr
+    assert f"error: 1 clips have no time of recording:\n  {project.folder}/op1/d.mp4\n" in result.stderr
     assert "hint: order them by name (--order name), or in a manifest" in result.stderr
     assert len(project.tasks()) == 3
 

@@ -61,8 +61,8 @@ def test_late_clips_get_places_between_their_neighbours(given_names: tuple[str, 
     assert got == {"clip_2": pytest.approx(4 / 3), "clip_3": pytest.approx(5 / 3)}
     (text, hint) = findings.warnings[0]
     assert text == (
-        "op1/clip_2, op1/clip_3: before clips that the project has already, but annotators get what is imported later "
-        "after it"
+        "op1/clip_2, op1/clip_3: before clips that the project has already, but annotators get clips in the order of "
+        "import"
     )
     assert hint == "in the Data Manager, filter by the case, sort by the column 'order', and label tasks as displayed"
 
@@ -77,7 +77,7 @@ def test_a_late_case_is_warned_about() -> None:
     assert findings.warnings == [
         (
             "case op2 comes after case op10 for annotators: they are served in the order of import",
-            "where the order of cases matters, sort by the columns 'case' and 'order' in the Data Manager",
+            "if the order of cases matters, sort by the columns 'case' and 'order' in the Data Manager",
         )
     ]
 

@@ -240,7 +240,7 @@ def test_the_server_refuses_even_by_force(setup_run: Setup) -> None:
     assert "  Cut / Sharp: 1\n" in setup_run.run().stderr
     result = setup_run.run("--force")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: Label Studio does not take this update, with --force neither:\n")
+    assert result.stderr.startswith("error: Label Studio does not accept this update, even with --force:\n")
     assert f"1 with from_name={sub_labels}, to_name=video, type=choices" in result.stderr
     assert "hint: delete these annotations first, or make a new project: --title TITLE\n" in result.stderr
 

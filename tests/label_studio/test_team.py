@@ -97,7 +97,14 @@ def test_a_team(server_environment: LabelStudio, media_folder: Path, videos: Vid
     assert document["cases"][0]["annotators"][1] == {
         "annotator": "bob@example.com", "done": 1, "skipped": 1, "drafts": 1, "left": 4, "work_s": 95.4, "video_s": 1.0
     }  # fmt: skip
-    assert document["cases"][1] == {"case": CASES[1], "clips": 4, "complete": 0, "left": 4, "annotators": []}
+    assert document["cases"][1] == {
+        "case": CASES[1],
+        "clips": 4,
+        "complete": 0,
+        "left": 4,
+        "video_s": 0,
+        "annotators": [],
+    }
 
     assert run(*setup, "--annotations-per-clip", 1).exit_code == 0
     assert "5 of 9 clips have 1 annotation(s)" in run("status", "--project", "A team").stderr
@@ -252,3 +259,14 @@ def test_counting() -> None:
     assert (ann.done, ann.left, ann.work_s, ann.video_s, ann.drafts) == (1, 1, 3, 10, 0)
     assert (bob.done, bob.skipped, bob.left) == (0, 1, 1)
     assert cases[1].annotators["eve@x"].done == 1
+
+
+def test_the_length_of_a_clip_counts_once_for_its_case() -> None:
+    two_did_it = _Task({"case": "a", "duration_s": 10}, [_Work(1, lead_time=3), _Work(2, lead_time=4)])
+    one_did_it = _Task({"case": "a", "duration_s": 20}, [_Work(1)])
+    (case,) = count([two_did_it, one_did_it], 2, {})
+    assert (case.complete, case.video_s) == (1, 10)
+    assert {who: (share.video_s, share.work_s) for who, share in case.annotators.items()} == {
+        "1": (30, 3),
+        "2": (10, 4),
+    }

@@ -216,6 +216,12 @@ def test_both_timelines_of_a_text_file() -> None:
     assert caught.value.hint == "choose from Cut, Clip, Sew"
 
 
+def test_the_speed_is_that_of_the_strip_too() -> None:
+    config = labeling_config(parse_labels_text("Cut\n", "labels.txt"), "waveform", speed="2")
+    assert tags(config, "Video")[0]["defaultPlaybackSpeed"] == "2"
+    assert tags(config, "Audio")[0]["defaultspeed"] == "2"  # an attribute of another name, in 1.23.2
+
+
 @pytest.mark.parametrize(("mark", "which"), [(None, "no label is"), ("frames", "all labels are")])
 def test_both_timelines_need_labels_for_each(mark: str | None, which: str) -> None:
     text = f'[{{"name": "A", "timeline": "{mark}"}}]' if mark else '["A"]'

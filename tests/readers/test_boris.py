@@ -118,7 +118,7 @@ def test_two_observations_of_a_clip_are_told(tmp_path: Path) -> None:
         ({"file": {"1": ["/d/op1/a.mp4", "/d/op1/b.mp4"]}}, "the length of /d/op1/a.mp4 is not known"),
         ({"file": {"1": ["/d/op1/a.mp4", "/d/op1/b.mp4"]}, "media_info": {"length": {"/d/op1/a.mp4": -1}}},
          "the length of /d/op1/a.mp4 is not known"),
-        ({"media_creation_date_as_offset": True}, "counts time from when its files were made"),
+        ({"media_creation_date_as_offset": True}, "counts time from the creation of its files"),
     ],
 )  # fmt: skip
 def test_faults_name_observation_and_event(tmp_path: Path, observation: dict[str, Any], told: str) -> None:

@@ -116,9 +116,7 @@ def test_a_blank_line_between_frames_is_a_fault(tmp_path: Path) -> None:
     (folder / "groundTruth/a.txt").write_text("cut\n\n\ncut\n", encoding="utf-8")
     findings = Findings()
     assert not [r for r in read_export(str(folder), ReadOptions(), findings) if isinstance(r, Span)]
-    assert findings.faults == [
-        (str(folder / "groundTruth/a.txt"), "frame 1 has no class name; so have 2 frames in all")
-    ]
+    assert findings.faults == [(str(folder / "groundTruth/a.txt"), "frame 1 has no class name (2 frames have none)")]
 
 
 def test_one_folder_too_deep_and_a_file_by_itself(tmp_path: Path) -> None:

@@ -133,9 +133,11 @@ def test_packed_and_from_standard_input(tmp_path: Path, monkeypatch: pytest.Monk
 def test_damaged_gz(tmp_path: Path) -> None:
     packed = tmp_path / "out.jsonl.gz"
     packed.write_bytes(gzip.compress(b'{"audio_spans": []}' * 1000)[:-20])
-    with pytest.raises(ExportError, match=r"cannot read .*out.jsonl.gz: Compressed file ended") as caught:
+    with pytest.raises(
+        ExportError, match=r"cannot read .*out.jsonl.gz: not a whole gzip file: Compressed file ended"
+    ) as caught:
         read(str(packed))
-    assert caught.value.hint == "check the path; an export is a file"
+    assert caught.value.hint == "copy it again from its source"
 
 
 def test_media_of_a_long_line_are_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +237,7 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
         (
             {"user_label": "Knot", "audio_spans": []},
             {},
-            "user_label 'Knot' stands beside 0 regions: it can name only one",
+            "user_label 'Knot' is in a line with 0 regions: it can name only one",
         ),
     ],
 )
@@ -406,7 +408,7 @@ def test_other_database(tmp_path: Path) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE task (id INTEGER)")
     connection.close()
-    with pytest.raises(ExportError, match=r"cannot read .*other.db as a Prodigy database: it has not the tables"):
+    with pytest.raises(ExportError, match=r"cannot read .*other.db as a Prodigy database: it does not have the tables"):
         read(str(path), datasets=("x",))
 
 
@@ -415,7 +417,7 @@ def test_example_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = database(tmp_path / "prodigy.db", {"ds": [task(video="data:video/mp4;base64," + "A" * (2 << 20))]})
     with pytest.raises(ExportError, match=r"dataset ds, example 1 is 2 MB: it holds its media as base64 data") as error:
         read(str(path), datasets=("ds",))
-    assert error.value.hint == "lsvid passes over such data in a file: prodigy db-out ds > ds.jsonl, then read that"
+    assert error.value.hint == "in a file, lsvid skips such data: prodigy db-out ds > ds.jsonl, then read that"
 
 
 def test_dataset_of_no_database() -> None:
@@ -467,7 +469,7 @@ def test_renames_from_a_file_and_in_the_manifest(tmp_path: Path, videos: VideoFa
         "export-frames", file, "--clips", tmp_path, "--rename", tmp_path / "renames.csv", "-o", tmp_path / "out"
     )
     assert result.exit_code == 0, result.output
-    assert "warning: --rename C: no label has this name\n  hint: look for a slip" in result.stderr
+    assert "warning: --rename C: no label has this name\n  hint: check the spelling" in result.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["label_map"] == {"A": "Suturing / Knot"}
     assert manifest["labels"] == ["B", "Suturing / Knot"]
@@ -519,5 +521,5 @@ def test_a_view_that_never_ends_is_no_table(tmp_path: Path) -> None:
             "SELECT id, id AS content FROM n"
         )
     connection.close()
-    with pytest.raises(ExportError, match="it has not the tables dataset, example and link"):
+    with pytest.raises(ExportError, match="it does not have the tables dataset, example and link"):
         read(str(path), datasets=("ds",))

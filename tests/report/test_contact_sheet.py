@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from playwright.sync_api import Browser
 
 import lsvid
 from builders import annotation, damaged, export, region, run, task
@@ -62,6 +63,21 @@ def test_a_clip_links_to_its_task(tmp_path: Path, videos: VideoFactory) -> None:
     with_project.contact_sheet(tmp_path / "sheet.html")
     link = '<a href="https://ls.example.org/projects/3/data?task=7" target="_blank" rel="noopener">task</a>'
     assert f"<h2>op1/clip_1 {link}</h2>" in (tmp_path / "sheet.html").read_text()
+
+
+@pytest.mark.browser
+def test_pictures_take_the_width_of_the_page_in_both_themes(browser: Browser, clips: Path, tmp_path: Path) -> None:
+    exported = export(tmp_path, task(1, "clip_1", annotation(1, 5, region(5, 12, "A"))))
+    assert run("contact-sheet", exported, "--clips", clips, "-o", tmp_path / "sheet.html").exit_code == 0
+    for scheme in ("light", "dark"):
+        shown = browser.new_context(viewport={"width": 1600, "height": 900}, color_scheme=scheme).new_page()
+        shown.goto((tmp_path / "sheet.html").as_uri())
+        boxes = shown.locator("img").evaluate_all("all => all.map(e => [e.getBoundingClientRect().right, e.width])")
+        assert 1500 < boxes[2][0] <= 1600
+        assert sum(width for _, width in boxes) > 1200
+        red, green, blue = re.findall(r"\d+", shown.evaluate("getComputedStyle(document.body).backgroundColor"))[:3]
+        assert (int(red) + int(green) + int(blue) < 150) == (scheme == "dark")
+        shown.context.close()
 
 
 def test_no_span_is_an_error(clips: Path, tmp_path: Path) -> None:

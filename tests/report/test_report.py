@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from playwright.sync_api import Browser, Page
 
 from annotated import Marked, annotated_case
-from editor import Editor
+from editor import ARTIFACTS, Editor
+from environments import ROOT
 from factories import VideoFactory
 from label_studio_server import LabelStudio
 from lsvid.annotations.stages import AnnotatedClip, Stage, label_order
@@ -25,7 +26,7 @@ from lsvid.clock import clock
 from lsvid.errors import DataError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.colours import PALETTE
-from lsvid.labels.files import parse_labels_text
+from lsvid.labels.files import parse_labels_text, read_labels
 from lsvid.report import write_report
 from lsvid.report.data import ReportOptions, duration, ink, label_colours, report_data
 from lsvid.report.figures import _timeline
@@ -402,6 +403,53 @@ def test_27_tasks_in_six_hours_stay_readable(browser: Browser, long_case: Path, 
     )
     assert (sum(map(int, re.findall(r"\d+", background))) < 150) == (scheme == "dark")
     assert background != text
+    assert noise == []
+    shown.context.close()
+
+
+@pytest.fixture
+def operation(tmp_path: Path) -> Path:
+    """The report of an operation of an hour in six clips, by two people; ben has not annotated the third clip."""
+    tree = read_labels(ROOT / "label_configs" / "surgical.txt")
+    paths = tree.paths()
+    tops = [[path for path in paths if path[0] == top] for top in dict.fromkeys(path[0] for path in paths)]
+    clips: list[tuple[int, dict[str, Marked]]] = []
+    for number in range(6):
+        works: dict[str, list[tuple[str, int, int]]] = {"anna": [], "ben": []}
+        at = 250
+        for step, task in enumerate(tops[number * 4 : number * 4 + 7]):
+            length = 600 + (step * 1103 + number * 709) % 1500
+            path = task[(step + number) % len(task)]
+            late = (step * 37 + number * 53) % 120 - 60
+            works["anna"].append((" / ".join(path), at, at + length))
+            works["ben"].append((" / ".join(path[:1] if step == 5 else path), at + late, at + length + late // 2))
+            at += length + 130
+        clips.append((15000, {who: work for who, work in works.items() if (who, number) != ("ben", 2)}))
+    case = annotated_case(clips, case="operation_07")
+    data = report_data(Stage(tuple(case)), ReportOptions(label_order(case, tree), tree, PROJECT, ["export.json"]))
+    file = tmp_path / "report.html"
+    file.write_text(page(data), encoding="utf-8")
+    return file
+
+
+@pytest.mark.browser
+def test_texts_lie_in_their_bars_and_grey_in_the_rows_of_who_is_missing(browser: Browser, operation: Path) -> None:
+    """The picture in .github/images/report.jpg is this page."""
+    shown, noise = opened(browser, operation, 1400, "light")
+    ARTIFACTS.mkdir(exist_ok=True)
+    shown.locator(".case").first.screenshot(path=ARTIFACTS / "report.png")
+    for _ in range(3):
+        shown.get_by_label("zoom in").click()
+    cut = shown.evaluate(
+        """() => [...document.querySelectorAll('.track a .fit')].filter(t => t.style.visibility === 'visible')
+             .map(t => [t.getBoundingClientRect(), t.parentElement.querySelector('rect').getBoundingClientRect()])
+             .map(([t, bar]) => [t.left >= bar.left, t.right <= bar.right, t.height <= bar.height + 1])"""
+    )
+    assert len(cut) > 20
+    assert all(all(inside) for inside in cut)
+    grey = shown.locator(".unseen").evaluate_all("all => all.map(one => one.dataset.t)")
+    assert grey
+    assert all("not annotated by ben" in tip for tip in grey)
     assert noise == []
     shown.context.close()
 

@@ -108,9 +108,7 @@ def test_a_clip_without_a_label_is_left_out_of_training_only(tmp_path: Path, spa
     test, _ = load_actionformer(tmp_path / "out/activitynet.json", "testing")
     assert sorted(name[4:] for name in train) == ["a"]
     assert sorted(name[4:] for name in test) == ["a", "b"]
-    assert findings.left_out_counts() == {
-        "videos in which nothing is labelled, left out of training, which breaks at them": 1
-    }
+    assert findings.left_out_counts() == {"videos without any label, left out of training, which would fail on them": 1}
 
 
 def test_one_level(tmp_path: Path) -> None:

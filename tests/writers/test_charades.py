@@ -58,5 +58,5 @@ def test_sampled_parts_and_hostile_names(tmp_path: Path, videos: VideoFactory) -
     assert sum(len(paths) for paths, _ in seen) == 39  # one that nobody annotated is left out
     assert all(path.is_file() for paths, _ in seen for each in paths.values() for path in each)
     assert {len(each) for _, labels in seen for each in labels.values()} == {2}
-    with pytest.raises(SettingsError, match="folds means nothing to format=charades"):
+    with pytest.raises(SettingsError, match="folds is not for format=charades"):
         export(tmp_path / "folds", clips, "charades", splits=SplitOptions(folds=2))

@@ -101,7 +101,7 @@ def test_labels_of_a_flat_list_are_named_one_by_one(tmp_path: Path) -> None:
         export(tmp_path / "out", clips, "cholec80", phases=["Prep"], tools=["Prep"])
     with pytest.raises(SettingsError, match="'prep' is no label"):
         export(tmp_path / "out", clips, "cholec80", phases=["prep"])
-    with pytest.raises(SettingsError, match="phases means nothing to format=csv"):
+    with pytest.raises(SettingsError, match="phases is not for format=csv"):
         export(tmp_path / "csv", clips, "csv", phases=["Prep"])
 
 

@@ -190,7 +190,7 @@ def test_all_faults_are_reported_at_once_and_nothing_is_written(clips: Path, tmp
         "task 1, clip op1/clip_1, annotation 1, region r2: number 76 lies past the clip's last, 50 at 25 fps",
         "task 2, annotation 2, region r4: frame 0 is below 1",
         "clip op1/clip_7: cannot find the clip /data/local-files/?d=clips/op1/clip_7.mp4 (looked in: ",
-        "hint: mend them at their source and export again; name its folder: --clips DIR; --cut-overrun cuts what",
+        "hint: correct them at their source and export again; name its folder: --clips DIR; --cut-overrun cuts what",
     ):
         assert text in result.stderr
     assert not (tmp_path / "out").exists()
@@ -270,8 +270,8 @@ def test_files_that_are_not_lsvids_are_not_overwritten(clips: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "name export files, or a project with --project: one of the two"),
-        (("x.json", "--project", "1"), "name export files, or a project with --project: one of the two"),
+        ((), "name export files, or a project with --project, not both"),
+        (("x.json", "--project", "1"), "name export files, or a project with --project, not both"),
         (("x.json", "--sample-fps", "fast"), "'fast' is not a rate in frames a second"),
         (("x.json", "--ls-fps", "0"), "'0' is not a rate in frames a second"),
         (("x.json", "--format", "xls"), "'xls' is not one of"),

@@ -139,10 +139,10 @@ def test_splits_on_the_command_line(tmp_path: Path, videos: VideoFactory) -> Non
     assert sorted(line.split(",")[2] for line in splits[1:]) == ["op0", "op1", "op2", "op3"]
     both = run("export-frames", *source, "--format", "mstcn", "--split", "train=0.5,test=0.5", "--folds", "2")
     assert both.exit_code == 2
-    assert "--split and --folds: one of the two" in both.stderr
+    assert "give --split or --folds, not both" in both.stderr
     table = run("export-frames", *source, "--folds", "2")
     assert table.exit_code == 2
-    assert "--split means nothing to --format csv" in table.stderr
+    assert "--split is not for --format csv" in table.stderr
 
 
 def test_overlaps_and_annotators_are_settled_by_the_options_that_the_errors_name(

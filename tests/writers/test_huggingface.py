@@ -65,7 +65,7 @@ def test_sampled_with_background_and_parts_by_case(videos: VideoFactory, tmp_pat
     picture = PictureOptions("png", size=(32, 24))
     export(tmp_path / "png", clips, "huggingface", sample_fps=Fraction(1), picture=picture)
     assert [file.shape for file in map(read_picture, (tmp_path / "png").rglob("*.png"))] == [(24, 32, 3)] * 4
-    with pytest.raises(SettingsError, match="folds means nothing to format=huggingface"):
+    with pytest.raises(SettingsError, match="folds is not for format=huggingface"):
         export(tmp_path / "folds", clips, "huggingface", splits=SplitOptions(folds=2))
 
 

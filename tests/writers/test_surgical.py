@@ -212,7 +212,7 @@ def test_a_frame_that_lasts_for_seconds_stands_for_each(tmp_path: Path, videos: 
 
 
 def test_what_is_asked_for_is_checked(tmp_path: Path, videos: VideoFactory) -> None:
-    with pytest.raises(SettingsError, match="needs to know whose reader it is for"):
+    with pytest.raises(SettingsError, match="needs a flavour: the reader that the files are for"):
         export(tmp_path / "out", cases(videos, 1), "surgical")
     with pytest.raises(SettingsError, match="flavour=x: format=surgical knows multibypass"):
         export(tmp_path / "out", cases(videos, 1), "surgical", flavour="x")

@@ -209,7 +209,7 @@ def _scored(
             findings.warn(f"case {case} has scored predictions but no truth: for mAP they are false")
         for start_s, end_s, label, score in ones:
             if not (start_s <= end_s and np.isfinite(score) and 0 <= label < n_labels):
-                faults.append(f"case {case}: scored prediction ({start_s}, {end_s}, {label}, {score}) is not sound")
+                faults.append(f"case {case}: scored prediction ({start_s}, {end_s}, {label}, {score}) is not valid")
             found.append(Detection(case, int(label), float(start_s), float(end_s), float(score)))
     return found
 
@@ -312,7 +312,7 @@ def _labels(
                 continue
             text = join_path(path)
             if common and name == "predictions":
-                findings.warn(f"label {text} is predicted, but is none of the truth's labels: it is right nowhere")
+                findings.warn(f"label {text} is predicted, but the truth does not have it: it always counts as wrong")
             else:
                 faults.append(f"label {text}: in the {name}, but not among the labels; a label file may name it")
     if not paths:
@@ -433,6 +433,6 @@ def _stop(faults: Sequence[str]) -> None:
     if faults:
         raise PairingError(
             "truth and predictions do not fit together",
-            "mend what is listed; or evaluate what both have in common, and the rest is left out and counted",
+            "correct what is listed; or evaluate only what both sides have: the rest is left out and counted",
             faults,
         )

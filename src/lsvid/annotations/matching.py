@@ -113,7 +113,7 @@ def match_labels(
             text = join_path(label)
             findings.fault(f"label {text!r} ({number})", _why(text, paths, matcher.nearest(label)))
     for old in sorted(matcher.unused):
-        findings.warn(f"<<rename={old}>>: no label has this name", "look for a slip; the other renames were done")
+        findings.warn(f"<<rename={old}>>: no label has this name", "check the spelling; the other renames were done")
     return matched, {
         join_path(label): join_path(paths[0]) for label, paths in found.items() if len(paths) == 1 and paths[0] != label
     }

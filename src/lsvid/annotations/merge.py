@@ -94,7 +94,7 @@ def merge(
     if all_tied:
         findings.warn(
             f"{all_tied:,} frames (counted at each level) had exactly half of the annotators for a label: no majority",
-            "they stay without it; manifest.json says in which clips; <<merge=priority>> would decide",
+            "these frames do not get the label; manifest.json names the clips; <<merge=priority>> would decide",
         )
     return merged, {"how": options.how, "order": list(options.order), "clips": reports}
 

@@ -609,7 +609,7 @@ def _where(clip: Clip, work: Track[Span]) -> str:
 OVERRUN_HINT = "<<cut_overrun=True>> cuts what overruns its clip to the clip's end, and counts it"
 BAD_DATA = "bad data"
 """The reason that is given for faults that are left out on request."""
-_MEND_HINT = "mend them at their source and export again"
+_MEND_HINT = "correct them at their source and export again"
 
 
 def raise_faults(findings: Findings, what: str, *, skip_bad: bool) -> None:

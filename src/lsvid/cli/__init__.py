@@ -161,7 +161,7 @@ def _unforeseen(error: Exception, args: Sequence[str] | None) -> tuple[str, str,
     words = sys.argv[1:] if args is None else args
     odd = [shown for word in words if (shown := readable(word)) != word]
     if odd and isinstance(error, UnicodeEncodeError):
-        hint = "the name of a folder or a file may be so; a label, a name or a pattern may not"
+        hint = "names of folders and files may be like this; labels, other names and patterns may not"
         return f"not UTF-8: {', '.join(odd)}", hint, 2
     return *_own_fault(error), 1
 
@@ -180,7 +180,8 @@ def cli() -> None:
       lsvid import-clips /data/clips --project Surgery
       lsvid export-frames --project Surgery -o frames/
 
-    The server and its key come from --url and --api-key, or from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY.
+    The server and its key come from --url and --api-key, else from LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY, else
+    from lsvid serve.
     Tab completion (bash; zsh and fish alike): eval "$(_LSVID_COMPLETE=bash_source lsvid)"
     """
 

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 def config(output: Output, /, labels: str, timeline: "Timeline", on_frames: tuple[str, ...], file: str | None) -> None:
     """Print the labelling configuration (XML) that Label Studio gets for a label file.
 
-    LABELS is a text file (one label a line, depth by dashes or indentation), YAML or JSON. No server is asked: the XML
-    can be pasted into a project's settings by hand.
+    LABELS is a text file (one label a line, depth by dashes or indentation), a table (CSV, TSV), YAML or JSON. No
+    server is asked. You can paste the XML into a project's settings by hand.
 
     \b
     Examples:

@@ -165,7 +165,7 @@ def evaluate(
             findings=findings,
         )
     except PairingError as error:
-        hint = "mend what is listed; --common-only leaves out, and counts, what only one side has"
+        hint = "correct what is listed; or use --common-only, which leaves out and counts what only one side has"
         raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
     inputs = (*truth.inputs, *predictions.inputs)
     written = write_evaluation(

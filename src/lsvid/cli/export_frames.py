@@ -95,7 +95,7 @@ def _write_options(
     from lsvid.writers.images import ImageRequest
 
     if shares is not None and folds is not None:
-        raise click.UsageError("--split and --folds: one of the two")
+        raise click.UsageError("give --split or --folds, not both")
     has_own_pictures = "picture" in format_of(file_format).options
     if not images and not has_own_pictures:
         given = {"all-frames": all_frames, "quality": quality, "size": size, "short-side": short_side}

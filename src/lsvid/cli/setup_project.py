@@ -123,8 +123,9 @@ def _settings(
 def setup_project(output: Output, /, settings: "Settings", url: str, api_key: str | None) -> None:
     """Make or update a Label Studio project from a label file.
 
-    LABELS is a text file (one label a line, depth by dashes or indentation), YAML or JSON. A project of the same title
-    is updated: labels are added, removed and renamed, unless annotations would lose theirs. Run it again at any time.
+    LABELS is a text file (one label a line, depth by dashes or indentation), a table (CSV, TSV), YAML or JSON. A
+    project of the same title is updated: labels are added, removed and renamed, unless annotations would lose theirs.
+    Run it again at any time.
 
     \b
     Examples:

@@ -116,7 +116,7 @@ def _read_request(
     url: str | None,
     api_key: str | None,
     known_clips: "Sequence[ClipFile] | None" = None,
-    usage: str = "name export files, or a project with --project: one of the two",
+    usage: str = "name export files, or a project with --project, not both",
 ) -> "ReadRequest":
     from lsvid.annotations.spans import Status
     from lsvid.annotations.stages import Selection

@@ -49,6 +49,7 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
         "cases": [
             {
                 "case": one.case, "clips": one.clips, "complete": one.complete, "left": one.clips - one.complete,
+                "video_s": one.video_s,
                 "annotators": [{"annotator": who, **asdict(share)} for who, share in sorted(one.annotators.items())],
             }
             for one in found.cases

@@ -124,7 +124,7 @@ def write_error(place: str | os.PathLike[str], error: OSError, what: str = "") -
     if getattr(error, "winerror", None) in _IN_USE:
         return DataError(message, f"close {error.filename2 or error.filename} in other programs, then run it again")
     if error.errno in _NO_PLACE:
-        return SettingsError(message, "choose another place to write to, or mend its permissions")
+        return SettingsError(message, "choose another place to write to, or correct its permissions")
     return DataError(message, "free some space, then run it again")
 
 

@@ -207,7 +207,7 @@ _LOOKED_AT = 4096
 def _check_ours(name: str, start: bytes | None, is_ours: Callable[[bytes], bool]) -> None:
     if start and not is_ours(start):
         raise SettingsError(
-            f"{name} is there, and is nothing that this command writes: it would be overwritten",
+            f"{name} exists, and this command did not write it: it would be overwritten",
             "choose another file to write to, or remove it",
         )
 

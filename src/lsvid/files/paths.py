@@ -122,7 +122,7 @@ def resolved(path: str, folder: Path = Path()) -> str:
     except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
         return str(file.absolute())
     except (OSError, ValueError) as error:
-        raise ClipError(f"{brief(str(file))!r} is no path: {error}", "check what names it") from error
+        raise ClipError(f"{brief(str(file))!r} is no path: {error}", "correct the path") from error
 
 
 def parent_of(path: str) -> str:

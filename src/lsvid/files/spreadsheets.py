@@ -64,7 +64,7 @@ def tell_formulas(names: Iterable[str], findings: Findings, *, safe: bool) -> No
     found = sorted({name for name in names if is_formula(name)})
     if found and not safe:
         findings.warn(
-            f"{len(found)} labels or names begin as a formula of a spreadsheet does, which would run it: "
+            f"{len(found)} labels or names begin like a formula, which a spreadsheet would run: "
             + some([repr(name) for name in found]),
             "import the columns as text, or ask for files that are safe there: <<spreadsheet_safe=True>>",
         )

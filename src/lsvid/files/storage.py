@@ -58,7 +58,7 @@ def configure_s3(
         for name in (key_env, secret_env):
             if not os.environ.get(name):
                 raise SettingsError(
-                    f"the environment variable {name} is not set", "it is to hold an access key of S3, or its secret"
+                    f"the environment variable {name} is not set", "set it to an access key of S3, or to its secret"
                 )
         os.environ["AWS_ACCESS_KEY_ID"] = os.environ[key_env]
         os.environ["AWS_SECRET_ACCESS_KEY"] = os.environ[secret_env]
@@ -162,7 +162,7 @@ def stat(path: str) -> Stat:
         except OSError as error:
             raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
         except ValueError as error:  # a NUL
-            raise ClipError(f"{path!r} is no path: {error}", "check what names it") from error
+            raise ClipError(f"{path!r} is no path: {error}", "correct the path") from error
         return Stat(found.st_size, str(found.st_mtime_ns))
     bucket, key = _object(path)
     with s3_errors(f"reading {path}", path):
@@ -496,7 +496,7 @@ def _translated(error: Exception, doing: str, uri: str) -> LsvidError | None:
         ),
         (
             (exceptions.ParamValidationError,),
-            SettingsError(f"S3 takes no such name, while {doing}", "it is s3://BUCKET/PREFIX"),
+            SettingsError(f"S3 does not accept this name, while {doing}", "it is s3://BUCKET/PREFIX"),
         ),
         (
             (exceptions.ConnectionError, exceptions.HTTPClientError),

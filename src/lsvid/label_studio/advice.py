@@ -99,7 +99,7 @@ def advise(
         lambda clip: clip.info.index.start_s > _LATE_S,
         "start late: their first picture comes after time zero",
         lambda clip: (
-            f"nothing needs doing: exports are exact ({clip.id} starts at {float(clip.info.index.start_s):.3f} s, and "
+            f"nothing to do: exports are exact ({clip.id} starts at {float(clip.info.index.start_s):.3f} s, and "
             "players show its first picture until then)"
         ),
     )
@@ -135,7 +135,7 @@ def _describe(info: VideoInfo) -> str:
 def _advice_on_variable_rate(clip: ProbedClip) -> str:
     index = clip.info.index
     rate = format_rate(index.editor_rate)
-    text = f"nothing needs doing: exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
+    text = f"nothing to do: exports are exact; the timeline of {clip.id} counts {float(rate):g} frames a second"
     if index.editor_rate < MAX_EDITOR_RATE:
         return f"{text}, some of which show the same picture"
     return f"{text}, and pictures closer together than that cannot be told apart on it"

@@ -88,13 +88,15 @@ def _check(first: Project, second: Project) -> None:
     one, other = LabelingConfig.parse(first.label_config), LabelingConfig.parse(second.label_config)
     if one.timeline != other.timeline or one.tree != other.tree:
         raise SettingsError(
-            f"project {second.id} ({second.title}) has not the labels and the timeline of project {first.id} "
+            f"project {second.id} ({second.title}) does not have the labels and the timeline of project {first.id} "
             f"({first.title})",
             "make it from the same label file: lsvid setup-project LABELS --timeline "
             f"{one.timeline or 'frames'} --title TITLE",
         )
     if first.id == second.id:
-        raise SettingsError(f"project {first.id} is both projects", "a third decides in a project of its own")
+        raise SettingsError(
+            f"project {first.id} is named as both projects", "a third person decides in another project: name that one"
+        )
 
 
 def _versions(
@@ -115,7 +117,7 @@ def _versions(
         if len(works) > 1:
             versions.append((task, works))
         elif works:
-            findings.leave_out(f"clip {task.clip}", "clips that one person only has submitted")
+            findings.leave_out(f"clip {task.clip}", "clips that only one person has submitted")
     return versions
 
 

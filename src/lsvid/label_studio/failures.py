@@ -15,6 +15,8 @@ from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, Uncl
 
 KEY_HINT = "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
 
+DOWN_HINT = "is it running? lsvid serve FOLDER starts your own; or check the address in <<url>> or LABEL_STUDIO_URL"
+
 OLD_KEY_HINT = (
     "before release 1.17 it is the Access Token of Account & Settings; else check the address, and whether a proxy "
     "stands in front of Label Studio"
@@ -32,7 +34,7 @@ def json_content(response: requests.Response, url: str, doing: str) -> bytes:
         error = status_error(response.status_code, _decoded(body), url, doing)
         wait = response.headers.get("Retry-After")
         if wait and response.status_code in (429, 503):
-            raise type(error)(f"{error.message}; it asks to be left alone (Retry-After: {wait[:40]})", error.hint)
+            raise type(error)(f"{error.message}; it asks us to wait (Retry-After: {wait[:40]})", error.hint)
         raise error
     if body.lstrip()[:1] not in (b"{", b"["):
         raise not_label_studio(url, doing)
@@ -118,7 +120,7 @@ def same_page_again(url: str, doing: str) -> ServerError:
     """The error for a list whose next page is the same as the one before."""
     return ServerError(
         f"Label Studio at {url} gives the same page again and again while {doing}",
-        "a proxy in front of it may leave out what comes after the ? of an address: let it pass that on",
+        "a proxy in front of it may drop the part of an address after '?': let the proxy keep it",
     )
 
 
@@ -136,13 +138,13 @@ def _unreachable(url: str, reason: str) -> ServerError:
     known = [text for text in ("Connection refused", "Name or service not known", "timed out") if text in reason]
     return ServerError(
         f"cannot reach Label Studio at {url}" + (f": {known[0]}" if known else ""),
-        "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
+        DOWN_HINT,
     )
 
 
 def _no_address(url: str) -> ServerError:
     return ServerError(
-        f"cannot reach Label Studio at {url}: it is, or leads to, an address that nothing can have",
+        f"cannot reach Label Studio at {url}: this address, or one that it leads to, is not possible",
         "check the address given by <<url>> or LABEL_STUDIO_URL",
     )
 

@@ -217,7 +217,7 @@ def _by_recorded_time(clips: Sequence[ClipFile], infos: dict[str, VideoInfo]) ->
     without = [clip.path for clip in clips if clip.id not in times]
     if without:
         raise DataError(
-            "\n".join([f"{len(without)} clips carry no time of recording:", *(f"  {path}" for path in without)]),
+            "\n".join([f"{len(without)} clips have no time of recording:", *(f"  {path}" for path in without)]),
             "order them by name (<<order=name>>), or in a manifest with the columns path and order",
         )
     ordered = sorted(clips, key=lambda clip: (natural_key(clip.case), times[clip.id], clip_key(clip.name)))
@@ -248,7 +248,7 @@ def _imported(tasks: Sequence[Task], findings: Findings) -> list[Imported]:
     if len(found) < len(tasks):
         findings.warn(
             f"{len(tasks) - len(found)} tasks of the project were not made by import-clips; they are left as they are",
-            "where they show the same clips, these will be there twice: delete them in the Data Manager",
+            "if they show the same clips, the project will have these twice: delete the old tasks in the Data Manager",
         )
     return found
 
@@ -335,7 +335,7 @@ def _without_doubles(server: Server, project: Project, tasks: list[Task], findin
         findings.warn(
             f"{len(doubled)} clips were in project {project.id} twice, such as {doubled[0]}: their second tasks, "
             "without annotations, were deleted",
-            "an import was broken off while Label Studio was still at work on it; nothing needs doing",
+            "an import was broken off while Label Studio was still at work on it; there is nothing to do",
         )
     return tasks
 

@@ -140,8 +140,8 @@ def _warn_of_late_clips(known: Mapping[str, Imported], new: Sequence[ClipFile], 
     late = [clip for clip in new if clip.order is not None and clip.order < last[clip.case]]
     if late:
         findings.warn(
-            f"{some([clip.id for clip in late], 5)}: before clips that the project has already, but annotators "
-            "get what is imported later after it",
+            f"{some([clip.id for clip in late], 5)}: before clips that the project has already, but "
+            "annotators get clips in the order of import",
             "in the Data Manager, filter by the case, sort by the column 'order', and label tasks as displayed",
         )
 
@@ -155,7 +155,7 @@ def _warn_of_late_cases(known: Mapping[str, Imported], new: Sequence[ClipFile], 
     if late:
         findings.warn(
             f"case {some(late, 5)} comes after case {last} for annotators: they are served in the order of import",
-            "where the order of cases matters, sort by the columns 'case' and 'order' in the Data Manager",
+            "if the order of cases matters, sort by the columns 'case' and 'order' in the Data Manager",
         )
 
 

@@ -25,8 +25,8 @@ def refusal(release: str) -> str:
     if not _is_before(release, _NUMBERS_FROM):
         return ""
     return (
-        f"Label Studio {release} is too old: before 1.17 its video timeline numbers pictures otherwise, and every "
-        "label would come out one picture early"
+        f"Label Studio {release} is too old: before 1.17 its video timeline numbers pictures differently, "
+        "and every label would be one picture too early"
     )
 
 

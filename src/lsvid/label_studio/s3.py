@@ -238,8 +238,8 @@ def _check_presigned(url: str, uri: str, size: int | None, page: str) -> str | N
         )
     if response.status_code != 206:
         raise ServerError(
-            f"S3 answers the presigned address of {uri} with status {response.status_code}, not 206: a video cannot be "
-            "sought",
+            f"S3 answers the presigned address of {uri} with status {response.status_code}, not 206: players "
+            "cannot seek",
             "let the service, or the proxy in front of it, answer requests with the header Range",
         )
     if size is not None:

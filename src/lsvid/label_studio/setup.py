@@ -248,7 +248,7 @@ def _check_update(server: Server, project: Project, config: str, findings: Findi
         )
     if refusal and _MISCOUNTED not in refusal:
         raise DataError(
-            f"Label Studio does not take this update, with <<force=True>> neither:\n{refusal}",
+            f"Label Studio does not accept this update, even with <<force=True>>:\n{refusal}",
             "delete these annotations first, or make a new project: <<title=TITLE>>",
         )
     if lost:

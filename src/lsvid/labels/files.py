@@ -118,9 +118,7 @@ def _load_json(text: str, name: str) -> Any:  # noqa: ANN401 - a document
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         twice = [key for number, (key, _) in enumerate(items) if key in dict(items[:number])]
         if twice:
-            raise LabelFileError(
-                f'{name}: not valid JSON: the key "{twice[0]}" stands twice in one mapping', _TREE_HINT
-            )
+            raise LabelFileError(f'{name}: not valid JSON: the key "{twice[0]}" is twice in one mapping', _TREE_HINT)
         return dict(items)
 
     try:
@@ -225,7 +223,7 @@ class _DocumentReader:
         if isinstance(value, str):
             if value.isprintable() or not _SURROGATES.search(value):
                 return value
-            self.faults.add(node, f"{what} has half a character in it (a lone surrogate): {value!a}")
+            self.faults.add(node, f"{what} contains half a character (a lone surrogate): {value!a}")
         elif value is None:
             quotes = ' (a "#" outside quotes begins a comment)' if what == "color" else ""
             self.faults.add(node, f"{what} is empty{quotes}")

@@ -56,8 +56,8 @@ def _as_labels(lines: Sequence[_Line], file: str) -> Iterator[_Line]:
     for number, line in lines:
         if re.search(r"\S\s+#\s", line):
             raise LabelFileError(
-                f"{file}:{number}: {line.strip()!r} looks like a label with a comment behind it",
-                "a comment stands on a line of its own; a name with '#' in it goes into a YAML file, in quotes",
+                f"{file}:{number}: {line.strip()!r} looks like a label with a comment after it",
+                "put the comment on its own line; a name with '#' in it needs a YAML file, with the name in quotes",
             )
     return iter(lines)
 
@@ -79,7 +79,7 @@ def _refuse_documents(lines: Sequence[str], file: str) -> None:
         (several and begins == ends and begins in ({"'"}, {'"'}), "names in quotes", _WITHOUT.format("quotes")),
         (
             several and {line[-1] for line in lines[:-1]} in ({","}, {";"}),
-            "names with a separator behind each", _WITHOUT.format(repr(lines[0][-1])),
+            "names with a separator after each", _WITHOUT.format(repr(lines[0][-1])),
         ),
         (
             not several and len(re.findall(r"[,;](?=.)", lines[0])) > 1,
@@ -107,7 +107,7 @@ def _refuse_numbers(lines: Sequence[_Line], numbers: Sequence[int], file: str) -
     if kind:
         raise LabelFileError(
             f"{file}:{lines[0][0]}: {lines[0][1]!r} and the rest look like {kind}",
-            "leave the numbers out ('--' in front for each level down); where they belong to the names, write a YAML "
+            "leave the numbers out ('--' in front for each level down); if they belong to the names, write a YAML "
             "file, with the names in quotes",
         )
 

@@ -44,7 +44,7 @@ CASE, CLIP, ANNOTATOR = "lsvid.case", "lsvid.clip", "lsvid.annotator"
 _ANNOTATORS = (ANNOTATOR, "annotator", "observer", "coder", "rater")
 _NOBODY = ("", "no focal subject", "na")
 _WITHOUT_VIDEO = "observations of BORIS without a video (live, or of pictures)"
-_HINT = "open it in BORIS (Project, Check project integrity), mend it there and save it again"
+_HINT = "open it in BORIS (Project, Check project integrity), correct it there and save it again"
 
 
 class _Behaviour(msgspec.Struct):
@@ -129,7 +129,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
                     findings.warn(
                         f"{place} is of the same clip as {other.rpartition(', ')[2]}: both are read as the work of "
                         f"{record.annotator}",
-                        "where two people made them, give each observation a variable named observer",
+                        "if two people made them, give each observation a variable named observer",
                     )
             yield record
     if points and options.point_s is None:
@@ -242,7 +242,7 @@ def _of_project(path: Path, text: str, findings: Findings) -> Iterator[_Observed
             findings.leave_out(where, _WITHOUT_VIDEO)
             continue
         if observation.from_creation:
-            findings.fault(where, "counts time from when its files were made, which is not the film's")
+            findings.fault(where, "counts time from the creation of its files, not from the start of the film")
             continue
         if isinstance(files, dict) and (views := [player for player, more in files.items() if player != "1" and more]):
             findings.warn(f"{where}: its labels are those of player 1; player {', '.join(views)} shows the same")

@@ -151,7 +151,7 @@ def _media(root: ET.Element, path: Path, findings: Findings) -> tuple[str, int]:
     if len(videos) > 1:
         findings.warn(
             f"{path} links {len(videos)} videos: its labels are those of the first, {PurePosixPath(media).name}",
-            "where they belong to another, make that the first in ELAN (Edit, Linked Files)",
+            "if they belong to another, make that the first in ELAN (Edit, Linked Files)",
         )
     origin = element.get("TIME_ORIGIN") or "0"
     if (origin_ms := _whole(origin)) is None:
@@ -246,7 +246,7 @@ def _linked(tiers: Sequence[_Tier], path: Path, findings: Findings) -> list[_Tie
     if deep:
         raise ExportError(
             f"{path}: tier {deep[0].name} lies more than {_MAX_DEPTH} tiers deep",
-            "a level of labels is a tier: so many?",
+            "each tier is a level of the labels: are there really so many?",
         )
     return list(linked)
 
@@ -286,7 +286,7 @@ def _choose(tiers: Sequence[_Tier], options: ReadOptions, *, is_own: bool, path:
             findings.warn(
                 "the names of ELAN tiers side by side are a level of their labels: "
                 + ", ".join(beside[_row(tier, options)]),
-                "choose other tiers, or another meaning of their names, where that is not wanted",
+                "if that is not wanted, choose other tiers, or another meaning of their names",
             )
 
 
@@ -319,7 +319,7 @@ def _set_times(root: ET.Element, tiers: Iterable[_Tier], path: Path, findings: F
             if mark.slots is not None:
                 mark.start, mark.end = slots.get(mark.slots[0]), slots.get(mark.slots[1])
             if mark.id in by_id:
-                findings.fault(_place(path, mark), "its id is there twice: what refers to it cannot be told")
+                findings.fault(_place(path, mark), "its id is used twice, so it is not clear which one others refer to")
             by_id.setdefault(mark.id, mark)
         # An annotation refers only to annotations of the parent tier, whose times are set already.
         _divide_parents([mark for mark in tier.marks if mark.slots is None], by_id)

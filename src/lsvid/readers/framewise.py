@@ -142,9 +142,9 @@ def records_of(
 def _fault(names: Sequence[str]) -> str:
     """What is wrong with the class names of all frames; '' where nothing is."""
     if blank := [number for number, name in enumerate(names) if not name]:
-        return f"frame {blank[0]} has no class name; so have {len(blank)} frames in all"
+        return f"frame {blank[0]} has no class name ({len(blank)} frames have none)"
     if len(names) > 1 and all(re.match(rf"{number}\b", name) for number, name in enumerate(names)):
-        return f"its rows begin with their number ({names[0]!r}): a row is a class name, no more"
+        return f"its rows begin with their number ({names[0]!r}): a row must hold only a class name"
     return ""
 
 
@@ -163,7 +163,7 @@ def _paths(
         if dataset.background in known and dataset.background in names:
             findings.warn(
                 f"{dataset.root}: {dataset.background!r} is read as the label of this name",
-                "these files call frames without a label so, too: give the label another name where it should not be",
+                "frames without a label have the same name in these files: rename the label if they should differ",
             )
     return {name: known.get(name, () if name == dataset.background else (name,)) for name in set(names)}
 

@@ -115,7 +115,7 @@ def _project(path: Path, text: str, findings: Findings) -> tuple[str, Iterable[_
     import json5  # noqa: PLC0415 - only this format needs it
 
     if len(text) > _MOST_BYTES:
-        raise ExportError(f"{path} is {len(text) >> 20} MB long: no project of LosslessCut is", _HINT)
+        raise ExportError(f"{path} is {len(text) >> 20} MB long, too long for a project of LosslessCut", _HINT)
     try:
         project = msgspec.convert(json5.loads(text), _Project)
     except (ValueError, RecursionError, msgspec.MsgspecError) as error:
@@ -157,7 +157,7 @@ def _table(path: Path, text: str) -> tuple[str, Iterable[_Segment], bool]:
     written = [cell for _, cells in rows[has_header:] for cell in cells[:2] if cell]
     if written and all(cell.isdecimal() for cell in written):
         raise ExportError(
-            f"{path} holds whole numbers only, which may be seconds or frames: LosslessCut writes both alike",
+            f"{path} holds whole numbers only, which may be seconds or frames: LosslessCut writes both in the same way",
             "export it as CSV with clock times (HH:MM:SS.mmm), or name the project file (-proj.llc)",
         )
     return _media_of(path), segments, not has_header

@@ -149,7 +149,7 @@ def _spans(task: _Task, annotation: Annotation, place: str, findings: Findings) 
     user_label = " ".join(task.user_label.split()) if isinstance(task.user_label, str) else ""
     if user_label and len(task.audio_spans) != 1:
         findings.fault(
-            place, f"user_label {user_label!r} stands beside {len(task.audio_spans)} regions: it can name only one"
+            place, f"user_label {user_label!r} is in a line with {len(task.audio_spans)} regions: it can name only one"
         )
         return
     if task.user_label is not None and not user_label and annotation.status == Status.ACCEPTED:

@@ -64,7 +64,7 @@ def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
     try:
         with closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?{_mode(path)}", uri=True)) as database:
             if database.execute(_TABLES).fetchone() != (3,):  # a view could run any query, even one without an end
-                raise sqlite3.DatabaseError("it has not the tables dataset, example and link")
+                raise sqlite3.DatabaseError("it does not have the tables dataset, example and link")
             known = {_text(name): count for name, count in database.execute(_DATASETS).fetchall()}
             _check(path, datasets, known)
             for name in datasets:
@@ -75,8 +75,7 @@ def iter_documents(path: str, datasets: Sequence[str]) -> Iterator[Document]:
                     if content is None:
                         raise ExportError(
                             f"{place}, example {number} is {size >> 20:,} MB: it holds its media as base64 data",
-                            f"lsvid passes over such data in a file: prodigy db-out {name} > {name}.jsonl, then read "
-                            "that",
+                            f"in a file, lsvid skips such data: prodigy db-out {name} > {name}.jsonl, then read that",
                         )
                     yield Document(f"{place}, example {number}", msgspec.Raw(content))
     except (sqlite3.Error, UnicodeDecodeError, OverflowError) as error:

@@ -164,7 +164,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         start, stop, _ = columns.times[0]
         findings.warn(
             f"{path}: {start} and {stop} are read as seconds, though all are whole numbers",
-            "where they are frames, name the columns start_frame and stop_frame; if milliseconds, start_ms and end_ms",
+            "if they are frames, name the columns start_frame and stop_frame; if milliseconds, start_ms and end_ms",
         )
 
 
@@ -258,7 +258,7 @@ def _table(path: Path, findings: Findings) -> tuple[list[str], list[tuple[int, d
     except TextError as error:
         raise ExportError(f"{path}: {error}", "save it again as CSV in UTF-8") from error
     if guessed:
-        findings.warn(f"{path} is {guessed}", "where that reads wrongly, save it again as CSV in UTF-8")
+        findings.warn(f"{path} is {guessed}", "if it is read wrongly, save it again as CSV in UTF-8")
     first = next((line for line in re.split(r"[\r\n]", text) if line.strip()), "")
     table = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(first))
     header: list[str] = []

@@ -307,7 +307,7 @@ def _features(
         if found.shape[1] != values.shape[1]:
             raise DataError(
                 f"the extractor gave {found.shape[1]} values for each picture, and {values.shape[1]} before",
-                "it is to give as many for every batch",
+                "it has to return the same number for every batch",
             )
         values[rows], whole[rows] = found, True
         report(int(rows[-1]) + 1)
@@ -344,7 +344,7 @@ def _batched(pictures: Iterator[tuple[int, Image]], size: int) -> Iterator[list[
 def _checked(found: Any, n_pictures: int, job: _Job) -> FeatureArray:  # noqa: ANN401 - the result of a user's function
     """The extractor's result as float32, shape (n_pictures, D). Raises DataError."""
     values = np.asarray(found)
-    hint = f"it gets uint8 ({n_pictures}, height, width, 3) and is to give numbers of shape ({n_pictures}, D)"
+    hint = f"it gets uint8 ({n_pictures}, height, width, 3) and has to return numbers of shape ({n_pictures}, D)"
     if values.ndim != 2 or len(values) != n_pictures or not values.shape[1] or values.dtype.kind not in "fiub":
         raise DataError(
             f"case {job.case}: the extractor gave {values.dtype} of shape {values.shape} for {n_pictures} pictures",

@@ -99,6 +99,6 @@ def check_sample(sample: str, n: int | None, group: int | None, anchors: Anchors
     if (n is not None and n < 1) or (group is not None and group < 1):
         raise SettingsError(f"n {n}, group {group}: 1 or more of each")
     if not len(anchors.places):
-        raise DataError("there is no picture that a window could be for: no clip is annotated")
+        raise DataError("there are no windows: no clip is annotated")
     if sample == "balanced" and not anchors.counts().any():
         raise DataError("no picture has a label: there are no classes to balance", "name a background, or sample all")

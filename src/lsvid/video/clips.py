@@ -88,7 +88,7 @@ class CaseRule:
             except TimeoutError as error:
                 raise SettingsError(
                     f"<<case_from={self.pattern.pattern!r}>> takes more than {_SEARCH_TIMEOUT_S} s on {path}",
-                    "where a repetition is repeated, as in (a+)+, a search may take for ever: write it simpler",
+                    "a repeated repetition, such as (a+)+, may take very long: write a simpler expression",
                 ) from error
             if match is None or not match["case"]:
                 raise ClipError(f"no case found in {path} by <<case_from={self.pattern.pattern!r}>>", _CASE_HINT)

@@ -46,7 +46,7 @@ def unreadable(path: str, error: Exception) -> ClipError:
     hint = f"see what ffprobe says of it, or copy it again from its source: ffprobe {as_word(path)}"
     if lacks_its_index(path):
         said = "its index (moov), which a recorder writes last, is missing: the recording or the copy was cut off"
-        hint = "copy it again from its source; what was never finished, tools such as untrunc may mend"
+        hint = "copy it again from its source; tools such as untrunc may repair a recording that was never finished"
     return ClipError(f"{path} cannot be read as a video: {said}", hint)
 
 

@@ -154,7 +154,9 @@ def _read(container: "InputContainer", media: "str | storage.S3File", path: str,
     number, n_films = film_of(container, media, path)
     stream = only(container, number)
     if stream.time_base is None:
-        raise ClipError(f"{path} has no clock: FFmpeg tells no time base of its pictures", "convert it with ffmpeg")
+        raise ClipError(
+            f"{path} has no time base: FFmpeg does not know the times of its pictures", "convert it with ffmpeg"
+        )
     time_base = as_fraction(stream.time_base)
     packets = read_packets(container, stream, media, path)
     times = packets.pts

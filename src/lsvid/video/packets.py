@@ -474,7 +474,7 @@ def _undecodable(found: _Found, check: _Check, path: str) -> ClipError:
 
 
 def _out_of_order(path: str, codec: str, *, untold: bool) -> ClipError:
-    text = f"{path} ({codec}): the times in it are not those at which its pictures are shown; numbers would mix them up"
+    text = f"{path} ({codec}): its times are not those at which its pictures are shown: frame numbers would be wrong"
     if untold:
         text = f"{path} ({codec}) carries presentation times for some of its pictures only"
     if codec == "mpeg4":

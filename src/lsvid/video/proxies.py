@@ -380,7 +380,9 @@ def find_ffmpeg() -> Ffmpeg:
     except (OSError, subprocess.CalledProcessError) as error:
         raise SettingsError(f"{path} does not run: {error}", "install ffmpeg again") from error
     if " libx264 " not in encoders:
-        raise SettingsError(f"{path} was built without libx264", "pip install 'lsvid[ffmpeg]', and take it off PATH")
+        raise SettingsError(
+            f"{path} was built without libx264", "pip install 'lsvid[ffmpeg]', and remove this one from PATH"
+        )
     match = re.match(r"ffmpeg version n?(\d+)\.(\d+)", said)
     return Ffmpeg(path, (int(match[1]), int(match[2])) if match else _NEW)
 

@@ -341,8 +341,8 @@ _AGAIN = "run the same command again: it goes on where it stopped"
 def _died(error: Any) -> ClipError:  # noqa: ANN401 - Dask's KilledWorker
     return ClipError(
         f"its worker died {error.allowed_failures + 1} times (the last one: {error.last_worker.address})",
-        "where memory ran out, give workers more of it, or fewer to a machine; else the clip may be damaged: see what "
-        "ffprobe says of it",
+        "if memory ran out, give workers more of it, or fewer to a machine; otherwise the clip may be damaged: see "
+        "what ffprobe says of it",
     )
 
 
@@ -403,7 +403,8 @@ def _work(payload: bytes, position: int, errand: _Errand) -> _Done:
     with made_for(item_name(errand.run, position)):
         result = outcome(function, item, report)
     if isinstance(result, LsvidError) and not isinstance(result, ClipError):
-        result = type(result)(f"on {host}: {result.message}", result.hint)
+        message, hint = result.args  # in which options are still marked; see LsvidError
+        result = type(result)(f"on {host}: {message}", hint)
     unseen = None if source is None or is_in_sight(source) else source
     return _Done(result, reported, unseen, host)
 

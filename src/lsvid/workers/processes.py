@@ -150,7 +150,7 @@ def remove_attempts(folder: str | None, item: str | None = None) -> None:
             remove_leftovers(place, of, item)
 
 
-_DIED_HINT = "where memory ran out, use fewer <<jobs>>; else the clip may be damaged: see what ffprobe says of it"
+_DIED_HINT = "if memory ran out, use fewer <<jobs>>; otherwise the clip may be damaged: see what ffprobe says of it"
 
 
 def cores() -> int:

@@ -472,4 +472,4 @@ _INCOMPLETE = (
 )
 
 
-_NOT_TO_TRAIN_ON = "videos in which nothing is labelled, left out of training, which breaks at them"
+_NOT_TO_TRAIN_ON = "videos without any label, left out of training, which would fail on them"

@@ -34,9 +34,7 @@ HEADER = "original_vido_id video_id frame_id path labels"
 def write(export: Export) -> list[str]:
     """Write lists, classes and pictures; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError(
-            "<<folds>> means nothing to <<format=charades>>", "it holds one split: <<splits=train=0.8,…>>"
-        )
+        raise SettingsError("<<folds>> is not for <<format=charades>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
     names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}

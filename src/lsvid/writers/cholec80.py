@@ -94,9 +94,7 @@ def _check_rate(export: Export, video: Video) -> None:
             "exact",
         )
     elif video.rate != RATE:
-        export.findings.warn(
-            f"{video.title}: {video.rate} frames a second; TMRNet's and SAIIL's readers take {RATE} for granted"
-        )
+        export.findings.warn(f"{video.title}: {video.rate} frames a second; TMRNet's and SAIIL's readers expect {RATE}")
 
 
 def _tools(export: Export, video: Video, tools: Level, folder: str) -> str:

@@ -33,7 +33,7 @@ COLUMNS = ("path", "label", "case", "clip", "start_frame", "stop_frame", "start_
 def write(export: Export) -> list[str]:
     """Write the files of all spans, and the lists; returns the files' names."""
     if len(export.folds) > 1:
-        raise SettingsError("<<folds>> means nothing to <<format=clips>>", "it holds one split: <<splits=train=0.8,…>>")
+        raise SettingsError("<<folds>> is not for <<format=clips>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
     names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}

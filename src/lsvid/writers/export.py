@@ -183,23 +183,19 @@ def _check_options(options: WriteOptions) -> None:
     asked = [name for name, is_given in given.items() if is_given] + options.of_format.given()
     if options.images is not None and not chosen.is_table:
         tables = [name for name, known in all_formats().items() if known.is_table]
-        raise SettingsError(
-            f"<<images>> means nothing to <<format={options.format}>>", f"it does to {', '.join(tables)}"
-        )
+        raise SettingsError(f"<<images>> is not for <<format={options.format}>>", f"it is for {', '.join(tables)}")
     for name in asked:
         if name not in chosen.options:
             able = [other for other, known in all_formats().items() if name in known.options]
-            raise SettingsError(
-                f"<<{name}>> means nothing to <<format={options.format}>>", f"it does to {', '.join(able)}"
-            )
+            raise SettingsError(f"<<{name}>> is not for <<format={options.format}>>", f"it is for {', '.join(able)}")
     if chosen.flavours and options.of_format.flavour not in chosen.flavours:
         known = ", ".join(chosen.flavours)
         said = options.of_format.flavour
         raise SettingsError(
-            f"<<format={options.format}>> needs to know whose reader it is for"
+            f"<<format={options.format}>> needs a flavour: the reader that the files are for"
             if said is None
             else f"<<flavour={said}>>: <<format={options.format}>> knows {known}",
-            f"say so: <<flavour>>, one of {known}",
+            f"choose one with <<flavour>>: {known}",
         )
 
 
@@ -244,7 +240,7 @@ def _exported(request: WriteRequest, findings: Findings) -> list[AnnotatedClip]:
         why = [f"{len(bad)} were left out as bad data:", *(f"  {place}" for place in bad)]
         raise DataError(
             "\n".join(["there is nothing to export: no clip has an annotation that counts", *why]),
-            "mend the bad data at their source",
+            "correct the bad data at their source",
         )
     return exported
 
