@@ -19,6 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from click.testing import Result
 
@@ -291,12 +292,35 @@ def manifest(suffix: str) -> Callable[[Work], Path]:
     return make
 
 
+def probabilities_file(name: str) -> Callable[[Work], Path]:
+    rows = np.linspace(0, 1, 20)[:, None] * [1, -1] + [0, 1]
+
+    def make(work: Work) -> Path:
+        path = work.folder / "net" / name
+        path.parent.mkdir(exist_ok=True)
+        if path.suffix == ".npy":
+            np.save(path, rows)
+        elif path.suffix == ".npz":
+            np.savez(path, probabilities=rows, fps=1)
+        else:
+            np.savetxt(path, rows, fmt="%.3f", delimiter=",")
+        return path
+
+    return make
+
+
 def export_frames(*options: str) -> Callable[[Path, Work, Path], Result]:
     def read(file: Path, work: Work, out: Path) -> Result:
         arguments = ("--clips", work.clips, "--format", "jsonl", "--include-unannotated", "-o", out, *options)
         return run("export-frames", file, *arguments)
 
     return read
+
+
+def probabilities(file: Path, work: Work, out: Path) -> Result:
+    (file.parent / "classes.txt").write_text("Cut\nTie\n")
+    options = ("--probability-fps", "1", "--status", "prediction", "--min-duration", "2")
+    return export_frames(*options)(file, work, out)
 
 
 def config(file: Path, work: Work, out: Path) -> Result:
@@ -328,6 +352,11 @@ READERS: dict[str, tuple[Callable[[Work], Path], Callable[[Path, Work, Path], Re
     "ELAN": (written("elan", "*.eaf"), READ, [in_xml, in_xml, in_bytes]),
     "MS-TCN": (written("mstcn", "level_1/groundTruth/*.txt"), READ, [in_cells, in_bytes]),
     "Cholec80": (written("cholec80", "level_1/phase_annotations/*.txt"), READ, [in_cells, in_cells, in_bytes]),
+    "WebVTT": (written("webvtt", "*/*.vtt"), READ, [in_cells, in_cells, in_bytes]),
+    "SubRip": (written("srt", "*/*.srt"), READ, [in_cells, in_cells, in_bytes]),
+    "probabilities, CSV": (probabilities_file("clips.csv"), probabilities, [in_cells, in_cells, in_bytes]),
+    "probabilities, NPY": (probabilities_file("clips.npy"), probabilities, [in_bytes]),
+    "probabilities, NPZ": (probabilities_file("clips.npz"), probabilities, [in_bytes]),
     "BORIS": (written("boris", "annotations.boris"), READ, [in_json, in_json, in_bytes]),
     "BORIS, skipping": (written("boris", "annotations.boris"), SKIPPING, [in_json]),
     "BORIS, events": (desktop_file("events.csv"), POINTS, [in_cells, in_cells, in_bytes]),
@@ -359,7 +388,8 @@ def test_whatever_is_read(name: str, work: Work, tmp_path: Path) -> None:
     make, read, mutators = READERS[name]
     seed = make(work)
     if "*" in seed.name:
-        (seed,) = seed.parent.glob(seed.name)
+        above = seed.parents[1] if seed.parent.name == "*" else seed.parent
+        (seed,) = above.glob(str(seed.relative_to(above)))
     sound = seed.read_bytes()
     for number in range(MUTATIONS):
         for mutate in mutators:

@@ -158,15 +158,14 @@ class Freed:
 catch_signals()
 try:
     Freed()
-    time.sleep(30)
+    time.sleep(100)
 except Interrupted as error:
     print("ended by", error.number)
 """
 
 
 def test_a_signal_that_strikes_where_python_drops_errors_ends_the_program_in_silence() -> None:
-    """At once, also while the program waits for something."""
-    done = subprocess.run([sys.executable, "-c", _DROPPED], capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run([sys.executable, "-c", _DROPPED], capture_output=True, text=True, check=False, timeout=60)
     assert (done.stdout, done.stderr) == (f"ended by {int(signal.SIGTERM)}\n", "")
 
 

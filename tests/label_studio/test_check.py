@@ -13,6 +13,9 @@ from factories import VideoFactory
 from label_studio_server import LabelStudio, start
 from lsvid.cli import cli
 from lsvid.label_studio import checks
+from lsvid.label_studio.project import Project
+from lsvid.labeling.config import labeling_config
+from lsvid.labels.files import parse_labels_text
 from s3_server import KEY, SECRET, Bucket
 
 server = pytest.mark.server
@@ -227,3 +230,14 @@ def test_the_room_left_on_disk(monkeypatch: pytest.MonkeyPatch, free: int, statu
     check = checks.check_disk()
     assert check.status == status
     assert f"{free / 1e9:.1f} GB free" in check.message
+
+
+def test_a_clip_without_sound_in_a_project_with_a_waveform(videos: VideoFactory, tmp_path: Path) -> None:
+    videos.make(tmp_path / "op1" / "a.mp4", n_frames=30)
+    config = labeling_config(parse_labels_text("Cut\n", "labels.txt"), "waveform")
+    project = Project(7, "Surgery", config, "", shows_instruction=False, sampling="", n_tasks=1, n_predictions=0)
+    (one,) = checks._check_clips(str(tmp_path), project)
+    assert (one.name, one.status) == ("clips", "warn")
+    assert "no sound" in one.message or "without sound" in one.message
+    assert "lsvid make-proxies" in one.remedy
+    assert "--project 7" in one.remedy

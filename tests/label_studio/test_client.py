@@ -85,7 +85,8 @@ def test_no_key(key: str | None) -> None:
     assert caught.value.exit_code == 2
     assert str(caught.value) == ("no Label Studio access token: neither api_key nor LABEL_STUDIO_API_KEY is set")
     assert caught.value.hint == (
-        "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
+        "start a Label Studio of your own, which needs none: lsvid serve FOLDER; or, in Label Studio, open Account & "
+        "Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
     )
 
 
@@ -184,7 +185,9 @@ def test_no_server() -> None:
     with pytest.raises(ServerError) as caught:
         connect(url, SECRET)
     assert str(caught.value) == f"cannot reach Label Studio at {url}: Connection refused"
-    assert caught.value.hint == "is it running? Check the address given by url or LABEL_STUDIO_URL"
+    assert caught.value.hint == (
+        "is it running? lsvid serve FOLDER starts your own; or check the address in url or LABEL_STUDIO_URL"
+    )
 
 
 def test_https_to_a_server_that_speaks_http(fake: FakeServer) -> None:
@@ -634,7 +637,7 @@ def test_the_waveform_is_refused_where_the_editor_cannot_show_it(fake: FakeServe
 @pytest.mark.parametrize(
     ("version", "message", "hint"),
     [
-        ((3, 14), "cannot be installed on Python 3.14 yet", "uv tool install --python 3.13 lsvid"),
+        ((3, 14), "cannot be installed on Python 3.14 yet", "in lsvid's folder: uv tool install --python 3.13 ."),
         ((3, 12), "is not installed here", "pip install"),
     ],
 )

@@ -138,6 +138,24 @@ def test_all_that_is_wrong_is_one_error(tmp_path: Path, clips: Path) -> None:
     ]
 
 
+def test_damaged_arrays_are_faults(tmp_path: Path, clips: Path) -> None:
+    path = folder(tmp_path, op1=one_hot(1), op2=one_hot(1))
+    sound = (path / "op2.npy").read_bytes()
+    (path / "op1.npy").write_bytes(sound.replace(b"'<f8'", b"('<f8"))  # the header is no Python expression
+    (path / "op2.npy").write_bytes(b"")
+    (path / "op3.npy").write_bytes(sound.replace(b"(1, 3)", b"(1" + b"0" * 16 + b", 3)"))  # more than any memory
+    np.savez(path / "op4.npz", probabilities=one_hot(1), fps=-1)
+    (path / "op5.npz").write_bytes((path / "op4.npz").read_bytes()[:-30])
+    with pytest.raises(ExportError) as caught:
+        read(path, clips, fps=None)
+    faults = [fault.replace(f"{path}/", "") for fault in caught.value.faults]
+    assert [fault.partition(": ")[:1] for fault in faults] == [
+        (f"op{n}.np{'y' if n < 4 else 'z'}",) for n in range(1, 6)
+    ]
+    assert all("cannot be read: " in fault for fault in faults), faults
+    assert "it has -1 rows a second" in faults[3]
+
+
 def test_a_class_that_no_label_has(tmp_path: Path, clips: Path) -> None:
     path = folder(tmp_path, op2=one_hot(1, 2))
     (path / "classes.txt").write_text("background\nKnot\nSew\n")

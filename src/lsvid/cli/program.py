@@ -43,7 +43,7 @@ def interrupted_by() -> int | None:
 
 def catch_signals() -> None:
     """Let the signals that ask a program to end raise Interrupted; a signal that is ignored (nohup) stays ignored."""
-    seen, main_thread = 0, threading.get_ident()
+    seen = 0
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal seen
@@ -59,7 +59,7 @@ def catch_signals() -> None:
         if isinstance(args.exc_value, Interrupted):  # it arrived where Python drops errors: raise it again
             seen = 0
             # A little later: what is raised in this hook would be dropped as well.
-            again = threading.Timer(0.01, _signal_thread, [main_thread, args.exc_value.number])
+            again = threading.Timer(0.01, _signal_main_thread, [args.exc_value.number])
             again.daemon = True
             again.start()
         else:
@@ -72,12 +72,12 @@ def catch_signals() -> None:
     sys.unraisablehook = unraisable
 
 
-def _signal_thread(thread: int, number: int) -> None:
-    """Send the signal `number` to a thread. On Unix it wakes the thread from whatever it waits for."""
-    if sys.platform == "win32":
-        signal.raise_signal(number)
+def _signal_main_thread(number: int) -> None:
+    """Send the signal to the main thread, and wake it if it waits."""
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
     else:
-        signal.pthread_kill(thread, number)
+        signal.raise_signal(number)
 
 
 def exit_code_of(error: BaseException) -> int:

@@ -20,7 +20,7 @@ from lsvid.findings import Findings
 from lsvid.label_studio import releases, s3
 from lsvid.label_studio.advice import ProbedClip, advise
 from lsvid.label_studio.client import Server, clean_url, connect, open_session
-from lsvid.label_studio.failures import json_content
+from lsvid.label_studio.failures import DOWN_HINT, json_content
 from lsvid.label_studio.media import Media, parse_storage
 from lsvid.label_studio.project import Project, StorageFolder, check_storage, find_project
 from lsvid.label_studio.s3 import S3Storage
@@ -123,7 +123,7 @@ def check_version(url: str) -> Check:
     except (OSError, ValueError, RecursionError, urllib3.exceptions.HTTPError) as error:  # also requests', msgspec's
         raise ServerError(
             f"no Label Studio answers at {address} ({type(error).__name__})",
-            "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
+            DOWN_HINT,
         ) from error
     if refusal := releases.refusal(version):
         return Check("server", "fail", f"{refusal} ({address})", releases.UPGRADE, ServerError.exit_code)

@@ -283,10 +283,11 @@ def require_sdk() -> None:
         raise SettingsError(
             f"to change a project lsvid needs Label Studio's SDK, which cannot be installed on Python "
             f"{sys.version_info[0]}.{sys.version_info[1]} yet",
-            "use lsvid on Python 3.13 for it: uv tool install --python 3.13 lsvid",
+            "use lsvid on Python 3.13 for it, in lsvid's folder: uv tool install --python 3.13 .",
         )
     raise SettingsError(
-        "Label Studio's SDK is not installed here", "install lsvid again: pip install --force-reinstall lsvid"
+        "Label Studio's SDK is not installed here",
+        "install lsvid again, in its folder: pip install --force-reinstall .",
     )
 
 
@@ -300,7 +301,8 @@ def connect(url: str, api_key: str | None, *, changes: bool = False) -> Server:
         require_sdk()
     if not api_key or not api_key.strip():
         raise SettingsError(
-            "no Label Studio access token: neither <<api_key>> nor LABEL_STUDIO_API_KEY is set", KEY_HINT
+            "no Label Studio access token: neither <<api_key>> nor LABEL_STUDIO_API_KEY is set",
+            f"start a Label Studio of your own, which needs none: lsvid serve FOLDER; or, {KEY_HINT}",
         )
     if not api_key.strip().isascii() or re.search(r"\s", api_key.strip()):
         raise SettingsError("the Label Studio access token has characters that no token has", KEY_HINT)

@@ -15,6 +15,8 @@ from lsvid.errors import AuthError, LsvidError, NotFoundError, ServerError, Uncl
 
 KEY_HINT = "in Label Studio, open Account & Settings > Personal Access Token, create one, and set LABEL_STUDIO_API_KEY"
 
+DOWN_HINT = "is it running? lsvid serve FOLDER starts your own; or check the address in <<url>> or LABEL_STUDIO_URL"
+
 OLD_KEY_HINT = (
     "before release 1.17 it is the Access Token of Account & Settings; else check the address, and whether a proxy "
     "stands in front of Label Studio"
@@ -136,7 +138,7 @@ def _unreachable(url: str, reason: str) -> ServerError:
     known = [text for text in ("Connection refused", "Name or service not known", "timed out") if text in reason]
     return ServerError(
         f"cannot reach Label Studio at {url}" + (f": {known[0]}" if known else ""),
-        "is it running? Check the address given by <<url>> or LABEL_STUDIO_URL",
+        DOWN_HINT,
     )
 
 

@@ -11,7 +11,10 @@ The rows become predictions: spans with a score each, cut at the ends of clips, 
 import csv
 import math
 import re
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -34,7 +37,7 @@ from lsvid.files.names import readable
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath
 from lsvid.labels.tree import split_path
-from lsvid.readers.documents import ReadOptions
+from lsvid.readers.documents import ReadOptions, shortened
 from lsvid.readers.framewise import BACKGROUND, lines_of, names_of_tree
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import VideoInfo, probe_all
@@ -116,8 +119,8 @@ def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findin
     """The file's table, with classes and a rate; None if it has faults, which are reported."""
     try:
         table = _load(file)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        findings.fault(str(file), f"cannot be read: {error}")
+    except _UNREADABLE as error:
+        findings.fault(str(file), f"cannot be read: {shortened(str(error)) or type(error).__name__}")
         return None
     faults = []
     names = classes or table.classes
@@ -134,18 +137,28 @@ def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findin
     return None if faults else _Table(table.values.astype(np.float64), rate, names)
 
 
+_UNREADABLE = (
+    OSError, ValueError, TypeError, EOFError, ArithmeticError, LookupError, RuntimeError, SyntaxError, MemoryError,
+    struct.error, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What NumPy, zipfile and csv raise on damaged files: a header of .npy is a Python expression (seen with NumPy 2.2)."""
+
+
 def _load(file: Path) -> _Table:
-    """The file's table. Raises OSError and ValueError. Arrays of objects are refused: they can run code."""
+    """The file's table. Raises _UNREADABLE. Arrays of objects are refused: they can run code."""
     suffix = file.suffix.lower()
     if suffix == ".npy":
         return _Table(np.load(file, allow_pickle=False))
     if suffix == ".npz":
-        with np.load(file, allow_pickle=False) as archive:
+        # NumPy leaves a file open that it opened itself and cannot read.
+        with file.open("rb") as opened, np.load(opened, allow_pickle=False) as archive:
             names = [name for name in archive.files if name != "fps"]
             name = "probabilities" if "probabilities" in names else names[0] if len(names) == 1 else None
             if name is None:
                 raise ValueError(f"it holds {', '.join(names) or 'nothing'}; call the array 'probabilities'")
             fps = Fraction(str(archive["fps"].item())) if "fps" in archive.files else None
+            if fps is not None and fps <= 0:
+                raise ValueError(f"it has {fps} rows a second")
             return _Table(archive[name], fps)
     rows = [row for row in csv.reader(lines_of(file)) if row]
     head = None

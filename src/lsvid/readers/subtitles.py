@@ -1,6 +1,6 @@
 """Subtitles: WebVTT (.vtt) and SubRip (.srt). Each cue is a span, and its text is the label.
 
-The clip is the video of the file's name: <case>/<clip>.vtt, as lsvid writes them, or a.srt beside a.mp4. WebVTT has the
+The clip is the video of the file's name: <case>/<clip>.vtt, as lsvid writes them, or a.srt for a.mp4. WebVTT has the
 times of browsers; SubRip has those of desktop players, which count from the container's start. Tags of WebVTT are left
 out, and its escapes are undone. The lines of one cue become one line. Comments, styles and positions are not read.
 """

@@ -1,20 +1,20 @@
-"""A folder for Hugging Face's datasets: pictures, and metadata.parquet beside them, a row a picture.
+"""A folder for Hugging Face's datasets: pictures, and metadata.parquet with a row for each picture.
 
     datasets.load_dataset("imagefolder", data_dir=DIR)
 
-    train/<case>/<clip>/000123.jpg   the picture whose number (from 0) it bears, from the clip's own file
+    train/<case>/<clip>/000123.jpg   picture 123 of the clip, counted from 0
     train/metadata.parquet           file_name, case, clip, frame, case_frame, time_s, case_time_s, labels (texts)
 
-With --split there are train/, validation/ and test/, which are the loader's names. Rules of the loader
+With --split there are train/, validation/ and test/, as the loader calls them. The loader has these rules
 (huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py, data_files.py):
-- the column `file_name`, relative to the metadata file; every picture has a row, and the metadata lies beside or above;
-- a folder in whose name a word such as train or test stands puts its pictures into that split, wherever it lies: a case
-  called "test op" would be taken from train. So there always is a folder of the split, and such words get a '=' in
-  folders' names, which is told; the column `case` has the case's own name;
-- folders whose names begin with '.' or '__' are passed over: a '=' stands before them, too.
+- Each picture has a row. The column `file_name` is its path from the metadata file, which lies beside or above it.
+- If the name of a folder, at any depth, has a word such as train or test, its pictures belong to that split. So a case
+  called "test op" would be lost from train. Therefore the split always has a folder, and such words get a '=' in the
+  names of folders, with a warning. The column `case` has the case's own name.
+- The loader ignores folders whose names begin with '.' or '__'. So these get a '=' in front, too.
 
-Pictures are those of lsvid.video.pictures: told by their PTS, never by counting. One that cannot be decoded is left
-out with its row, and told.
+Pictures come from lsvid.video.pictures, which finds them by their PTS and never by counting. If a picture cannot be
+decoded, its row is left out, and it is reported.
 """
 
 import re
@@ -43,7 +43,7 @@ _TAKEN_BY_THE_LOADER = re.compile(
     r"(?=(?:train|training|validation|valid|dev|val|test|testing|eval|evaluation)(?:$|[-._ 0-9]))",
     re.IGNORECASE,
 )
-"""Where a folder's name says something to the loader: datasets/data_files.py, SPLIT_KEYWORDS and NON_WORDS_CHARS."""
+"""The places in a folder's name that the loader reads: datasets/data_files.py, SPLIT_KEYWORDS and NON_WORDS_CHARS."""
 
 
 def write(export: Export) -> list[str]:
@@ -79,7 +79,7 @@ _SCHEMA = {
 
 
 def _places(export: Export) -> dict[str, str]:
-    """The folder of every clip's pictures, by its id: `case/clip`, without what the loader would take for its own."""
+    """The folder of each clip's pictures, by the clip's id: `case/clip`, without words that mean a split."""
     paths = export.clip_paths()
     places = ["/".join(_TAKEN_BY_THE_LOADER.sub("=", part) for part in path.split("/")) for path in paths.values()]
     tell_changed(
@@ -103,14 +103,14 @@ def _rows(video: Video, frames: Collection[int], place: str, ending: str) -> Ite
 
 
 def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> list[list[str]]:
-    """The labels of every frame, in label order; the background where there are none and it is asked for."""
+    """The labels of each frame, in label order. A frame without a label gets the background, if the user named one."""
     labels: list[list[str]] = [[] for _ in range(video.n_frames)]
     order = {path: number for number, path in enumerate(names)}
     for segment in sorted(video.segments(export.level), key=lambda segment: order[segment.label]):
         for frame in range(segment.start, segment.stop):
             labels[frame].append(names[segment.label])
     background = export.table.background
-    if background is not None and video.clips[0].tracks:  # where nobody has looked is not background
+    if background is not None and video.clips[0].tracks:  # nobody knows what is in a clip without annotations
         labels = [found or [background] for found in labels]
     return labels
 
@@ -118,7 +118,7 @@ def _labels(export: Export, video: Video, names: dict[tuple[str, ...], str]) -> 
 def _write_pictures(
     export: Export, videos: Sequence[Video], folders: Sequence[str], look: PictureOptions
 ) -> list[list[int]]:
-    """Write the pictures of each of `videos` into its folder; returns the numbers of those that are written."""
+    """Write the pictures of each of `videos` into its folder. Returns the numbers of the written ones."""
     wanted = []
     for video, folder in zip(videos, folders, strict=True):
         place = export.path(f"{folder}/").absolute()

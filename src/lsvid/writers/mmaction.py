@@ -1,22 +1,24 @@
 """MMAction2's lists of raw frames and of videos, and its ActivityNet JSON for BSN and BMN.
 
-    classes.txt      a class a line; its line number, from 0, is its id
-    rawframes.txt    "<video> <offset> <frames> <id>": a line a segment, for RawframeDataset(with_offset=True); offset
-                     is the number of frames before it, the files being <video>/img_00001.jpg and on (start_index=1)
-    videos.txt       "<path> <id> <id> …": a line a clip with the labels that occur in it, for
+    classes.txt      a line for each class; the number of the line, from 0, is its id
+    rawframes.txt    a line for each segment, "<video> <offset> <frames> <id>", for RawframeDataset(with_offset=True);
+                     offset is the number of frames before it; pictures are <video>/img_00001.jpg … (start_index=1)
+    videos.txt       a line for each clip, "<path> <id> <id> …", with the labels that occur in it, for
                      VideoDataset(multi_class=True)
     activitynet.json {"v_<video>": {"duration_second": …, "duration_frame": …, "feature_frame": …, "annotations": …}}
 
-With splits there is one of each a part: rawframes_train.txt, with --folds rawframes_train_split1.txt.
+With splits, each part has files of its own: rawframes_train.txt, or with --folds rawframes_train_split1.txt.
 
-Rules of the readers (open-mmlab/mmaction2 mmaction/datasets/rawframe_dataset.py, video_dataset.py,
-activitynet_dataset.py; transforms/loading.py): lines are split at blanks, so a video's name holds none, and a clip
-whose path holds one cannot be listed: then videos.txt is left out, and told. All of BSN's times are seconds from the
-first picture; it scales them by feature_frame / duration_frame, so both are the number of frames. The metric AR@AN
-(evaluation/metrics/anet_metric.py, evaluation/functional/eval_detection.py) cuts the first two characters from every
-key, ActivityNet's `v_`: so every key has them, and features are v_<video>.csv. Training breaks at a video without a
-segment (models/localizers/bmn.py takes columns of an empty array): it is left out of training, and told.
-Read in 4d6c934 (2023-10-12).
+The readers have these rules (open-mmlab/mmaction2 4d6c934 of 2023-10-12, mmaction/datasets/rawframe_dataset.py,
+video_dataset.py, activitynet_dataset.py; transforms/loading.py):
+- Lines are split at blanks. So a video's name has no blank. If the path of a clip has one, videos.txt is left out,
+  with a warning.
+- BSN's times are seconds from the first picture, scaled by feature_frame / duration_frame. So both are the number of
+  frames.
+- The metric AR@AN (evaluation/metrics/anet_metric.py, evaluation/functional/eval_detection.py) cuts two characters
+  from each key: ActivityNet's `v_`. So each key has them, and features are v_<video>.csv.
+- Training fails at a video without a segment (models/localizers/bmn.py takes columns of an empty array). So such a
+  video is left out of training, with a warning.
 """
 
 import json

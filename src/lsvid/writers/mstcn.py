@@ -1,19 +1,20 @@
-r"""MS-TCN's layout, which ASFormer and DiffAct read too: one class name a frame, one file a video.
+r"""MS-TCN's layout, which ASFormer and DiffAct read too: a file for each video, with a class name for each frame.
 
-    groundTruth/<video>.txt   a class name a line, a line a frame (of those kept by --sample-fps)
-    mapping.txt               "<id> <name>", ids from 0 without gaps
-    splits/train.split1.bundle, splits/test.split1.bundle, …   the files' names, .txt included
+    groundTruth/<video>.txt   a line for each frame that --sample-fps keeps: the name of its class
+    mapping.txt               "<id> <name>" for each class; ids count from 0, without gaps
+    splits/train.split1.bundle, splits/test.split1.bundle, …   the files' names, with .txt
 
-Where there are several levels, each is a data set of its own in level_1/, level_2/ and so on. A video is a case, its
-clips stitched in order: the models read long untrimmed sequences, and features are made from them in the same order.
+If there are several levels, each is a data set of its own in level_1/, level_2/ and so on. A video is a case, with its
+clips stitched in order: the models read long sequences, and features are made from them in the same order.
 
-Rules of the readers (yabufarha/ms-tcn 33ed91c, batch_gen.py, eval.py; ChinaYi/ASFormer batch_gen.py;
-Finspire13/DiffAct dataset.py), which break silently otherwise:
-- `read().split('\n')[:-1]`: every file ends in a newline, or its last line is lost;
-- `line.split()[1]`: no blank in a class name; DiffAct's np.loadtxt takes '#' for a comment: neither is written;
-- `vid.split('.')[0]`: no dot in a video's name but that of .txt;
-- "background" is the only name that the metrics leave out: so unlabelled frames are called. A label of that name
-  beside unlabelled frames would be one class with them: refused.
+The readers have these rules (yabufarha/ms-tcn 33ed91c, batch_gen.py, eval.py; ChinaYi/ASFormer batch_gen.py;
+Finspire13/DiffAct dataset.py). They give no error if a file breaks one:
+- `read().split('\n')[:-1]`: a file whose last line has no newline loses this line. So each file ends with one.
+- `line.split()[1]` cuts a class name at a blank, and DiffAct's np.loadtxt takes '#' for a comment. So a class name
+  has neither.
+- `vid.split('.')[0]` cuts a video's name at its first dot. So a name has no dot before .txt.
+- The metrics leave out only the name "background". So frames without a label get this name. If a label has the same
+  name, nobody could tell the two apart: that is refused.
 """
 
 from collections import Counter
@@ -75,7 +76,7 @@ def write(export: Export) -> list[str]:
 
 
 def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
-    """What to write for every label of `level`, without blanks; told where it changed, and kept for the manifest."""
+    """The class name of each label of `level`, without blanks. Warns of changes, and keeps all for the manifest."""
     names = without_blanks(level.names)
     changed = ((level.names[path], name) for path, name in names.items())
     tell_changed(export.findings, f"class names that readers of {export.format} cannot take", changed)
@@ -84,10 +85,10 @@ def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
 
 
 def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping[int, int], background: str) -> None:
-    """Warn that frames without a label got one, where nobody asked for it, or where nobody has looked.
+    """Warn of frames without a label that got `background`, if the user did not ask for it or nobody saw them.
 
-    unlabelled: how many there are on every level, by its number. Raises DataError if a label has the name that they
-    got: nobody could tell them apart.
+    unlabelled: the number of these frames on each level, by the level's number. Raises DataError if a label is also
+    called `background`: nobody could tell the two apart.
     """
     for level in levels:
         if unlabelled[level.number] and background in export.facts["classes"][level.folder]:

@@ -1,34 +1,36 @@
-"""Pictures of every case once a second, and labels beside them, as the readers of surgical data sets take them.
+"""Pictures of each case once a second, and labels beside them, for the readers of surgical data sets.
 
-A video is a case, its clips stitched: seconds count over the whole case. The picture of second k is the first at or
-after k seconds; its labels are those of that very picture. Ids count from 0 in label order; classes.csv tells what they
-mean, videos.csv which case a video is and which frames its seconds are. Frames without a label are one class more, the
-last (its name: the background's), since readers take rows that follow one another for seconds that do; multibypass
-leaves out what lies before the first and after the last of them, as its own data does. Pickles hold plain Python types.
+A video is a case with its clips stitched: seconds count over the whole case. The picture of second k is the first one
+at or after k seconds, with its own labels. Ids count from 0 in label order. classes.csv says what they mean, and
+videos.csv says which case a video is, and which frames its seconds are. Frames without a label have a class of their
+own, the last one, named as the background: readers take one row after the other as one second after the other, so no
+row may be missing. But multibypass leaves out the seconds before the first label and after the last one, as its own
+data does. Pickles hold plain Python types.
 
-What each reader takes, and the commit in which that was read:
+This is what each reader takes. The commit is the one in which its code was read.
 
 multibypass (CAMMA-public/MultiBypass140 d3ace46, util/data_reader.py, loaders/data_loader_cnn.py): two levels
-    labels/train/1fps_100_<fold>.pickle, labels/val|test/1fps_<fold>.pickle, folds from 0
+    labels/train/1fps_100_<fold>.pickle, labels/val|test/1fps_<fold>.pickle; folds count from 0
         {video: [{"Frame_id": "op_00000001", "Original_frame_id": 0, "Phase_gt": 0, "Step_gt": 1, "unique_id": …}]}
-    frames/<video>/<Frame_id>.jpg; numbers of pictures from 1; unique_id = video number * 10**10 + second
+    frames/<video>/<Frame_id>.jpg; pictures count from 1; unique_id = video number * 10**10 + second
 selfsupsurg (CAMMA-public/SelfSupSurg 8a03d28, vissl/vissl/data/disk_dataset_surgery.py, downstream_phase_tcn)
     labels/train/1fps_100_0.pickle, labels/val|test/1fps.pickle: Frame_id (an int: the native frame from 0), Phase_gt,
-        Tool_gt (a 0/1 for each tool, or None), unique_id = video number * 10**8 + Frame_id
-    frames/<part>/video01/<Frame_id>.jpg; the reader puts frames for labels in the pickle's path
+        Tool_gt (0 or 1 for each tool, or None), unique_id = video number * 10**8 + Frame_id
+    frames/<part>/video01/<Frame_id>.jpg; the reader replaces "labels" in the pickle's path by "frames"
 surgformer (isyangshu/Surgformer 21a9578, datasets/phase/Cholec80_phase.py, downstream_phase/datasets_phase.py)
-    labels/train/1fpstrain.pickle, labels/test/1fpsval_test.pickle, labels/val/1fpsval.pickle: unique_id (running, of
+    labels/train/1fpstrain.pickle, labels/test/1fpsval_test.pickle, labels/val/1fpsval.pickle: unique_id (counts through
         the part), frame_id (the second), video_id, tool_gt, phase_gt, phase_name, fps, original_frames, frames
-    frames/video01/00000.png; its own preparing script also makes frames_cutmargin
+    frames/video01/00000.png; Surgformer's own script also makes frames_cutmargin
 tmrnet (YuemingJin/TMRNet 6a0db47, get_paths_labels.py and train_singlenet_phase_1fc.py): train_val_paths_labels.pkl
-transsvnet (xjgaocs/Trans-SVNet d6dd3c6, generate_LFB.py): train_val_paths_labels1.pkl, with what is to be tested
-    a list: paths of train and val, labels [[id], …] of both, numbers of pictures of each video of both; test's three
-    cutMargin/<number>/<native frame>.jpg; paths begin at this folder, in which training is to be started
+transsvnet (xjgaocs/Trans-SVNet d6dd3c6, generate_LFB.py): train_val_paths_labels1.pkl, with a test part
+    both are a list: paths of train and of val, labels [[id], …] of train and of val, the number of pictures of each
+        video of train and of val; with a test part, the same three of it
+    cutMargin/<number>/<native frame>.jpg; paths begin at this folder, so training has to start in it
 autolaparo (ziyiwangx/AutoLaparo 82995df, t1_video2frame.py; Surgformer's generate_labels_autolaparo.py)
-    labels/label_01.txt: "Frame Phase" and a row a second, counted from 1; ids from `base`, since its readers differ
-    frames/01/0001.jpg, from 1
+    labels/label_01.txt: "Frame Phase", then a row for each second, from 1; ids from `base`, because its readers differ
+    frames/01/0001.jpg; pictures count from 1
 plstitch (visurg-ai/PL-Stitch f4a3b19, create_lmdb.py): labels.json {"01/0001.jpg": 0}, labels_<part>.json with splits;
-    frames/01/0001.jpg, from 1
+    frames/01/0001.jpg; pictures count from 1
 """
 
 import json
@@ -66,10 +68,10 @@ FORMAT = Format(
 
 @dataclass(frozen=True)
 class Row:
-    """A second of a case. frame: its picture, from 0 in the stitched case. ids, names: its label on each level.
+    """A second of a case. second: counts from 0. frame: its picture, from 0 in the stitched case.
 
-    second: from 0; position: its place among those that are there: of all but multibypass the same, unless a picture
-    cannot be decoded.
+    ids, names: its label on each level. position: its place among the seconds that are written. This differs from
+    second in multibypass, or after a picture that cannot be decoded.
     """
 
     second: int
@@ -82,7 +84,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Operation:
-    """A case with its seconds. number: from 1. name: of its folder. parts: where it belongs, in every split."""
+    """A case with its seconds. number: counts from 1. name: of its folder. parts: its part in each split."""
 
     number: int
     name: str
@@ -95,9 +97,9 @@ class Operation:
 class Flavour:
     """What one reader takes.
 
-    picture: the path of a second's picture. labels: writes the label files, returns their names. name: what a video is
-    called, given its number, the width of numbers, and a name made of the case's. levels: how many it needs.
-    trims: without what comes before the first label and after the last.
+    picture: gives the path of a second's picture. labels: writes the label files and returns their names. name: gives
+    the name of a video, from its number, the width of numbers, and the case's name. levels: how many levels it needs.
+    trims: whether seconds before the first label and after the last one are left out.
     """
 
     picture: Callable[[Operation, Row], str]
@@ -111,7 +113,7 @@ class Flavour:
 
 
 def write(export: Export) -> list[str]:
-    """Write pictures, labels and what they mean; returns the files' names."""
+    """Write pictures, labels, classes.csv and videos.csv. Returns the files' names."""
     flavour = _FLAVOURS[str(export.options.flavour)]
     _check(export, flavour)
     levels, tools = export.phases_and_tools()
@@ -185,12 +187,12 @@ def _rows(export: Export, video: Video, levels: Sequence[Level], tools: Level | 
 
 
 def _class_names(export: Export, level: Level) -> list[str]:
-    """What the ids of a level are called; the last is that of no label."""
+    """The name of each id of a level. The last one stands for no label."""
     return [*(one_line(level.names[path]) for path in level.paths), export.table.background or BACKGROUND]
 
 
 def _classes(export: Export, levels: Sequence[Level], tools: Level | None, operations: Sequence[Operation]) -> str:
-    """Write what ids mean; warn of seconds without a label."""
+    """Write classes.csv and warn of seconds without a label. Returns the file's name."""
     base = export.options.base or 0
     rows: list[Sequence[object]] = []
     for number, level in enumerate(levels):
@@ -218,7 +220,7 @@ def _videos(export: Export, operations: Sequence[Operation]) -> str:
 
 
 def _parts(operations: Sequence[Operation]) -> Iterator[tuple[int, str, list[Operation]]]:
-    """(number of the split from 0, part, its operations), parts in the order in which they come."""
+    """(number of the split from 0, part, its operations) for each part, in the order of the splits."""
     for split in range(len(operations[0].parts)):
         for part in dict.fromkeys(operation.parts[split] for operation in operations):
             yield split, part, [operation for operation in operations if operation.parts[split] == part]
@@ -291,7 +293,7 @@ def _surgformer(export: Export, operations: Sequence[Operation]) -> list[str]:
 
 
 def _paths_labels(parts: Sequence[str], name: str) -> Callable[[Export, Sequence[Operation]], list[str]]:
-    """The list of TMRNet and Trans-SVNet: paths, labels and counts of `parts`, in the file `name`."""
+    """What writes the list of TMRNet and Trans-SVNet: paths, labels and counts of `parts`, in file `name`."""
 
     def write_list(export: Export, operations: Sequence[Operation]) -> list[str]:
         members = {part: [one for one in operations if one.parts[0] == part] for part in parts}
