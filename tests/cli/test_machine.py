@@ -158,7 +158,7 @@ class Freed:
 catch_signals()
 try:
     Freed()
-    time.sleep(30)
+    time.sleep(100)
 except Interrupted as error:
     print("ended by", error.number)
 """

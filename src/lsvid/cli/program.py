@@ -59,7 +59,7 @@ def catch_signals() -> None:
         if isinstance(args.exc_value, Interrupted):  # it arrived where Python drops errors: raise it again
             seen = 0
             # A little later: what is raised in this hook would be dropped as well.
-            again = threading.Timer(0.01, signal.raise_signal, [args.exc_value.number])
+            again = threading.Timer(0.01, _signal_main_thread, [args.exc_value.number])
             again.daemon = True
             again.start()
         else:
@@ -70,6 +70,14 @@ def catch_signals() -> None:
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, interrupt)
     sys.unraisablehook = unraisable
+
+
+def _signal_main_thread(number: int) -> None:
+    """Send the signal to the main thread, and wake it if it waits."""
+    if hasattr(signal, "pthread_kill"):  # not on Windows
+        signal.pthread_kill(threading.main_thread().ident or 0, number)
+    else:
+        signal.raise_signal(number)
 
 
 def exit_code_of(error: BaseException) -> int:
