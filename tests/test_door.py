@@ -156,7 +156,7 @@ def test_a_level_counts_from_one(here: Path) -> None:
 
 
 def test_a_path_that_cannot_be_one_is_a_clip_that_cannot_be_read() -> None:
-    with pytest.raises(ClipError, match="is no path"):
+    with pytest.raises(ClipError, match="is not a path"):
         lsvid.open_clip("a\0b")
 
 

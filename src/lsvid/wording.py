@@ -1,7 +1,7 @@
-"""How a text of the library names an option: in the words of whoever runs it.
+"""How texts of the library name options: as Python does, or on the command line as flags.
 
-A text marks an option as `<<clips=DIR>>`, by its name in Python. Errors and findings read it as `clips=DIR`, or on the
-command line, which says so once, as `--clips DIR`. Commands for a shell (`lsvid check …`) stand in texts as they are.
+A text marks an option as `<<clips=DIR>>`, with its name in Python. Errors and findings turn this into `clips=DIR`, or,
+while the command line runs (`spoken`), into `--clips DIR`. Commands for a shell (`lsvid check …`) are not marked.
 """
 
 import re
@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Speech = Callable[[str, str | None], str]
-"""What to call the option of this name, with this value or without one."""
+"""A function from an option's name, and its value or None, to the text for people."""
 
 _OPTION = re.compile(r"<<([a-z][a-z0-9_]*)(?:=(.*?))?>>", re.DOTALL)
 
@@ -23,13 +23,13 @@ _speech: Speech = as_python
 
 
 def worded(text: str) -> str:
-    """`text` with its options in the words of whoever runs this."""
+    """`text` with its marked options as Python, or the command line, names them."""
     return _OPTION.sub(lambda found: _speech(found[1], found[2]), text) if "<<" in text else text
 
 
 @contextmanager
 def spoken(speech: Speech) -> Iterator[None]:
-    """Within this, `worded` calls options what `speech` says. It holds for all threads of this process."""
+    """Within this context, `worded` uses `speech`, in all threads of this process."""
     global _speech  # noqa: PLW0603 - what runs the program is one thing for a process
     before, _speech = _speech, speech
     try:

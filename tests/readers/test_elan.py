@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from builders import run
 from factories import VideoFactory
-from lsvid.annotations.spans import Annotation, Clip, ContainerSeconds, Record, Span, from_json_line
+from lsvid.annotations.spans import DECODER, Annotation, Clip, ContainerSeconds, Record, Span
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.readers import read_export
@@ -444,7 +444,7 @@ def test_the_commands_options_reach_the_readers(tmp_path: Path) -> None:
     def labels(*arguments: object) -> list[str]:
         result = run("export-spans", *arguments)
         assert result.exit_code == 0, result.output
-        records = [from_json_line(line) for line in result.stdout.splitlines()]
+        records = [DECODER.decode(line) for line in result.stdout.splitlines()]
         return [" / ".join(r.label) for r in records if isinstance(r, Span)]
 
     assert labels(tmp_path / "a.eaf") == ["GlossL S1 / HOUSE", "GlossR S1 / HOUSE", "GlossR S2 / HOUSE"]

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lsvid.annotations.spans import (
+    DECODER,
     Annotation,
     Clip,
     Frames,
@@ -18,8 +19,6 @@ from lsvid.annotations.spans import (
     Seconds,
     Span,
     Status,
-    from_json_line,
-    json_schema,
     to_json_line,
 )
 from lsvid.findings import Findings
@@ -48,11 +47,7 @@ RECORDS: st.SearchStrategy[Record] = st.one_of(
 def test_a_record_is_read_back_as_it_was(record: Record) -> None:
     line = to_json_line(record)
     assert line.count(b"\n") == 1
-    assert from_json_line(line) == record
-
-
-def test_the_schema_describes_the_three_kinds() -> None:
-    assert {"Clip", "Annotation", "Span", "LsFrames", "Seconds", "Frames"} <= json_schema()["$defs"].keys()
+    assert DECODER.decode(line) == record
 
 
 def read(tmp_path: Path, *lines: Any) -> tuple[list[Record], Findings]:

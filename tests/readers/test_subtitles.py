@@ -73,11 +73,13 @@ def test_the_clip_of_the_same_name(tmp_path: Path, videos: VideoFactory) -> None
 def test_faults_name_their_line(tmp_path: Path) -> None:
     (tmp_path / "a.srt").write_text(
         "1\n00:00:01 --> x\nA\n\n2\n00:00:03,0 --> 00:00:02,0\nB\n\n3\n00:00:03,0 --> 00:00:04,0\n\n"
+        "4\n00:00:05,0 --> 00:00:06,0\nA\n5\n00:00:07,0 --> 00:00:08,0\nB\n"
     )
     findings = Findings()
     list(read_export(str(tmp_path / "a.srt"), ReadOptions(), findings))
     assert [(place.rpartition(":")[2], reason.partition(":")[0]) for place, reason in findings.faults] == [
         ("2", "no such times"), ("6", "reversed"), ("10", "no label"),
+        ("13", "there is no blank line between this and the next one"),
     ]  # fmt: skip
     (tmp_path / "a.srt").write_text("only words\n")
     with pytest.raises(ExportError, match="holds no subtitles"):

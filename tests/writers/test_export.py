@@ -16,7 +16,7 @@ import pytest
 
 from builders import annotation, export, region, rows, run, task
 from factories import NTSC, VFR_GAPS, VideoFactory
-from lsvid.annotations.spans import Span, from_json_line
+from lsvid.annotations.spans import DECODER, Span
 from lsvid.annotations.stages import Source, nothing_counts
 from lsvid.files.outputs import sha256
 from lsvid.findings import Findings
@@ -402,7 +402,7 @@ def test_spans_go_to_standard_output_and_back_in(clips: Path, tmp_path: Path) ->
     assert result.exit_code == 0
     spans = tmp_path / "spans.jsonl"
     spans.write_text(result.stdout)
-    (span,) = [r for r in map(from_json_line, result.stdout.splitlines()) if isinstance(r, Span)]
+    (span,) = [r for r in map(DECODER.decode, result.stdout.splitlines()) if isinstance(r, Span)]
     assert (span.start_frame, span.stop_frame, span.start_s, span.end_s) == (4, 12, 0.16, 0.48)
     tables = []
     for source in (exported, spans):

@@ -151,15 +151,15 @@ def f1_score(counts: Sequence[Counts]) -> float | None:
     return 100 * 2 * hits / either if either else None
 
 
-def matches(first: Segments, second: Segments, least: float = MATCH_IOU) -> list[tuple[int, int]]:
-    """(position in `first`, in `second`) of segments with the same label that overlap by at least `least` (IoU).
+def matches(first: Segments, second: Segments) -> list[tuple[int, int]]:
+    """(position in `first`, in `second`) of segments with the same label that overlap by at least MATCH_IOU.
 
     Each segment is in one pair at most: the best overlaps are taken first. Swapping `first` and `second` gives the same
     pairs.
     """
     candidates = []
     for i, j, iou in zip(*(column.tolist() for column in overlaps(first, second)), strict=True):
-        if iou >= least:
+        if iou >= MATCH_IOU:
             # A tie goes to the pair that begins first, whichever coder begins.
             begin = sorted((int(first.starts[i]), int(second.starts[j])))
             end = sorted((int(first.stops[i]), int(second.stops[j])))

@@ -24,9 +24,6 @@ IntArray = npt.NDArray[np.int64]
 STRATEGIES = ("A", "B", "zero")
 MEASURES = ("precision", "recall", "jaccard", "f1")
 
-Cells = Mapping[str, FloatArray]
-"""Percent by measure, float64, shape (n_cases, n_labels); NaN if not defined."""
-
 
 class Hits(NamedTuple):
     """Counts of frames by case and label, int64, each of shape (n_cases, n_labels).

@@ -161,13 +161,11 @@ def _common_length(case: str, pair: Sequence[IntArray], faults: list[str], findi
     return min(one, other)
 
 
-def _check_labels(
-    side: Mapping[str, IntArray], name: str, n_labels: int, faults: list[str], *, others: bool = False
-) -> None:
+def _check_labels(side: Mapping[str, IntArray], name: str, n_labels: int, faults: list[str]) -> None:
     for case, array in side.items():
         if array.ndim == 2 and array.shape[1] != n_labels:
             faults.append(f"case {case}: {name} have {array.shape[1]} columns for {n_labels} labels")
-        elif array.ndim == 1 and _highest(array) >= n_labels and not others:
+        elif array.ndim == 1 and _highest(array) >= n_labels:
             faults.append(f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {n_labels - 1}")
 
 

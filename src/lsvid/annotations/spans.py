@@ -13,7 +13,6 @@ values, and its seconds from its frames, so the way back is exact.
 import math
 from enum import StrEnum
 from fractions import Fraction
-from typing import Any
 
 import msgspec
 
@@ -304,13 +303,3 @@ def to_json_line(record: Record) -> bytes:
         if not isinstance(record, Clip):
             raise
         return _encoder.encode(msgspec.structs.replace(record, media=readable(record.media))) + b"\n"
-
-
-def from_json_line(line: bytes | str) -> Record:
-    """The record in one line of JSON. Raises msgspec.ValidationError or msgspec.DecodeError."""
-    return DECODER.decode(line)
-
-
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema of one line."""
-    return msgspec.json.schema(Record)

@@ -145,11 +145,6 @@ class Stage(Generic[ClipT]):
                 clips.append(clip)
         return [Case(name, tuple(clips), tuple(lost)) for name, (clips, lost) in members.items()]
 
-    @property
-    def incomplete_cases(self) -> frozenset[str]:
-        """The cases of which a clip is lost."""
-        return frozenset(clip.clip.case for clip in self.lost)
-
 
 @dataclass(frozen=True)
 class Case(Generic[ClipT]):
@@ -636,7 +631,7 @@ def nothing_counts(
     chosen = [why for why in findings.left_out_counts() if why.startswith("annotations")]
     submitted = [why for why in chosen if why not in (f"annotations that are {kind}s" for kind in _NOT_SUBMITTED)]
     count = f"0 of {len(clips)} clips " + ("have an annotation that counts" if submitted else "submitted")
-    if not clips:  # of what is left out, reasons such as "observations of BORIS without a video"
+    if not clips:  # what was left out may be the reason, such as "observations of BORIS without a video"
         why = [f"left out {number} {reason}" for reason, number in findings.left_out_counts().items()]
         return DataError(
             f"{what}: no clip is annotated in " + (", ".join(source.name for source in sources) or "what was read"),

@@ -1,7 +1,7 @@
 """Paths of files on this machine (which may be Windows), and names of objects in S3 (`s3://BUCKET/KEY`), as texts.
 
-Each question here has an answer for both, so that nobody else asks which of the two a text is. Any text may stand in a
-path that an export holds. Nothing here talks to S3.
+Each function works for both, so that no other module has to ask which of the two a text is. A path from an export may
+be any text. Nothing here talks to S3.
 """
 
 import ntpath
@@ -95,7 +95,7 @@ def is_folder(path: str) -> bool:
 
 
 def is_file_in_sight(path: str) -> bool:
-    """Whether this machine sees the file `path`. Every machine sees S3, where only a request tells what is there."""
+    """Whether this machine sees the file `path`. True for everything in S3: only a request would say what exists."""
     return is_s3(path) or is_file(path)
 
 
@@ -122,7 +122,7 @@ def resolved(path: str, folder: Path = Path()) -> str:
     except RuntimeError:  # links in a circle, up to Python 3.12: reading it will say so
         return str(file.absolute())
     except (OSError, ValueError) as error:
-        raise ClipError(f"{brief(str(file))!r} is no path: {error}", "correct the path") from error
+        raise ClipError(f"{brief(str(file))!r} is not a path: {error}", "correct the path") from error
 
 
 def parent_of(path: str) -> str:
@@ -144,15 +144,15 @@ def common_folder(folders: Iterable[str]) -> Path | None:
 
 
 def readers_per_core(path: str) -> int:
-    """How many processes for each core read such files best. Of objects in S3 two: half of the time they wait."""
+    """The best number of processes per core to read such files: two for S3, since half of the time they wait."""
     return 2 if is_s3(path) else 1
 
 
-# --- In other programs' words -----------------------------------------------------------------------------------------
+# --- For other programs -----------------------------------------------------------------------------------------------
 
 
 def as_word(path: str) -> str:
-    """`path` as a shell's command takes it. Of an object in S3 its name: programs such as ffmpeg do not know of S3."""
+    """`path` as one word of a shell command; for an object in S3 only its name, since ffmpeg cannot read S3."""
     return shlex.quote(PurePosixPath(path).name if is_s3(path) else path)
 
 

@@ -132,7 +132,7 @@ def list_objects(folder: str, limit: int | None = None, *, in_folders: bool = Tr
 
 
 def files_below(root: str, suffixes: Collection[str]) -> Iterator[str]:
-    """The file at `root`, as an absolute path; of a folder or a prefix in S3, all below it that end in `suffixes`.
+    """The file at `root`, as an absolute path; for a folder or a prefix in S3, all files below it with `suffixes`.
 
     Names that begin with a dot are left out, of files and of folders. Raises ServerError and those of `list_objects`.
     """
@@ -162,7 +162,7 @@ def stat(path: str) -> Stat:
         except OSError as error:
             raise ClipError(f"cannot read {path}: {error.strerror}", "check the path and its permissions") from error
         except ValueError as error:  # a NUL
-            raise ClipError(f"{path!r} is no path: {error}", "correct the path") from error
+            raise ClipError(f"{path!r} is not a path: {error}", "correct the path") from error
         return Stat(found.st_size, str(found.st_mtime_ns))
     bucket, key = _object(path)
     with s3_errors(f"reading {path}", path):
@@ -198,7 +198,8 @@ def open_media(
 ) -> "str | S3File":
     """The argument for PyAV to open the video at `path`: the path itself, or a seekable file that uses ranged GETs.
 
-    known: its `stat`, where it has been asked. unneeded: tells what of the file nobody will need. It is not fetched.
+    known: its `stat`, if the caller has it. unneeded: finds the parts of the file that will not be needed, and that are
+    not fetched.
     """
     if not is_s3(path):
         return path
@@ -240,7 +241,7 @@ class S3File(io.RawIOBase):
         self._position = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self.hollow: Ranges = []
-        """What nobody needs: it is read as zeros and not fetched."""
+        """Parts that are not needed: they are read as zeros and not fetched."""
 
     def readable(self) -> bool:
         return True
@@ -341,7 +342,7 @@ _IN_ONE_PIECE = 8_000_000
 def write_bytes(content: bytes, uri: str) -> None:
     """Upload a small object to `uri`. It appears whole or not at all. Raises ServerError."""
     bucket, key = _object(uri)
-    # Without its sum SeaweedFS 4.48 puts an empty object there, also over an older one, where the connection breaks
+    # Without a checksum, SeaweedFS 4.48 stores an empty object, also in place of an older one, if the connection breaks
     # before the first byte.
     digest = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest()).decode()
     with s3_errors(f"writing {uri}"):

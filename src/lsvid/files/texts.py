@@ -125,15 +125,15 @@ def decode(data: bytes, *, windows: bool = False) -> Text:
         )
 
 
-def csv_rows(text: str, delimiter: str | None = None) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """(line number, cells without blanks around them) of every row that is not empty.
 
-    delimiter: None means the one of , ; and TAB that the first row has most often. Raises TextError.
+    The delimiter is the one of , ; and TAB that the first row has most often. Raises TextError.
     """
     csv.field_size_limit(MAX_BYTES)  # csv's default limit is smaller than a cell may be
     lines = text.replace("\r\n", "\n").replace("\r", "\n")
     first = next((line for line in lines.split("\n") if line.strip()), "")
-    table = csv.reader(io.StringIO(lines, newline=""), delimiter=delimiter or max(",;\t", key=first.count))
+    table = csv.reader(io.StringIO(lines, newline=""), delimiter=max(",;\t", key=first.count))
     try:
         for row in table:
             cells = [cell.strip() for cell in row]

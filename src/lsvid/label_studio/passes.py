@@ -1,4 +1,4 @@
-"""The tasks of a project with everything that was drawn in them, for what goes from one project to another."""
+"""The tasks of a project with everything that was drawn in them, to copy it from one project to another."""
 
 from typing import Any
 

@@ -127,9 +127,8 @@ def _hidden(server: Server, project_id: int, explored: Sequence[str]) -> dict[st
     what = "listing the Data Manager's columns"
     found = server.get_json("api/dm/columns", what, _Columns, {"project": project_id}).columns
     known = [f"{one.target}:{one.parent + '.' if one.parent else ''}{one.id}" for one in found]
-    known += [
-        column for key in TASK_KEYS if (column := f"tasks:data.{key}") not in known
-    ]  # none before the first import
+    # Before the first import the server does not know lsvid's columns.
+    known += [column for key in TASK_KEYS if (column := f"tasks:data.{key}") not in known]
     return {
         "explore": [column for column in known if column not in explored],
         "labeling": [column for column in known if column not in LABELLED],

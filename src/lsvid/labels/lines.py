@@ -12,15 +12,8 @@ from collections.abc import Iterator, Sequence
 from lsvid.errors import LabelFileError
 from lsvid.labels.nodes import Faults, Node, count
 
-_LONG_DASHES = (
-    "\u2010",
-    "\u2011",
-    "\u2012",
-    "\u2013",
-    "\u2014",
-    "\u2015",
-    "\u2212",
-)  # en and em dash, into which word processors change "--"
+_LONG_DASHES = tuple("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
+"""Typographic dashes and the minus sign, into which word processors change "-" and "--"."""
 
 _BULLET = re.compile(r"(\s*)[-*+\u2022\u2023\u25aa\u25cb\u25cf\u25e6](?:\s+|$)(?:\[[ xX]\]\s+)?(.*)")
 _NUMBERED = re.compile(r"(\d{1,6})(?:\s*[:;,)=|]\s*|\s+-\s+|\s+|\.\s+)(\S.*)")

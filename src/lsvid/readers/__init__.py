@@ -23,7 +23,6 @@ from lsvid.readers import (
     cholec80,
     elan,
     label_studio,
-    looks,
     losslesscut,
     mstcn,
     probabilities,
@@ -32,6 +31,7 @@ from lsvid.readers import (
     segments,
     spans,
     subtitles,
+    unknown,
     via,
 )
 from lsvid.readers.documents import (
@@ -102,12 +102,12 @@ def read_export(path: str, options: ReadOptions, findings: Findings) -> Iterator
             if file_reader.recognises(Path(path), head):
                 return file_reader.read(Path(path), options, findings)
         if is_folder(path):
-            raise looks.unknown_folder(path, ", ".join(names()))
+            raise unknown.unknown_folder(path, ", ".join(names()))
     documents = iter_documents(path)
     try:
         first = next(documents, None)
     except NotJsonError as error:
-        raise looks.unknown_file(path, error) from error
+        raise unknown.unknown_file(path, error) from error
     if first is None:
         raise ExportError(f"{path} holds nothing", "export it again; Label Studio: Export, JSON")
     keys = _keys(first)

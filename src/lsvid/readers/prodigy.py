@@ -64,7 +64,6 @@ class _Task(msgspec.Struct):
     view_id: str | None = msgspec.field(name="_view_id", default=None)
     session_id: str | None = msgspec.field(name="_session_id", default=None)
     annotator_id: str | None = msgspec.field(name="_annotator_id", default=None)
-    input_hash: int | str | None = msgspec.field(name="_input_hash", default=None)
     task_hash: int | str | None = msgspec.field(name="_task_hash", default=None)
     timestamp: int | float | str | None = msgspec.field(name="_timestamp", default=None)
 

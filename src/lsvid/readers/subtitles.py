@@ -58,6 +58,9 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
         if match is None:
             findings.fault(place, f"no such times: {times.strip()[:60]!r}")
             continue
+        if "-->" in words:  # neither format can have it in a text
+            findings.fault(place, "there is no blank line between this and the next one")
+            continue
         start_s, end_s = parse_seconds(match[1]), parse_seconds(match[2])
         basis = Seconds(start_s, end_s) if is_web else ContainerSeconds(start_s, end_s)
         label = split_path(html.unescape(_TAG.sub("", words)) if is_web else words)

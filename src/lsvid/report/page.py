@@ -1,4 +1,4 @@
-"""What the report's page shows: page.html is its template, and this module works out what stands where on it."""
+"""The report's page. page.html is its template; this module computes the values and positions for it."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -24,7 +24,6 @@ def template(name: str) -> Template:
         "label": join_path,
         "number": _number,
         "offset": _offset,
-        "percent": percent,
         "who": who,
     }
     return environment.get_template(name)
@@ -41,7 +40,7 @@ def percent(share: float) -> str:
 
 
 def who(annotator: str) -> str:
-    """The annotator's name; what stands for an unknown one."""
+    """The annotator's name, or 'unknown annotator' if it is empty."""
     return annotator or "unknown annotator"
 
 

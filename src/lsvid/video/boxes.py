@@ -1,4 +1,4 @@
-"""The boxes of MP4 and QuickTime files, as their first bytes tell."""
+"""The boxes (parts) of MP4 and QuickTime files, found by the header of each."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -8,12 +8,14 @@ from lsvid.errors import LsvidError
 from lsvid.files import storage
 
 _MEDIA_KEPT = 64 << 10
+"""Bytes of pictures and sound that are needed."""
 _PLAIN = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"udta", b"meta", b"uuid")
 _MOST = 1000
+"""Boxes to look at in a file. One that is damaged may seem to have millions."""
 
 
 def _boxes(file: "BinaryIO | storage.S3File") -> Iterator[tuple[bytes, int, int, int]]:
-    """Of each box: its kind, its start, its length, and the bytes from its start to the end of the file."""
+    """(kind, start, length, bytes from its start to the end of the file) of each box."""
     at, size = 0, file.seek(0, 2)
     while at + 8 <= size:
         file.seek(at)
@@ -41,15 +43,13 @@ def unneeded(file: storage.S3File) -> storage.Ranges:
         if kind not in _PLAIN or length < 8 or length > left:
             return []
         if kind == b"mdat":
-            kept = (
-                -(-(at + _MEDIA_KEPT) // storage.BLOCK) * storage.BLOCK
-            )  # up to the end of a block: blocks are fetched whole
+            kept = -(-(at + _MEDIA_KEPT) // storage.BLOCK) * storage.BLOCK  # whole blocks, as they are fetched
             ranges.append((kept, max(kept, at + length)))
     return ranges
 
 
 def lacks_its_index(path: str) -> bool:
-    """Whether it is an MP4 or QuickTime file, by its first bytes, and holds no moov box."""
+    """Whether `path` is an MP4 or QuickTime file without a moov box. False if it cannot be read."""
     try:
         with storage.open_file(path) as file:
             kinds = [kind for kind, *_ in islice(_boxes(file), _MOST)]

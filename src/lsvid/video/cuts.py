@@ -1,7 +1,7 @@
 """Cuts stretches of a clip into video files, with exactly the wanted pictures, at their times, with their sound."""
 
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from lsvid.workers.processes import Processes, Report, Workers, ending_with_us
 MARGIN_S = 5
 """Seconds to decode before a cut, since pictures after a key picture may need some before it."""
 
+_CRF = 18
+"""Quality of libx264."""
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -31,27 +34,20 @@ class Cut:
 class _Job:
     path: str
     cuts: Sequence[Cut]
-    crf: int
     ffmpeg: Ffmpeg | None
     """None: the one on the machine that does the work."""
 
 
-def make_cuts(
-    clips: Sequence[tuple[str, Sequence[Cut]]],
-    workers: Workers | None = None,
-    crf: int = 18,
-    on_progress: Callable[[int, float], None] | None = None,
-) -> None:
+def make_cuts(clips: Sequence[tuple[str, Sequence[Cut]]], workers: Workers | None = None) -> None:
     """Write the cuts of each clip (its path, here or in S3). Their folders are there.
 
-    Pictures are encoded anew, since a stream can be cut without loss at its key pictures only; crf is libx264's
-    quality. Every file is verified: as many pictures, at the same times from the first. `on_progress` gets a clip's
-    position and how many of its cuts are made. Raises ClipError, DataError, SettingsError.
+    Pictures are encoded again, since a stream can be cut without loss only at its key pictures. Every file is verified:
+    it has the same pictures, at the same times from the first. Raises ClipError, DataError, SettingsError.
     """
     workers = workers or Processes()
     ffmpeg = None if workers.elsewhere else find_ffmpeg()
-    jobs = [_Job(path, tuple(cuts), crf, ffmpeg) for path, cuts in clips]
-    for _, result in workers.run_each(make_cuts_of, jobs, on_progress, reads=_path_of, writes=_folder_of):
+    jobs = [_Job(path, tuple(cuts), ffmpeg) for path, cuts in clips]
+    for _, result in workers.run_each(make_cuts_of, jobs, reads=_path_of, writes=_folder_of):
         if isinstance(result, LsvidError):
             raise result
 
@@ -96,7 +92,7 @@ def _encode(source: str, target: Path, info: VideoInfo, cut: Cut, job: _Job, ffm
         "-seek_timestamp", "1", "-ss", f"{start_s - MARGIN_S:.6f}", "-i", source,
         # The filters work in the stream's own time base: pictures are found by their PTS, never by counting.
         "-map", "0:V:0", "-vf", f"trim=start_pts={first}{end},setpts=PTS-{first},scale=trunc(iw/2)*2:trunc(ih/2)*2",
-        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(job.crf), "-pix_fmt", "yuv420p", *passthrough,
+        "-c:v", "libx264", "-preset", "veryfast", "-crf", str(_CRF), "-pix_fmt", "yuv420p", *passthrough,
         "-enc_time_base", "-1" if ffmpeg.version < (7, 0) else "demux", *sound,
         "-map_metadata", "-1", "-map_chapters", "-1", "-movflags", "+faststart", str(target),
     ]  # fmt: skip
