@@ -79,6 +79,8 @@ def test_the_overlap_trap_of_the_waveform() -> None:
     assert "Drag along the time scale, the numbers above the strip" in words
     assert "while a mark is selected, a label's key changes that mark" in words
     assert "Alt+L locks a mark" in words
+    assert "double-click the seconds at the right, type, and press Enter" in words
+    assert "Shift+F" in words
     assert "wheel" not in words
     assert " row" not in words
     assert "End frame" not in words
