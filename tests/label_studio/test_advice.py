@@ -131,7 +131,7 @@ def test_the_command_names_a_prefix_in_s3_as_it_is() -> None:
 def test_a_high_bit_rate() -> None:
     ((text, hint),) = advice(info(size=13_000_000))  # 10 s
     assert text == "1 of 1 clips have over 10 Mbit/s, which stalls on slow networks: op1/clip_1"
-    assert hint.startswith("where that happens, give annotators small copies with the same frames: lsvid make")
+    assert hint.startswith("if that happens, give annotators small copies with the same frames: lsvid make")
 
 
 def test_a_variable_rate() -> None:

@@ -237,7 +237,7 @@ def test_clips_outside_the_storage_folders(project: Project, videos: VideoFactor
     assert result.stderr.startswith(
         f"error: 1 clips lie outside the storages of project {project.id} ({project.folder}):\n  {clip}\n"
         f"hint: connect their folder: lsvid setup-project LABELS --project {project.id} --storage DIR, or "
-        "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): "
+        "s3://BUCKET/PREFIX; if the server sees the folder under another path (a container): "
         "--storage DIR=SERVER_DIR\n"
     )
     assert project.tasks() == []

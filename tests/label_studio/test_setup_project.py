@@ -327,7 +327,7 @@ def test_a_folder_outside_the_document_root(setup_run: Setup, tmp_path: Path) ->
         assert result.stderr.startswith(
             f"error: the storage folder {tmp_path} does not lie below Label Studio's document root {root}\n"
             f"hint: move the clips below {root}, or start Label Studio with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set "
-            f"to a folder above {tmp_path}; where the server sees the folder under another path (a container): "
+            f"to a folder above {tmp_path}; if the server sees the folder under another path (a container): "
             f"--storage {tmp_path}=SERVER_DIR\n"
         )
 
@@ -337,7 +337,7 @@ def test_a_folder_that_the_server_does_not_see(setup_run: Setup, tmp_path: Path)
     result = setup_run.run("--storage", f"{tmp_path}=/nowhere/at/all")
     assert result.exit_code == 3
     assert "error: Label Studio does not see the storage folder /nowhere/at/all\n" in result.stderr
-    assert "hint: make the folder readable for the server; where it sees it under another path (a container): " in (
+    assert "hint: make the folder readable for the server; if it sees it under another path (a container): " in (
         result.stderr
     )
 

@@ -19,9 +19,11 @@ from builders import Steps, annotation, export, region, task
 from clip_work import dies_elsewhere, dies_here, double, troubled
 from factories import NTSC, VFR_GAPS, VideoFactory
 from lsvid.cli import cli
+from lsvid.cli.flags import as_flag
 from lsvid.errors import ClipError, DataError, LsvidError, ServerError, SettingsError
 from lsvid.files import paths, storage
 from lsvid.video.index import VideoInfo, probe, probe_all
+from lsvid.wording import spoken
 from lsvid.workers.cluster import Cluster, check_versions, open_cluster
 from lsvid.workers.processes import Report
 from projects import Project
@@ -98,6 +100,13 @@ def test_a_killed_worker_costs_nothing_and_a_clip_that_always_kills_it_fails_alo
     assert (said[3].message, said[3].hint) == (f"on {os.uname().nodename}: no", "hint")
     assert type(said[4]) is ClipError
     assert said[4].message == "ZeroDivisionError: oh"
+
+
+def test_errors_name_options_as_this_program_does(cluster: Cluster) -> None:
+    with spoken(as_flag):
+        ((_, error),) = cluster.run_each(troubled, ["marked"])
+    assert isinstance(error, ClipError)
+    assert error.hint == "name its folder: --clips DIR"
 
 
 def test_clips_beside_several_that_kill_workers_are_fine(cluster: Cluster) -> None:

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lsvid.cli.groups import WRITTEN, command, option
-from lsvid.cli.options import spreadsheet_option
+from lsvid.cli.groups import command, option
+from lsvid.cli.options import output_folder_option, spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import Reading, boundary_options, note_changes, read, reading_options
 
@@ -18,15 +18,7 @@ COMPARED = "What is compared"
 @command("evaluate")
 @click.argument("files", nargs=-1, required=True, metavar="TRUTH PREDICTIONS")
 @reading_options
-@option(
-    WRITTEN,
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    metavar="DIR",
-    help="Folder to write into, or s3://BUCKET/PREFIX.",
-)
+@output_folder_option()
 @option(
     COMPARED,
     "--model",

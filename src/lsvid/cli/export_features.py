@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import WRITTEN, Function, command, group, option
-from lsvid.cli.options import jobs_option, open_workers, parse_size, scheduler_option
+from lsvid.cli.options import jobs_option, open_workers, output_folder_option, parse_size, scheduler_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import read, source_options
 
@@ -47,15 +47,7 @@ def _feature_options(
 
 @command("export-features")
 @source_options
-@option(
-    WRITTEN,
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    metavar="DIR",
-    help="Folder or s3://BUCKET/PREFIX; features go into features/CASE.npy in it.",
-)
+@output_folder_option("Folder or s3://BUCKET/PREFIX; features go into features/CASE.npy in it.")
 @option(
     FEATURES,
     "--extractor",

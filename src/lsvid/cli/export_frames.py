@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lsvid.cli.groups import BOUNDARIES, PICTURES, WRITTEN, Function, command, group, option
-from lsvid.cli.options import jobs_option, open_workers, parse_size, scheduler_option, spreadsheet_option
+from lsvid.cli.options import (
+    jobs_option,
+    open_workers,
+    output_folder_option,
+    parse_size,
+    scheduler_option,
+    spreadsheet_option,
+)
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 from lsvid.writers import WRITERS, format_of
@@ -130,15 +137,7 @@ def _write_options(
 
 @command("export-frames")
 @source_options
-@option(
-    WRITTEN,
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    metavar="DIR",
-    help="Folder to write into, or s3://BUCKET/PREFIX.",
-)
+@output_folder_option()
 @write_options
 @boundary_options
 @option(

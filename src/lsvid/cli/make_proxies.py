@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lsvid.cli.groups import GENERAL, WRITTEN, command, option
-from lsvid.cli.options import case_options, jobs_option, open_workers, s3_options, scheduler_option
+from lsvid.cli.options import (
+    case_options,
+    jobs_option,
+    open_workers,
+    output_folder_option,
+    s3_options,
+    scheduler_option,
+)
 from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
@@ -17,8 +24,7 @@ if TYPE_CHECKING:
 
 @command("make-proxies")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@option(WRITTEN, "-o", "--output", "folder", required=True, metavar="DIR",
-              help="Folder or s3://BUCKET/PREFIX; proxies go into CASE/CLIP.mp4 in it.")  # fmt: skip
+@output_folder_option("Folder or s3://BUCKET/PREFIX; proxies go into CASE/CLIP.mp4 in it.")
 @option(WRITTEN, "--height", type=click.IntRange(min=2), metavar="N",
               help="Height in pixels; a smaller clip keeps its own. Default: 720; for training: 256.")  # fmt: skip
 @option(

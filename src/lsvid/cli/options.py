@@ -201,8 +201,13 @@ def scheduler_option(command: Function) -> Function:
     )
 
 
+def output_folder_option(text: str = "Folder to write into, or s3://BUCKET/PREFIX.") -> Decorator:
+    """Add -o, which is required; the command gets it as `folder`. text: for the help."""
+    return option(WRITTEN, "-o", "--output", "folder", required=True, metavar="DIR", help=text)
+
+
 def jobs_option(section: str, what: str) -> Decorator:
-    """--jobs, as `jobs`, which `open_workers` takes. what: what this machine does at a time."""
+    """Add --jobs; the command gives its value to `open_workers`. what: the things that this machine does at a time."""
     return option(section, "--jobs", type=click.IntRange(min=1), metavar="N", help=f"Number of {what}")
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lsvid.cli.groups import WRITTEN, command, option
-from lsvid.cli.options import spreadsheet_option
+from lsvid.cli.options import output_folder_option, spreadsheet_option
 from lsvid.cli.output import Output, output_options
 from lsvid.cli.sources import boundary_options, note_changes, read, source_options
 
@@ -14,15 +14,7 @@ if TYPE_CHECKING:
 
 @command("report")
 @source_options
-@option(
-    WRITTEN,
-    "-o",
-    "--output",
-    "folder",
-    required=True,
-    metavar="DIR",
-    help="Folder to write into, or s3://BUCKET/PREFIX.",
-)
+@output_folder_option()
 @option(
     WRITTEN,
     "--project-url",

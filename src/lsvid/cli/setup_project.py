@@ -44,7 +44,7 @@ _SETTINGS: tuple[Decorator, ...] = (
            help="Label in two passes. regions: one label, REGION_OF_INTEREST, and nothing to choose; LABELS is not "
            "needed. labels: pick the label of each region, which lsvid second-pass brings."),
     option(CLIPS, "--storage", "storages", multiple=True, metavar="DIR[=SERVER_DIR]|s3://...",
-           help="Folder of clips, strictly below the server's document root; SERVER_DIR where the server sees it "
+           help="Folder of clips, strictly below the server's document root; SERVER_DIR if the server sees it "
            "under another path (a container); or s3://BUCKET/PREFIX. Repeatable."),
     option(CLIPS, "--presign/--no-presign", default=True, show_default=True,
            help="With s3://: let browsers read clips from S3 itself, by signed addresses, or pass them on through "

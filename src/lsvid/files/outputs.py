@@ -136,7 +136,7 @@ def _listed(folder: Folder, manifest: str) -> set[str]:
     if content is None:
         _check_free(folder.there([manifest]), folder, manifest)
         return set()
-    names = listed(content) if content else set()  # an empty file is nobody's
+    names = listed(content) if content else set()  # an upload that was killed may leave it empty
     if names is None:
         raise SettingsError(
             f"{folder.uri} holds a {manifest} that no earlier run wrote: it would be overwritten",

@@ -528,7 +528,7 @@ _CODES: dict[str, tuple[type[LsvidError], str, str]] = {
     "SignatureDoesNotMatch": (
         AuthError,
         "S3 does not take the secret of this access key, while {doing}",
-        _CREDENTIALS_HINT + "; where they are right, the region may be wrong: <<region>>",
+        _CREDENTIALS_HINT + "; if they are right, the region may be wrong: <<region>>",
     ),
     "AuthorizationHeaderMalformed": (
         AuthError,

@@ -87,18 +87,18 @@ def remove_leftovers(folder: Path, of: str | None = None, item: str | None = Non
     change. Those of `item` are removed at once: its result is there. A file that cannot be removed stays.
     """
     stem = ".*" if of is None else re.escape(_short(of)) + _AN_ITEM
-    ours, anybodys = (
+    ours, of_any_machine = (
         re.compile(rf"\.{stem}\.{host}-(\d{{1,9}})\.part(?:\..+)?", re.DOTALL)
         for host in (re.escape(platform.node()), ".+")
     )
     for entry in list(os.scandir(folder)):
         match = ours.fullmatch(entry.name)
-        if item and f".{item}." in entry.name and anybodys.fullmatch(entry.name):
+        if item and f".{item}." in entry.name and of_any_machine.fullmatch(entry.name):
             is_left = True
         elif match:
             is_left = not is_running(int(match[1]))
         else:
-            is_left = anybodys.fullmatch(entry.name) is not None and _is_old(entry)
+            is_left = of_any_machine.fullmatch(entry.name) is not None and _is_old(entry)
         if not is_left:
             continue
         with suppress(OSError):

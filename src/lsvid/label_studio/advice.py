@@ -86,8 +86,7 @@ def advise(
         lambda clip: not _is_slow(clip) and _bits_per_s(clip.info) > MAX_BITS_PER_S,
         "have over 10 Mbit/s, which stalls on slow networks",
         lambda clip: (
-            "where that happens, give annotators small copies with the same frames: "
-            f"{proxy_command(clip.path, project)}"
+            f"if that happens, give annotators small copies with the same frames: {proxy_command(clip.path, project)}"
         ),
     )
     warn(

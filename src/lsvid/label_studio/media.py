@@ -70,7 +70,7 @@ class Media:
             raise SettingsError(
                 "\n".join([kind, *(f"  {path}" for path in outside)]),
                 f"connect their folder: lsvid setup-project LABELS --project {self._project_id} --storage DIR, or "
-                "s3://BUCKET/PREFIX; where the server sees the folder under another path (a container): "
+                "s3://BUCKET/PREFIX; if the server sees the folder under another path (a container): "
                 "<<storage=DIR=SERVER_DIR>>",
             )
         return [holder for holder in found if holder is not None]
@@ -136,7 +136,7 @@ def check_served(server: Server, url: str, server_path: str, size: int) -> None:
         if total.isdecimal() and int(total) != size:
             raise ServerError(
                 f"Label Studio has another file at {server_path}: {total} bytes, on this machine {size}",
-                "where the server sees the folder under another path (a container): <<storage=DIR=SERVER_DIR>>",
+                "if the server sees the folder under another path (a container): <<storage=DIR=SERVER_DIR>>",
             )
         return
     if status == 200:

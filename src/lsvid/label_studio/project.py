@@ -231,13 +231,13 @@ def storage_error(error: ServerError, folder: StorageFolder) -> ServerError:
         return ServerError(
             f"the storage folder {path} does not lie below Label Studio's document root {root}",
             f"move the clips below {root}, or start Label Studio with LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT set to a "
-            f"folder above {path}; where the server sees the folder under another path (a container): "
+            f"folder above {path}; if the server sees the folder under another path (a container): "
             f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "does not exist" in said:
         return ServerError(
             f"Label Studio does not see the storage folder {path}",
-            "make the folder readable for the server; where it sees it under another path (a container): "
+            "make the folder readable for the server; if it sees it under another path (a container): "
             f"<<storage={folder.local}=SERVER_DIR>>",
         )
     if "LOCAL_FILES_SERVING_ENABLED" in said:
@@ -255,7 +255,7 @@ def check_below_root(folder: StorageFolder, document_root: str) -> None:
     if root not in path.parents:
         raise SettingsError(
             f"the storage folder {folder.path} does not lie strictly below the document root {document_root}",
-            f"name a folder such as {root / 'clips'}; where the server sees it under another path (a container): "
+            f"name a folder such as {root / 'clips'}; if the server sees it under another path (a container): "
             f"<<storage={folder.local}=SERVER_DIR>>",
         )
 

@@ -49,7 +49,7 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
 def _phases(file: Path, findings: Findings) -> list[str] | None:
     """The phase of every frame, or None if row k is not frame k."""
     rows = [re.split(r"[\s,;]+", line, maxsplit=1) for line in lines_of(file)]
-    first = int(bool(rows) and not rows[0][0][:1].isdecimal())  # below the header, where there is one
+    first = int(bool(rows) and not rows[0][0][:1].isdecimal())  # below the header, if there is one
     rows = rows[first:]
     for number, row in enumerate(rows):
         if len(row) != 2 or not re.fullmatch(rf"0*{number}(\.0+)?", row[0]):

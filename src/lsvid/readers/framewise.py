@@ -200,7 +200,7 @@ def lines_of(path: Path) -> list[str]:
 
 
 _BLANKS = string.whitespace + "\u00a0\u200b\u2060\u3000\ufeff"
-"""What nobody sees at the ends of a row."""
+"""Invisible characters at the ends of a row."""
 
 
 def files_in(folder: Path, end: str) -> list[Path]:

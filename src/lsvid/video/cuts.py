@@ -66,7 +66,7 @@ def make_cuts_of(job: _Job, report: Report) -> int:
     ffmpeg = job.ffmpeg or find_ffmpeg()
     with unfinished_folder() as folder, storage.local_file(job.path, folder) as source:
         for number, cut in enumerate(job.cuts, start=1):
-            made = unfinished(Path(cut.target))  # nobody else's, who may be late with the same cut
+            made = unfinished(Path(cut.target))  # a name of its own: another worker may still write the same cut
             try:
                 _encode(str(source), made, info, cut, job, ffmpeg)
                 _check(info, made, cut, job.path)

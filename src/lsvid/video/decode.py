@@ -112,7 +112,7 @@ class Decoder:
         self._av = av
         self._container = open_container(storage.open_media(self._path), self._path)
         self._stream = only(self._container, self._info.stream)
-        # MP4 lists every packet: where it lists as many as there are pictures, each packet is a picture of its own.
+        # MP4 lists every packet. If it lists as many as there are pictures, each packet is a whole picture.
         self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
         if self._threads > 1:
             _survive_forks()
@@ -177,9 +177,9 @@ class Decoder:
         yield from ((number, frame) for number, _, frame in waiting)
 
     def key_picture(self, pts: int) -> "VideoFrame | None":
-        """The key picture with this PTS, decoded by itself; only where `finds_keys`.
+        """The key picture with this PTS, decoded alone; None if it does not come, or comes damaged.
 
-        None if anything but that one sound picture comes.
+        Call it only if `finds_keys`.
         """
         self._goes_on = False
         try:
@@ -349,7 +349,7 @@ class Decoder:
 
 _DEMUX_TRIES = 100
 _SKIP_KEYS = 2
-"""Key pictures that are rather read over than searched for; not in MP4, which lists where each picture lies."""
+"""So many key pictures are read and not searched for; but not in MP4, which lists the place of each picture."""
 
 
 def decode_carefully(
@@ -470,21 +470,21 @@ class Reader:
         yield from self._read_segments(others)
 
     def _lone_keys(self, frames: Sequence[int]) -> list[int | None]:
-        """For each of `frames` its PTS where it is a key picture with no other asked for nearby; else None."""
+        """For each of `frames` its PTS if it is a key picture, and no wanted picture follows closely; else None."""
         times, keys = self._info.index.pts, self._info.key_pts
         if not len(keys):
             return [None] * len(frames)
         numbers = np.array(frames, dtype=np.int64)
         pts = times[numbers]
         which = keys.searchsorted(pts, side="right") - 1
-        lone = keys[which] == pts  # -1, where it is before the first: the last one, which it is not
+        lone = keys[which] == pts  # -1, before the first key, means the last one, which differs
         lone[:-1] &= (np.diff(which) > 0) & (np.diff(numbers) > _NEAR)
-        # Of two pictures with one PTS it is the other way that finds the last.
+        # If two pictures have the same PTS, only the other way finds the last of them.
         lone &= times.searchsorted(pts, side="right") - times.searchsorted(pts) == 1
         return [time if alone else None for time, alone in zip(pts.tolist(), lone.tolist(), strict=True)]
 
     def _read_segments(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
-        """What `_read` gives, by decoding from one key picture to the next."""
+        """As `_read`, by decoding from one key picture to the next."""
         segments = segments_of(self._info, frames)
         left = deque(frames)
         for segment, following in zip(segments, [*segments[1:], None], strict=False):

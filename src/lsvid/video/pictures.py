@@ -95,8 +95,8 @@ def write_pictures(
 ) -> list[Pictures | LsvidError]:
     """Write the pictures of each clip. Returns a result for each, in order; for a clip that fails, its error.
 
-    Files appear whole or not at all. Those that an earlier run with the same options left are kept, and those that it
-    left and nobody wants now are removed. `on_progress` gets a clip's position and how many of its pictures are done.
+    Files appear whole or not at all. Those of an earlier run with the same options are kept, and those that are not
+    wanted any more are removed. `on_progress` gets a clip's position and how many of its pictures are done.
     Raises DataError if the disk is full, SettingsError, and ServerError.
     """
     workers = workers or Processes()
@@ -104,7 +104,7 @@ def write_pictures(
     results: dict[int, Pictures | LsvidError] = {}
     for position, result in workers.run_each(write_clip, work, on_progress, reads=_clip_of, writes=_folder_of):
         if isinstance(result, LsvidError) and not isinstance(result, ClipError):
-            raise result  # the next clip would fail by it as well
+            raise result  # the next clip would fail in the same way
         results[position] = result
     return [results[position] for position in range(len(wanted))]
 
@@ -176,7 +176,7 @@ class _Record:
         """The record in `folder`; None if there is none of lsvid."""
         try:
             found = json.loads(folder.read(_RECORD) or b"")
-            if found.pop("version") == 1:  # it removed whatever it had not written
+            if found.pop("version") == 1:  # a run of that version removed all other files
                 numbers = sorted(int(name.partition(".")[0]) for name in present if name.endswith(found["format"]))
                 return cls(found | {"n_frames": 0}, stretches(numbers))
             frames = [(int(start), int(stop)) for start, stop in found.pop("frames")]
@@ -262,9 +262,10 @@ class _Writer:
 
     def take(self, number: int, frame: "VideoFrame") -> None:
         """Begin to encode picture `number`; waits if too many are under way."""
-        running = [*(future for _, future in self._kept), *self._taken.values()]
-        if sum(not future.done() for future in running) >= self._limit:
-            next(future for future in running if not future.done()).result()
+        started = [*(future for _, future in self._kept), *self._taken.values()]
+        running = [future for future in started if not future.done()]
+        if len(running) >= self._limit:
+            running[0].result()
         self._taken[number] = self._pool.submit(self._write, self._unfinished(number), frame)
 
     def keep(self, sound: Collection[int]) -> None:

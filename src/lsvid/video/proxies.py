@@ -278,7 +278,7 @@ def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoI
         sound = ["-map", "0:a:0", "-c:a", "aac", "-b:a", "64k", "-ac", "1"]
         if original.index.zero:  # it moves with the pictures
             sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
-    else:  # nobody's voice; without a track Firefox does not show the waveform (153, measured)
+    else:  # no voices. Without a track Firefox does not show the waveform (153, measured)
         nothing = ["-f", "lavfi", "-i", f"anullsrc=r={_SILENCE_HZ}:cl=mono"]
         length = int((original.index.end_s - original.index.zero * original.index.time_base) * _SILENCE_HZ)
         # As long as the pictures, and no sample longer: the strip would be, too.

@@ -31,7 +31,7 @@ from lsvid.writers.mstcn import BACKGROUND, class_names, tell_unlabelled
 FORMAT = Format(
     "phase_annotations/*-phase.txt, tool_annotations/*-tool.txt; a folder per level",
     holds="one label a frame and level, of a case, at native rate; 0/1 for every label once a second",
-    loses="times, several labels at once (but for the 0/1 files), where regions of one label meet",
+    loses="times, several labels at once (except in the 0/1 files), borders between regions of one label",
     overlaps=False,
     options=options("background", "level", "unit", "splits", "phases", "tools"),
     unit="case",

@@ -20,7 +20,7 @@ from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
     "labels.json, data.json",
-    holds="segments in frames, from 1, both ends included; where the clips are",
+    holds="segments in frames, from 1, both ends included; the paths of the clips",
     loses="times; levels, unless joined in the name",
     options=options("level"),
 )

@@ -28,7 +28,7 @@ from lsvid.writers.formats import Format, options
 FORMAT = Format(
     "groundTruth/*.txt, mapping.txt, splits/*.bundle; a folder per level",
     holds="one label a frame and level, of a case (MS-TCN, ASFormer, DiffAct)",
-    loses="times, several labels at once, where one region ends and the next of its label begins",
+    loses="times, several labels at once, borders between regions of one label",
     overlaps=False,
     options=options("sample_fps", "background", "level", "unit", "splits"),
     unit="case",

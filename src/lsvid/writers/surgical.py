@@ -50,7 +50,7 @@ from lsvid.writers.mstcn import BACKGROUND
 FORMAT = Format(
     "pictures once a second, labels, classes.csv, videos.csv, as the flavour says",
     holds="the pictures of a case once a second with one label a level, under the names that a reader wants",
-    loses="times, the frames between seconds, several labels at once (but for tools)",
+    loses="times, the frames between seconds, several labels at once (except tools)",
     overlaps=False,
     unit="case",
     options=options("background", "level", "splits", "phases", "tools", "flavour", "base", "picture"),
