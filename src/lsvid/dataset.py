@@ -453,7 +453,7 @@ class Dataset:
 
         order: with "priority", the annotators; the first one counts most.
         """
-        return tidied(self, BoundaryOptions(), MergeOptions(how, tuple(order)))
+        return tidied(self, BoundaryOptions(), MergeOptions(how, (order,) if isinstance(order, str) else tuple(order)))
 
     # --- Into files
 
@@ -788,7 +788,7 @@ def write_dataset(
     """Write `dataset` into `folder`; `Dataset.write` in the form that the command line uses. See `writers.export`."""
     for root in dataset.roots if options.format == "clips" else ():
         if lies_in(os.fspath(folder), root):
-            raise SettingsError(f"{folder} lies in {root}: clips there would be taken for more of them",
+            raise SettingsError(f"{folder} lies in {root}: the new clips would be read as recordings",
                                 "choose a folder outside it")  # fmt: skip
     request = WriteRequest(
         dataset.located, dataset.labels, options, dataset.sources, dataset.changes, dataset.inputs, command
@@ -863,7 +863,7 @@ def _selection(annotations: str, statuses: Iterable[str], annotators: Iterable[s
         counted = frozenset(Status(status) for status in ([statuses] if isinstance(statuses, str) else statuses))
     except ValueError as error:
         raise SettingsError(f"{error}: choose from {', '.join(Status)}") from error
-    return Selection(annotations, counted, None if annotators is None else frozenset(annotators))
+    return Selection(annotations, counted, _set(annotators))
 
 
 def _paths(paths: PathLike | Sequence[PathLike] | None) -> tuple[str, ...]:
