@@ -34,6 +34,7 @@ from lsvid.video.decode import pictures
 from lsvid.video.index import probe
 from lsvid.video.proxies import Copy, copies_in
 from lsvid.video.timebase import FrameIndex, exact_seconds
+from lsvid.wording import count_of
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
 from lsvid.writers.formats import FormatOptions
 
@@ -272,8 +273,8 @@ class Dataset:
         spans = sum(len(work.spans) for clip in self.located.clips for work in clip.tracks)
         frames = sum(clip.index.n_frames for clip in self.located.clips)
         return (
-            f"<Dataset: {_count(len(self), 'clip')} of {_count(len(self.cases), 'case')}, {_count(frames, 'frame')}, "
-            f"{_count(spans, 'span')} by {_count(len(self.annotators), 'annotator')}>"
+            f"<Dataset: {count_of(len(self), 'clip')} of {count_of(len(self.cases), 'case')}, "
+            f"{count_of(frames, 'frame')}, {count_of(spans, 'span')} by {count_of(len(self.annotators), 'annotator')}>"
         )
 
     def _repr_html_(self) -> str:
@@ -913,10 +914,6 @@ def _below(label: LabelPath, tops: Sequence[LabelPath] | None) -> bool:
 
 def _by_frames(span: LocatedSpan) -> tuple[int, int, LabelPath]:
     return span.start_frame, span.stop_frame, span.label
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 __all__ = ["Clip", "Dataset", "FrameLabels", "LsvidWarning", "open_clip", "read", "read_project"]
