@@ -42,7 +42,7 @@ def test_cores_are_shared_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_alone(tmp_path: Path) -> None:
-    items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last"]
+    items = ["fine", f"once:{tmp_path / 'died'}", "always", "exit", "data", "bug", "last", "memory"]
     results: dict[int, str | LsvidError] = dict(Processes(2).run_each(troubled, items))
     assert [results[0], results[1], results[6]] == ["fine", "once", "last"]
     said = {position: result for position, result in results.items() if isinstance(result, LsvidError)}
@@ -53,6 +53,7 @@ def test_a_killed_worker_costs_one_retry_and_a_clip_that_always_kills_it_fails_a
     assert (said[4].message, said[4].hint) == ("no", "hint")
     assert type(said[5]) is ClipError
     assert said[5].message == "ZeroDivisionError: oh"
+    assert (type(said[7]), said[7].message) == (ClipError, "there is not enough memory for it")
 
 
 def test_what_killed_workers_left_is_removed_also_where_no_other_takes_its_place(tmp_path: Path) -> None:

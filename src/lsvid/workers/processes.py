@@ -131,6 +131,8 @@ def outcome(function: Callable[[Item, Report], Result], item: Item, report: Repo
         return function(item, report)
     except LsvidError as error:
         return error
+    except MemoryError:
+        return ClipError("there is not enough memory for it", "free some, or work on fewer clips at a time")
     except Exception as error:  # noqa: BLE001 - any error concerns this clip alone
         return ClipError(f"{type(error).__name__}: {error}", "please report this, with the clip if you can")
 
