@@ -16,6 +16,7 @@ from builders import annotation, export, region, task
 from factories import VideoFactory, read_burnt_number
 from lsvid import dataset as door
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
+from lsvid.readers.documents import ReadOptions
 
 
 @pytest.fixture
@@ -137,6 +138,15 @@ def test_wrong_kinds_of_values_are_told_before_anything_is_written(
 def test_wrong_options_of_reading_are_told_whatever_is_read(here: Path, options: dict[str, object]) -> None:
     with pytest.raises(LsvidError):
         lsvid.read("export.json", **{"clips": "clips", **options})  # type: ignore[arg-type]
+
+
+def test_one_name_is_a_name_and_not_its_letters(here: Path) -> None:
+    whole = lsvid.read("export.json", clips="clips")
+    (annotator,) = whole.annotators
+    one = lsvid.read("export.json", clips="clips", annotators=annotator)
+    assert one.spans().equals(whole.spans())
+    options = ReadOptions(datasets="timeline", tiers="gloss*")  # type: ignore[arg-type]
+    assert (options.datasets, options.tiers) == (("timeline",), ("gloss*",))
 
 
 def test_cut_clips_are_not_put_among_the_clips(here: Path) -> None:

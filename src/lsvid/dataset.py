@@ -34,6 +34,7 @@ from lsvid.video.decode import pictures
 from lsvid.video.index import probe
 from lsvid.video.proxies import Copy, copies_in
 from lsvid.video.timebase import FrameIndex, exact_seconds
+from lsvid.wording import count_of
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
 from lsvid.writers.formats import FormatOptions
 
@@ -272,8 +273,8 @@ class Dataset:
         spans = sum(len(work.spans) for clip in self.located.clips for work in clip.tracks)
         frames = sum(clip.index.n_frames for clip in self.located.clips)
         return (
-            f"<Dataset: {_count(len(self), 'clip')} of {_count(len(self.cases), 'case')}, {_count(frames, 'frame')}, "
-            f"{_count(spans, 'span')} by {_count(len(self.annotators), 'annotator')}>"
+            f"<Dataset: {count_of(len(self), 'clip')} of {count_of(len(self.cases), 'case')}, "
+            f"{count_of(frames, 'frame')}, {count_of(spans, 'span')} by {count_of(len(self.annotators), 'annotator')}>"
         )
 
     def _repr_html_(self) -> str:
@@ -453,7 +454,7 @@ class Dataset:
 
         order: with "priority", the annotators; the first one counts most.
         """
-        return tidied(self, BoundaryOptions(), MergeOptions(how, tuple(order)))
+        return tidied(self, BoundaryOptions(), MergeOptions(how, (order,) if isinstance(order, str) else tuple(order)))
 
     # --- Into files
 
@@ -788,7 +789,7 @@ def write_dataset(
     """Write `dataset` into `folder`; `Dataset.write` in the form that the command line uses. See `writers.export`."""
     for root in dataset.roots if options.format == "clips" else ():
         if lies_in(os.fspath(folder), root):
-            raise SettingsError(f"{folder} lies in {root}: clips there would be taken for more of them",
+            raise SettingsError(f"{folder} lies in {root}: the new clips would be read as recordings",
                                 "choose a folder outside it")  # fmt: skip
     request = WriteRequest(
         dataset.located, dataset.labels, options, dataset.sources, dataset.changes, dataset.inputs, command
@@ -863,7 +864,7 @@ def _selection(annotations: str, statuses: Iterable[str], annotators: Iterable[s
         counted = frozenset(Status(status) for status in ([statuses] if isinstance(statuses, str) else statuses))
     except ValueError as error:
         raise SettingsError(f"{error}: choose from {', '.join(Status)}") from error
-    return Selection(annotations, counted, None if annotators is None else frozenset(annotators))
+    return Selection(annotations, counted, _set(annotators))
 
 
 def _paths(paths: PathLike | Sequence[PathLike] | None) -> tuple[str, ...]:
@@ -913,10 +914,6 @@ def _below(label: LabelPath, tops: Sequence[LabelPath] | None) -> bool:
 
 def _by_frames(span: LocatedSpan) -> tuple[int, int, LabelPath]:
     return span.start_frame, span.stop_frame, span.label
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" + ("" if number == 1 else "s")
 
 
 __all__ = ["Clip", "Dataset", "FrameLabels", "LsvidWarning", "open_clip", "read", "read_project"]

@@ -1,4 +1,4 @@
-"""How texts of the library name options: as Python does, or on the command line as flags.
+"""Words in texts for people: counted things, and options, as Python names them or the command line.
 
 A text marks an option as `<<clips=DIR>>`, with its name in Python. Errors and findings turn this into `clips=DIR`, or,
 while the command line runs (`spoken`), into `--clips DIR`. Commands for a shell (`lsvid check …`) are not marked.
@@ -7,6 +7,14 @@ while the command line runs (`spoken`), into `--clips DIR`. Commands for a shell
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+def count_of(number: int, thing: str) -> str:
+    """A number and what it counts: "1 clip", "2,000 clips"."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+# --- Options ----------------------------------------------------------------------------------------------------------
 
 Speech = Callable[[str, str | None], str]
 """A function from an option's name, and its value or None, to the text for people."""

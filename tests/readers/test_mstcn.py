@@ -119,6 +119,14 @@ def test_a_blank_line_between_frames_is_a_fault(tmp_path: Path) -> None:
     assert findings.faults == [(str(folder / "groundTruth/a.txt"), "frame 1 has no class name (2 frames have none)")]
 
 
+@pytest.mark.parametrize("manifest", ['{"lsvid": "1", "format": {"classes": {}}}', '{"lsvid": "1", "format": null}'])
+def test_a_damaged_manifest_is_one_error(tmp_path: Path, manifest: str) -> None:
+    folder = somebody_elses(tmp_path / "gtea")
+    (folder / "manifest.json").write_text(manifest, encoding="utf-8")
+    with pytest.raises(ExportError, match=r"manifest\.json is damaged"):
+        spans_of(folder)
+
+
 def test_one_folder_too_deep_and_a_file_by_itself(tmp_path: Path) -> None:
     folder = somebody_elses(tmp_path / "gtea")
     alone = tmp_path / "elsewhere" / "rgb-01-1.txt"

@@ -76,7 +76,10 @@ class ReadOptions:
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
 
     def __post_init__(self) -> None:
-        """Check the values, and make ProbabilityOptions of a dict. Raises SettingsError."""
+        """Check the values, and make ProbabilityOptions of a dict, a tuple of one name. Raises SettingsError."""
+        for name in ("datasets", "tiers"):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, (value,))
         check_choice("tier_names", self.tier_names, TIER_NAMES)
         if self.point_s is not None:
             check_kind("point_s", self.point_s, (int, float, Fraction), "a number of seconds")

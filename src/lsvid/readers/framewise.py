@@ -61,9 +61,16 @@ def level_folders(root: Path, inside: str) -> list[Path]:
 
 def open_dataset(root: Path, levels: Sequence[Path]) -> Dataset:
     """The data set at `root`, with the facts of its manifest. Raises ExportError if it leaves out frames."""
-    dataset = Dataset(root, levels)
-    manifest = _manifest(root)
-    about = manifest.get("format", {})
+    try:
+        return _with_facts(Dataset(root, levels), _manifest(root))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ExportError(
+            f"{root / 'manifest.json'} is damaged ({type(error).__name__}: {error})", "export the folder again"
+        ) from error
+
+
+def _with_facts(dataset: Dataset, manifest: Mapping[str, Any]) -> Dataset:
+    root, about = dataset.root, manifest.get("format", {})
     if "classes" not in about:
         return dataset
     if about.get("sample_fps") is not None:

@@ -17,7 +17,8 @@ from lsvid.files.spreadsheets import write_rows
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree
 from lsvid.report.data import label_colours
-from lsvid.report.templates import count_of, percent, template
+from lsvid.report.templates import percent, template
+from lsvid.wording import count_of
 
 NUMBERS, PAGE = "evaluation.json", "evaluation.html"
 """evaluation.json is the manifest: it lists the files beside it."""

@@ -12,7 +12,8 @@ from lsvid.annotations.stages import AnnotatedClip, Case
 from lsvid.clock import clock
 from lsvid.labels.tree import join_path
 from lsvid.report.data import DURATION_TICKS, ReportData, Transitions, duration, durations_of, ink, transitions_of
-from lsvid.report.templates import count_of, percent, template, who
+from lsvid.report.templates import percent, template, who
+from lsvid.wording import count_of
 
 _MAX_DISAGREEMENTS = 50  # on the page, for each pair and level; the CSV file has all
 _STRIP, _LANE, _ROW, _RULER, _SPACE = 22, 16, 16, 34, 8  # pixels

@@ -5,6 +5,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from lsvid.clock import clock
 from lsvid.labels.tree import join_path
 from lsvid.report.data import duration
+from lsvid.wording import count_of
 
 
 def template(name: str) -> Template:
@@ -27,11 +28,6 @@ def template(name: str) -> Template:
         "who": who,
     }
     return environment.get_template(name)
-
-
-def count_of(number: int, thing: str) -> str:
-    """A number and what it counts: "1 clip", "2,000 clips"."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def percent(share: float) -> str:
