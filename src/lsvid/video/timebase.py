@@ -78,12 +78,12 @@ class FrameIndex:
     duration_s: Fraction
     container_start_s: Fraction = Fraction(0)
 
-    @property
+    @cached_property
     def n_frames(self) -> int:
         """The number of pictures."""
         return len(self.pts)
 
-    @property
+    @cached_property
     def zero(self) -> int:
         """The tick at which the presentation timeline begins: 0, or the first picture's PTS if that is negative.
 
