@@ -23,6 +23,7 @@ import numpy.typing as npt
 from lsvid.errors import ClipError, SettingsError
 from lsvid.files import storage
 from lsvid.video.container import only, open_container
+from lsvid.video.h264 import Unreferenced
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import as_fraction
 from lsvid.workers.processes import cores
@@ -99,10 +100,14 @@ class DamageError(Exception):
 
 
 class Decoder:
-    """Decodes segments of one clip, in ascending order."""
+    """Decodes segments of one clip, in ascending order.
 
-    def __init__(self, path: str, info: VideoInfo, threads: int) -> None:
-        self._path, self._info, self._threads = path, info, threads
+    saves: leave out pictures that are not wanted and that no other refers to. In many H.264 clips, this is every second
+    one.
+    """
+
+    def __init__(self, path: str, info: VideoInfo, threads: int, *, saves: bool = True) -> None:
+        self._path, self._info, self._threads, self._saves = path, info, threads, saves
         self._seeks_fast = "mp4" in info.container
         self._open()
 
@@ -116,7 +121,9 @@ class Decoder:
         self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
         if self._threads > 1:
             _survive_forks()
-        self._stream.codec_context.thread_count = self._threads
+        context = self._stream.codec_context
+        self._unreferenced = Unreferenced(bytes(context.extradata or b"")) if context.codec.name == "h264" else None
+        context.thread_count = self._threads
         self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._packets = self._container.demux(self._stream)
         self._begin_anew()
@@ -130,6 +137,7 @@ class Decoder:
         self._fed: dict[int, int] = {}  # PTS to its place in the order of decoding
         self._order: list[int] = []  # the PTS by place
         self._bad: set[int] = set()  # places that are damaged
+        self._alone: set[int] = set()  # places that no other picture depends on
         self._came: set[int] = set()  # places whose picture has come out of the decoder
         self._at_once: Counter[int] = Counter()  # pictures that have come, by PTS
         self._settled = 0
@@ -209,7 +217,7 @@ class Decoder:
             if place is None:
                 continue
             self._came.add(place)
-            if frame.is_corrupt:
+            if frame.is_corrupt or place in self._bad:
                 self._bad.add(place)
             elif frame.pts in segment.wanted and self._is_last(frame.pts):
                 yield segment.wanted[frame.pts], place, frame
@@ -222,9 +230,11 @@ class Decoder:
         return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
 
     def _first_bad(self, segment: Segment) -> int | None:
-        """The place of the first damage in `segment`, in the order of decoding."""
+        """The place of the first damage in `segment` that others may depend on, in the order of decoding."""
         first = self._fed.get(segment.begin, 0)
-        return min((place for place in self._bad if place >= first), default=None)
+        # Several threads tell errors late: the damage may lie before the place that is noted.
+        bad = self._bad - self._alone if self._threads == 1 else self._bad
+        return min((place for place in bad if place >= first), default=None)
 
     def _is_settled(self, segment: Segment, place: int) -> bool:
         """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
@@ -248,17 +258,28 @@ class Decoder:
                 self._goes_on = False
                 return
             if packet.pts is not None:
-                self._fed[packet.pts] = len(self._order)
+                place = self._fed[packet.pts] = len(self._order)
                 self._order.append(packet.pts)
                 if not self._is_shown(packet.pts):
-                    self._came.add(self._fed[packet.pts])
+                    self._came.add(place)
                 missing.discard(packet.pts)
                 if packet.is_keyframe and packet.pts > segment.end:
                     missing.clear()  # a whole segment later they do not come any more
+                if self._is_alone(packet):
+                    # What is shown after this segment the next one may want.
+                    if self._saves and packet.pts < segment.end and packet.pts not in segment.wanted:
+                        self._came.add(place)
+                        continue
+                    self._alone.add(place)
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
+
+    def _is_alone(self, packet: "Packet[VideoStream]") -> bool:
+        """Whether no other picture depends on this one, so that it can be left out, and damage to it stays in it."""
+        finder = self._unreferenced
+        return finder is not None and not packet.is_corrupt and finder.is_one(memoryview(packet))
 
     def _is_shown(self, pts: int) -> bool:
         """Whether a picture of the clip has this PTS. Some packets hold a second field, or are never shown."""
@@ -361,7 +382,7 @@ def decode_carefully(
     may mark a picture as a key picture that is none. It goes on to the segment's end, since some decoders (RealVideo)
     hold a picture back until the next one comes.
     """
-    with closing(Decoder(path, info, threads=1)) as decoder:
+    with closing(Decoder(path, info, threads=1, saves=False)) as decoder:
         return decoder.decode(segment, take, go_on=True, from_before=True) or set()
 
 
@@ -504,7 +525,7 @@ class Reader:
         except DamageError:
             # Decode twice, first to learn which are undamaged: the pictures of a whole segment may not fit into memory.
             sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
-            with closing(Decoder(self._path, self._info, threads=1)) as decoder:
+            with closing(Decoder(self._path, self._info, threads=1, saves=False)) as decoder:
                 for number, _, frame in decoder.wanted(segment, go_on=True, from_before=True):
                     if number in sound and number > done:
                         yield number, frame

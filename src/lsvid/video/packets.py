@@ -17,7 +17,7 @@ from lsvid.errors import ClipError
 from lsvid.files.paths import as_word
 from lsvid.files.storage import S3File
 from lsvid.video.container import only, open_container, unreadable
-from lsvid.video.fields import SecondFields
+from lsvid.video.h264 import SecondFields
 from lsvid.video.timebase import PtsArray
 
 if TYPE_CHECKING:
