@@ -11,7 +11,7 @@ import operator
 import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache
@@ -102,12 +102,12 @@ class DamageError(Exception):
 class Decoder:
     """Decodes segments of one clip, in ascending order.
 
-    saves: leave out pictures that are not wanted and that no other refers to. In many H.264 clips, this is every second
-    one.
+    It leaves out pictures that nobody wants if no other refers to them; in many H.264 clips this is every second one.
+    without: PTS of such pictures that it leaves out even if they are wanted.
     """
 
-    def __init__(self, path: str, info: VideoInfo, threads: int, *, saves: bool = True) -> None:
-        self._path, self._info, self._threads, self._saves = path, info, threads, saves
+    def __init__(self, path: str, info: VideoInfo, threads: int, without: Collection[int] = ()) -> None:
+        self._path, self._info, self._threads, self._without = path, info, threads, without
         self._seeks_fast = "mp4" in info.container
         self._open()
 
@@ -126,6 +126,7 @@ class Decoder:
         context.thread_count = self._threads
         self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
         self._packets = self._container.demux(self._stream)
+        self._tainted = False
         self._begin_anew()
         self._latest_key: int | None = None
         self._key = -1
@@ -146,25 +147,16 @@ class Decoder:
     def close(self) -> None:
         self._container.close()
 
-    def decode(
-        self, segment: Segment, take: Callable[[int, "VideoFrame"], None], *, go_on: bool, from_before: bool = False
-    ) -> set[int] | None:
-        """Give each wanted picture of `segment` to `take`; returns the numbers of those that are undamaged.
+    def decode(self, segment: Segment, take: Callable[[int, "VideoFrame"], None], *, go_on: bool) -> set[int] | None:
+        """Give each wanted picture of `segment` to `take`; returns their numbers, or None if there is damage.
 
-        None if several threads met damage, since they cannot tell which pictures it affects. go_on: the next segment
-        follows closely. from_before: begin at the key picture before.
+        go_on: the next segment follows closely.
         """
-        arrived: dict[int, int] = {}
-        for number, place, frame in self.wanted(segment, go_on=go_on, from_before=from_before):
-            arrived[number] = place
+        arrived = set()
+        for number, _, frame in self.wanted(segment, go_on=go_on):
+            arrived.add(number)
             take(number, frame)
-        bad = self._first_bad(segment)
-        if bad is None and len(arrived) == len(segment.wanted):
-            return set(arrived)
-        if self._threads > 1 or not from_before:
-            return None
-        # All pictures decoded after the damage, up to the next key picture, may depend on it.
-        return {number for number, place in arrived.items() if bad is None or place < bad}
+        return arrived if self.first_bad(segment) is None and len(arrived) == len(segment.wanted) else None
 
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
         """(number, picture) of each wanted picture of `segment`, by PTS, as soon as it is known to be undamaged.
@@ -176,11 +168,11 @@ class Decoder:
         n_sound = 0
         for arrival in self.wanted(segment, go_on=go_on):
             waiting.append(arrival)
-            while waiting and self._is_settled(segment, waiting[0][1]) and self._first_bad(segment) is None:
+            while waiting and self._is_settled(segment, waiting[0][1]) and self.first_bad(segment) is None:
                 number, _, frame = waiting.popleft()
                 n_sound += 1
                 yield number, frame
-        if self._first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
+        if self.first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
             raise DamageError
         yield from ((number, frame) for number, _, frame in waiting)
 
@@ -190,6 +182,8 @@ class Decoder:
         Call it only if `finds_keys`.
         """
         self._goes_on = False
+        self._make_clean()
+        self._tainted = True
         try:
             self._container.seek(pts, stream=self._stream)
             self._packets = self._container.demux(self._stream)
@@ -200,17 +194,20 @@ class Decoder:
             frames = context.decode(packet) or context.decode(None)
         except (self._av.FFmpegError, StopIteration, IndexError):  # IndexError: as in packets
             return None
-        frame = frames[0] if len(frames) == 1 else None
-        return None if frame is None or frame.pts != pts or frame.is_corrupt else frame
+        if len(frames) != 1 or frames[0].pts != pts or frames[0].is_corrupt:
+            return None
+        self._tainted = False
+        return frames[0]
 
     def wanted(
         self, segment: Segment, *, go_on: bool, from_before: bool = False
     ) -> "Iterator[tuple[int, int, VideoFrame]]":
         """(number, place in the order of decoding, picture) of the wanted pictures of `segment` that come, by PTS."""
         begin = segment.before if from_before and segment.before is not None else segment.begin
-        if not (self._goes_on and self._key + 1 == segment.key) and not self._go_to(begin, segment.key):
+        goes_on = self._goes_on and not self._tainted and self._key + 1 == segment.key
+        if not goes_on and not self._go_to(begin, segment.key):
             return
-        self._goes_on = False
+        self._goes_on, self._tainted = False, True
         self._settled = self._fed.get(segment.begin, 0)
         for frame in self._frames(segment, go_on=go_on):
             place = self._fed.get(frame.pts) if frame.pts is not None else None
@@ -221,7 +218,7 @@ class Decoder:
                 self._bad.add(place)
             elif frame.pts in segment.wanted and self._is_last(frame.pts):
                 yield segment.wanted[frame.pts], place, frame
-        self._key = segment.key
+        self._key, self._tainted = segment.key, bool(self._bad)
 
     def _is_last(self, pts: int) -> bool:
         """Whether the picture that has just come is the last one with this PTS (mostly the only one)."""
@@ -229,12 +226,19 @@ class Decoder:
         times = self._info.index.pts
         return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
 
-    def _first_bad(self, segment: Segment) -> int | None:
-        """The place of the first damage in `segment` that others may depend on, in the order of decoding."""
-        first = self._fed.get(segment.begin, 0)
-        # Several threads tell errors late: the damage may lie before the place that is noted.
-        bad = self._bad - self._alone if self._threads == 1 else self._bad
-        return min((place for place in bad if place >= first), default=None)
+    def first_bad(self, segment: Segment) -> int | None:
+        """The place of the first damage since decoding began, in the order of decoding."""
+        # There may be no key picture to begin at: then what is wrong before the wanted pictures does not count.
+        first = self._fed.get(segment.begin, 0) if segment.key < 0 else 0
+        return min((place for place in self._bad if place >= first), default=None)
+
+    def is_before(self, place: int, segment: Segment) -> bool:
+        """Whether what was decoded at `place` lies before `segment`."""
+        return place < self._fed.get(segment.begin, 0)
+
+    def left_alone(self, place: int) -> int | None:
+        """The PTS of the picture that was decoded at `place` if no other refers to it, else None."""
+        return self._order[place] if place in self._alone else None
 
     def _is_settled(self, segment: Segment, place: int) -> bool:
         """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
@@ -266,18 +270,19 @@ class Decoder:
                 if packet.is_keyframe and packet.pts > segment.end:
                     missing.clear()  # a whole segment later they do not come any more
                 if self._is_alone(packet):
+                    self._alone.add(place)
                     # What is shown after this segment the next one may want.
-                    if self._saves and packet.pts < segment.end and packet.pts not in segment.wanted:
+                    is_wanted = packet.pts in segment.wanted or packet.pts >= segment.end
+                    if not is_wanted or packet.pts in self._without:
                         self._came.add(place)
                         continue
-                    self._alone.add(place)
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
 
     def _is_alone(self, packet: "Packet[VideoStream]") -> bool:
-        """Whether no other picture depends on this one, so that it can be left out, and damage to it stays in it."""
+        """Whether no other picture depends on this one, so that it can be left out."""
         finder = self._unreferenced
         return finder is not None and not packet.is_corrupt and finder.is_one(memoryview(packet))
 
@@ -335,6 +340,7 @@ class Decoder:
             and self._latest_key < begin
             and key - self._key <= _SKIP_KEYS
         )
+        self._make_clean()
         self._begin_anew()
         if key < 0:
             self._reopen()
@@ -355,6 +361,14 @@ class Decoder:
         self._reopen()
         return self._skip_to(begin)
 
+    def _make_clean(self) -> None:
+        """Open the clip anew if its decoder has met damage, or may have.
+
+        FFmpeg's decoders keep traces of damage, even over a seek to a key picture (measured: H.264).
+        """
+        if self._tainted:
+            self._reopen()
+
     def _reopen(self) -> None:
         self.close()
         self._open()
@@ -373,17 +387,36 @@ _SKIP_KEYS = 2
 """So many key pictures are read and not searched for; but not in MP4, which lists the place of each picture."""
 
 
-def decode_carefully(
-    path: str, info: VideoInfo, segment: Segment, take: Callable[[int, "VideoFrame"], None]
-) -> set[int]:
-    """`Decoder.decode` with one thread, packet by packet, from the key picture before.
+def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
+    """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS.
 
-    With one thread an error belongs to the last packet. Decoding begins at the key picture before, since a container
-    may mark a picture as a key picture that is none. It goes on to the segment's end, since some decoders (RealVideo)
-    hold a picture back until the next one comes.
+    It is decoded with one thread, which tells an error with the packet that has it; from the key picture before, since
+    a container may mark a picture as a key picture that is none; and to the segment's end, since some decoders
+    (RealVideo) hold a picture back until the next one comes. First it only learns which pictures are undamaged: those
+    of a whole segment may not fit into memory.
     """
-    with closing(Decoder(path, info, threads=1, saves=False)) as decoder:
-        return decoder.decode(segment, take, go_on=True, from_before=True) or set()
+    without: set[int] = set()
+    from_before = True
+    while True:
+        with closing(Decoder(path, info, 1, without)) as decoder:
+            found = decoder.wanted(segment, go_on=True, from_before=from_before)
+            places = {number: place for number, place, _ in found}
+            bad = decoder.first_bad(segment)
+            if bad is None:
+                break
+            # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend on
+            # it: without the damage, it begins again.
+            if from_before and decoder.is_before(bad, segment):
+                from_before = False
+            elif (pts := decoder.left_alone(bad)) is not None:
+                without.add(pts)
+            else:
+                places = {number: place for number, place in places.items() if place < bad}
+                break
+    with closing(Decoder(path, info, 1, without)) as decoder:
+        for number, _, frame in decoder.wanted(segment, go_on=True, from_before=from_before):
+            if number in places:
+                yield number, frame
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -523,12 +556,9 @@ class Reader:
                 yield number, frame
                 done = number
         except DamageError:
-            # Decode twice, first to learn which are undamaged: the pictures of a whole segment may not fit into memory.
-            sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
-            with closing(Decoder(self._path, self._info, threads=1, saves=False)) as decoder:
-                for number, _, frame in decoder.wanted(segment, go_on=True, from_before=True):
-                    if number in sound and number > done:
-                        yield number, frame
+            for number, frame in undamaged(self._path, self._info, segment):
+                if number > done:
+                    yield number, frame
 
 
 def _in_parts(frames: Sequence[int], limit: int) -> Iterator[list[int]]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lsvid.errors import ClipError, LsvidError, SettingsError
 from lsvid.files.folders import Folder, folder_at
 from lsvid.files.unfinished import unfinished
-from lsvid.video.decode import Decoder, Image, decode_carefully, is_near, segments_of, upright_image
+from lsvid.video.decode import Decoder, Image, is_near, segments_of, undamaged, upright_image
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.timebase import pack_pts, unpack_pts
 from lsvid.workers.processes import Processes, Report, Workers
@@ -143,7 +143,10 @@ def write_clip(job: _Job, report: Report) -> Pictures:
                     sound = decoder.decode(segment, writer.take, go_on=is_near(info, segment, following))
                     if sound is None:
                         writer.forget()
-                        sound = decode_carefully(path, info, segment, writer.take)
+                        sound = set()
+                        for number, frame in undamaged(path, info, segment):
+                            sound.add(number)
+                            writer.take(number, frame)
                     writer.keep(sound)
                     report(len(there) + len(writer.written))
             writer.finish()
