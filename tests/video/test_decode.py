@@ -116,7 +116,7 @@ def test_a_picture_is_given_before_its_whole_segment_is_decoded(videos: VideoFac
         reader = Reader(str(clip), probe(clip), threads)
         asked = reader.pictures(range(200))
         next(asked)
-        assert len(reader._decoder._order) < 20
+        assert len(reader._decoders[0]._order) < 20
         reader.close()
 
 

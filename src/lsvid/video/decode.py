@@ -5,16 +5,13 @@ A picture is found by its PTS, never by counting or by a player's seeking. Decod
 cannot be decoded whole are missing, because a decoder would make them up from their neighbours.
 """
 
-import gc
 import math
 import operator
-import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -26,13 +23,12 @@ from lsvid.video.container import only, open_container
 from lsvid.video.h264 import Unreferenced
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import as_fraction
+from lsvid.workers.ahead import made_ahead
 from lsvid.workers.processes import cores
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
     from av.sidedata.sidedata import SideData
-
-# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
 
 _NEAR = 8
 """So many pictures are decoded and not skipped: seeking to a key picture costs about as much."""
@@ -76,23 +72,12 @@ def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
     return segments
 
 
-def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> bool:
+def _is_near(info: VideoInfo, segment: Segment, following: Segment) -> bool:
     """Whether it is cheaper to decode on to the following segment than to seek to it."""
-    if following is None or following.key != segment.key + 1:
+    if following.key != segment.key + 1:
         return False
     first, last = np.searchsorted(info.index.pts, [max(segment.wanted), segment.end])
     return int(last - first) <= _NEAR
-
-
-@cache
-def _survive_forks() -> None:
-    """Keep forked processes from freeing decoders of their parent: they would wait for its threads for ever.
-
-    A closed clip may be part of a cycle of objects, such as an exception and its frames, which the garbage collector
-    frees later. In a forked process the collector then ignores the objects of the parent.
-    """
-    if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(after_in_child=gc.freeze)
 
 
 class DamageError(Exception):
@@ -100,14 +85,16 @@ class DamageError(Exception):
 
 
 class Decoder:
-    """Decodes segments of one clip, in ascending order.
+    """Decodes segments of one clip, in ascending order, with one thread.
+
+    FFmpeg's own threads tell damage late, or with another picture, or (H.264, measured) now and then not at all.
 
     It leaves out pictures that nobody wants if no other refers to them; in many H.264 clips this is every second one.
     without: PTS of such pictures that it leaves out even if they are wanted.
     """
 
-    def __init__(self, path: str, info: VideoInfo, threads: int, without: Collection[int] = ()) -> None:
-        self._path, self._info, self._threads, self._without = path, info, threads, without
+    def __init__(self, path: str, info: VideoInfo, without: Collection[int] = ()) -> None:
+        self._path, self._info, self._without = path, info, without
         self._seeks_fast = "mp4" in info.container
         self._open()
 
@@ -119,12 +106,9 @@ class Decoder:
         self._stream = only(self._container, self._info.stream)
         # MP4 lists every packet. If it lists as many as there are pictures, each packet is a whole picture.
         self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
-        if self._threads > 1:
-            _survive_forks()
         context = self._stream.codec_context
         self._unreferenced = Unreferenced(bytes(context.extradata or b"")) if context.codec.name == "h264" else None
-        context.thread_count = self._threads
-        self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
+        self._stream.thread_type = "NONE"
         self._packets = self._container.demux(self._stream)
         self._tainted = False
         self._begin_anew()
@@ -146,17 +130,6 @@ class Decoder:
 
     def close(self) -> None:
         self._container.close()
-
-    def decode(self, segment: Segment, take: Callable[[int, "VideoFrame"], None], *, go_on: bool) -> set[int] | None:
-        """Give each wanted picture of `segment` to `take`; returns their numbers, or None if there is damage.
-
-        go_on: the next segment follows closely.
-        """
-        arrived = set()
-        for number, _, frame in self.wanted(segment, go_on=go_on):
-            arrived.add(number)
-            take(number, frame)
-        return arrived if self.first_bad(segment) is None and len(arrived) == len(segment.wanted) else None
 
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
         """(number, picture) of each wanted picture of `segment`, by PTS, as soon as it is known to be undamaged.
@@ -390,15 +363,14 @@ _SKIP_KEYS = 2
 def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
     """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS.
 
-    It is decoded with one thread, which tells an error with the packet that has it; from the key picture before, since
-    a container may mark a picture as a key picture that is none; and to the segment's end, since some decoders
-    (RealVideo) hold a picture back until the next one comes. First it only learns which pictures are undamaged: those
-    of a whole segment may not fit into memory.
+    It is decoded from the key picture before, since a container may mark a picture as a key picture that is none; and
+    to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes. First it only
+    learns which pictures are undamaged: those of a whole segment may not fit into memory.
     """
     without: set[int] = set()
     from_before = True
     while True:
-        with closing(Decoder(path, info, 1, without)) as decoder:
+        with closing(Decoder(path, info, without)) as decoder:
             found = decoder.wanted(segment, go_on=True, from_before=from_before)
             places = {number: place for number, place, _ in found}
             bad = decoder.first_bad(segment)
@@ -413,7 +385,7 @@ def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[i
             else:
                 places = {number: place for number, place in places.items() if place < bad}
                 break
-    with closing(Decoder(path, info, 1, without)) as decoder:
+    with closing(Decoder(path, info, without)) as decoder:
         for number, _, frame in decoder.wanted(segment, go_on=True, from_before=from_before):
             if number in places:
                 yield number, frame
@@ -443,7 +415,8 @@ def pictures(
     A picture is RGB, uint8, shape (height, width, 3), upright. size: (width, height) to stretch it to. short_side: the
     new length of its shorter side. Any order is fast: the pictures between two key pictures are decoded once, if they
     fit into 256 MB. A picture that cannot be decoded whole raises ClipError, or with missing="skip" is left out.
-    threads: the decoder's threads; None: one for each core. Raises SettingsError and ServerError.
+    threads: so many stretches of the clip are decoded at a time; None: one for each core. Raises SettingsError and
+    ServerError.
     """
     with closing(Reader(path, info, threads)) as reader:
         yield from reader.pictures(frames, size=size, short_side=short_side, missing=missing)
@@ -452,16 +425,17 @@ def pictures(
 class Reader:
     """A clip that stays open for reading pictures. Use it in one process, and in one thread at a time.
 
-    threads: of the decoder; None: one for each core.
+    threads: so many stretches of the clip, each from a key picture on, are decoded at a time; None: one for each core.
     """
 
     def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
-        self._path, self._info = path, info
-        self._decoder = Decoder(path, info, threads or cores())
+        self._path, self._info, self._threads = path, info, threads or cores()
+        self._decoders = [Decoder(path, info)]
 
     def close(self) -> None:
         """Close the file."""
-        self._decoder.close()
+        for decoder in self._decoders:
+            decoder.close()
 
     def pictures(
         self,
@@ -481,7 +455,7 @@ class Reader:
             left = Counter(some)
             held: dict[int, Image | None] = {}
             position = 0
-            for read, frame in self._read(sorted(left)):
+            for read, frame in self.frames(sorted(left)):
                 held[read] = None if frame is None else scaled(upright_image(frame, "rgb24"), size, short_side)
                 while position < len(some) and some[position] in held:
                     number, position = some[position], position + 1
@@ -503,9 +477,10 @@ class Reader:
             raise SettingsError(f"{self._path} has no picture {outside}", f"its pictures are 0 to {n_frames - 1}")
         return wanted
 
-    def _read(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
+    def frames(self, frames: Sequence[int]) -> "Generator[tuple[int, VideoFrame | None]]":
         """(number, picture) of each of `frames` (ascending, each once) in their order; None if it is damaged."""
-        if not self._decoder.finds_keys:
+        decoder = self._decoders[0]
+        if not decoder.finds_keys:
             yield from self._read_segments(frames)
             return
         others: list[int] = []  # since the last key picture that is read by itself
@@ -516,7 +491,7 @@ class Reader:
             if others:
                 yield from self._read_segments(others)
                 others = []
-            frame = self._decoder.key_picture(pts)
+            frame = decoder.key_picture(pts)
             if frame is None:
                 others = [number]
             else:
@@ -538,27 +513,62 @@ class Reader:
         return [time if alone else None for time, alone in zip(pts.tolist(), lone.tolist(), strict=True)]
 
     def _read_segments(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
-        """As `_read`, by decoding from one key picture to the next."""
-        segments = segments_of(self._info, frames)
+        """As `frames`, by decoding from one key picture to the next."""
         left = deque(frames)
-        for segment, following in zip(segments, [*segments[1:], None], strict=False):
-            for number, frame in self._sound(segment, go_on=is_near(self._info, segment, following)):
+        with closing(self._sound(frames)) as sound:
+            for number, frame in sound:
                 while left[0] < number:
                     yield left.popleft(), None
                 yield left.popleft(), frame
         yield from ((number, None) for number in left)
 
-    def _sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
-        """(number, picture) of the wanted pictures of `segment` that are undamaged, ascending."""
-        done = -1
-        try:
-            for number, frame in self._decoder.sound(segment, go_on=go_on):
-                yield number, frame
-                done = number
-        except DamageError:
-            for number, frame in undamaged(self._path, self._info, segment):
-                if number > done:
+    def _sound(self, frames: Sequence[int]) -> "Generator[tuple[int, VideoFrame]]":
+        """(number, picture) of those of `frames` that are undamaged, ascending."""
+        runs = _runs(self._info, segments_of(self._info, frames), _LEAST if self._threads > 1 else len(frames))
+        n_threads = min(self._threads, len(runs))
+        if n_threads <= 1:
+            for run in runs:
+                yield from self._sound_in(0, run)
+            return
+        while len(self._decoders) < n_threads:
+            self._decoders.append(Decoder(self._path, self._info))
+        most = max(2, min(_LEAST, _AHEAD_BYTES // max(1, 2 * self._info.width * self._info.height)))
+        with closing(made_ahead(runs, self._sound_in, n_threads, most)) as sound:
+            yield from sound
+
+    def _sound_in(self, thread: int, run: Sequence[Segment]) -> "Generator[tuple[int, VideoFrame]]":
+        """(number, picture) of the wanted pictures of `run` that are undamaged, ascending."""
+        decoder = self._decoders[thread]
+        for segment, following in zip(run, [*run[1:], None], strict=True):
+            done = -1
+            try:
+                for number, frame in decoder.sound(segment, go_on=following is not None):
                     yield number, frame
+                    done = number
+            except DamageError:
+                for number, frame in undamaged(self._path, self._info, segment):
+                    if number > done:
+                        yield number, frame
+
+
+_LEAST = 32
+"""Wanted pictures that one thread decodes before another goes on, where key pictures are close together."""
+
+_AHEAD_BYTES = 64 << 20
+"""Decoded pictures of one run that may wait for their turn."""
+
+
+def _runs(info: VideoInfo, segments: Sequence[Segment], least: int) -> list[list[Segment]]:
+    """`segments` in runs, each decoded without a seek. Another begins at a gap, or after `least` wanted pictures."""
+    runs: list[list[Segment]] = []
+    n_wanted = 0
+    for segment in segments:
+        if not runs or n_wanted >= least or not _is_near(info, runs[-1][-1], segment):
+            runs.append([])
+            n_wanted = 0
+        runs[-1].append(segment)
+        n_wanted += len(segment.wanted)
+    return runs
 
 
 def _in_parts(frames: Sequence[int], limit: int) -> Iterator[list[int]]:
