@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
-
 _DEFAULT_BONUS = 5_000_000
 """When ffmpeg chooses a stream, it adds this to the number of pixels of the file's default stream."""
 
