@@ -15,6 +15,9 @@ _WITHOUT_PICTURE = (6, 9, 12)
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 """Profiles whose sequence parameter sets have more values."""
 
+_AVCC_BYTES = 7
+"""An avcC without any parameter set."""
+
 _HEAD_BYTES = 64
 """Bytes of a slice: enough for its header up to the field."""
 
@@ -31,7 +34,7 @@ class _Units:
 
     def __init__(self, extradata: bytes) -> None:
         self._length_bytes = 0  # of each NAL unit's size; 0: start codes stand between them
-        if extradata[:1] == b"\1":  # avcC, ISO/IEC 14496-15
+        if extradata[:1] == b"\1" and len(extradata) >= _AVCC_BYTES:  # avcC, ISO/IEC 14496-15
             self._length_bytes = (extradata[4] & 3) + 1
             units, at = list[bytes](), 6
             for _ in range(extradata[5] & 31):
