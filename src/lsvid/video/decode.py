@@ -85,9 +85,7 @@ class DamageError(Exception):
 
 
 class Decoder:
-    """Decodes segments of one clip, in ascending order, with one thread.
-
-    FFmpeg's own threads tell damage late, or with another picture, or (H.264, measured) now and then not at all.
+    """Decodes segments of one clip, in ascending order, with one thread (see container.only).
 
     It leaves out pictures that nobody wants if no other refers to them; in many H.264 clips this is every second one.
     without: PTS of such pictures that it leaves out even if they are wanted.
@@ -108,7 +106,6 @@ class Decoder:
         self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
         context = self._stream.codec_context
         self._unreferenced = Unreferenced(bytes(context.extradata or b"")) if context.codec.name == "h264" else None
-        self._stream.thread_type = "NONE"
         self._packets = self._container.demux(self._stream)
         self._tainted = False
         self._begin_anew()

@@ -185,7 +185,6 @@ class _Check:
         self._error = av.FFmpegError
         self._wanted = wanted
         self._context = stream.codec_context
-        stream.thread_type = "NONE"  # several threads tell errors late, and show some pictures that are not whole
         self._context.options = {"skip_loop_filter": "all"}  # the pictures themselves are not used
         self._fed = 0
         self.shown: list[int | None] = []
