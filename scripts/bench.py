@@ -392,8 +392,9 @@ def index() -> None:
                 info = probe(f"s3://bench/{path.name}")
                 seconds = time.perf_counter() - begin
                 same = info.fingerprint == probe(path).fingerprint
+                # Up to 2 MB of it are the first pictures, which are decoded as a check of the index.
                 print(f"{path.stat().st_size / 1e6:.0f} MB, {info.index.n_frames} frames, {name:15}"
-                      f"  {sum(received) / 1e3:4.0f} kB in {len(received)} requests (wanted: under 1000 kB)"
+                      f"  {sum(received) / 1e3:4.0f} kB in {len(received)} requests (wanted: under 2500 kB)"
                       f"  {seconds * 1e3:4.0f} ms, same index as from the file: {same}")  # fmt: skip
         finally:
             server.stop()

@@ -30,9 +30,7 @@ from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import ReadOptions
 from lsvid.reading import Connection, ReadRequest, rate_of, read_located, records_of
 from lsvid.video.clips import CaseRule
-from lsvid.video.decode import pictures
 from lsvid.video.index import probe
-from lsvid.video.proxies import Copy, copies_in
 from lsvid.video.timebase import FrameIndex, exact_seconds
 from lsvid.wording import count_of
 from lsvid.writers.export import LAYOUTS, Manifest, WriteOptions, WriteRequest, Written, write
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
     from lsvid.training.clips import TrainingClip
     from lsvid.training.features import CaseFeatures, Extractor, FeatureOptions
     from lsvid.training.windows import Windows
+    from lsvid.video.proxies import Copy
     from lsvid.workers.processes import Workers
     from lsvid.writers.images import ImageRequest
 
@@ -85,7 +84,7 @@ class Clip:
 
     annotated: AnnotatedClip = field(repr=False)
     label_paths: tuple[LabelPath, ...] = field(default=(), repr=False)
-    copy: Copy | None = field(default=None, repr=False)
+    copy: "Copy | None" = field(default=None, repr=False)
     """The copy from which its pictures are read; None: the file itself."""
 
     def __repr__(self) -> str:
@@ -188,8 +187,10 @@ class Clip:
         40 (120, 160, 3) uint8
         7 (120, 160, 3) uint8
         """
+        from lsvid.video.decode import pictures  # noqa: PLC0415 - exports of labels need no decoder
+
         wanted = range(self.n_frames) if frames is None else frames
-        source = self.copy or Copy(self.path, self.annotated.info)
+        source = self.copy or self.annotated
         yield from pictures(source.path, source.info, wanted, short_side=short_side, size=size, missing=missing)
 
     def _work(self, annotator: str | None) -> Track[LocatedSpan]:
@@ -231,7 +232,7 @@ class Dataset:
     inputs: tuple[str, ...] = field(default=(), repr=False)
     roots: tuple[str, ...] = field(default=(), repr=False)
     project_url: str | None = None
-    copies: Mapping[str, Copy] = field(default_factory=dict, repr=False)
+    copies: "Mapping[str, Copy]" = field(default_factory=dict, repr=False)
     """For a clip's id, the copy from which its pictures are read; see `read(proxies=…)`."""
 
     # --- What is there
@@ -829,6 +830,8 @@ def _with_copies(dataset: Dataset, folder: PathLike | None) -> Dataset:
     """The data set whose pictures are read from the copies in `folder`, for the clips that have one."""
     if folder is None:
         return dataset
+    from lsvid.video.proxies import copies_in  # noqa: PLC0415 - few data sets have copies
+
     clips = dataset.located.clips
     found = copies_in(os.fspath(folder), [(clip.case, clip.name, clip.info) for clip in clips])
     copies = {clip.id: copy for clip, copy in zip(clips, found, strict=True) if copy is not None}

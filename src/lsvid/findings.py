@@ -5,7 +5,7 @@ Nothing is dropped silently: everything that a reader or an exporter cannot use 
 
 from collections import Counter
 from collections.abc import Sequence
-from copy import deepcopy
+from copy import copy
 from dataclasses import dataclass, field
 
 from lsvid.redaction import redacted
@@ -53,7 +53,7 @@ class Findings:
 
     def copy(self) -> "Findings":
         """A copy, to which more findings can be added."""
-        return deepcopy(self)
+        return Findings(**{name: copy(value) for name, value in vars(self).items()})
 
     def summary(self) -> str:
         """Warnings, and what was left out or cut, in a few lines; empty if there is nothing."""

@@ -189,6 +189,6 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line and exit: 0 done, 1 bad data or partly failed, 2 usage, 3 server unreachable or refused."""
     program.begin()
-    gc.set_threshold(50_000, 10, 100)  # there are few cycles, and looking for them takes 3 % of a short command
+    gc.set_threshold(200_000, 10, 100)  # there are few cycles, and looking for them takes 5 % of a short command
     cli.main(prog_name="lsvid")
     sys.exit(0)

@@ -96,20 +96,24 @@ def _write_options(
 ) -> "WriteOptions":
     from lsvid.annotations.splits import SplitOptions, parse_shares
     from lsvid.reading import rate_of
-    from lsvid.video.pictures import PictureOptions
     from lsvid.writers.export import WriteOptions
     from lsvid.writers.formats import FormatOptions
-    from lsvid.writers.images import ImageRequest
 
     if shares is not None and folds is not None:
         raise click.UsageError("give --split or --folds, not both")
     has_own_pictures = "picture" in format_of(file_format).options
-    if not images and not has_own_pictures:
+    picture, image_request = None, None
+    if images or has_own_pictures:
+        from lsvid.video.pictures import PictureOptions
+        from lsvid.writers.images import ImageRequest
+
+        picture = PictureOptions(image_format, quality, parse_size(size), short_side)
+        image_request = ImageRequest(picture, all_frames) if images else None
+    else:
         given = {"all-frames": all_frames, "quality": quality, "size": size, "short-side": short_side}
         for name, value in given.items():
             if value:
                 raise click.UsageError(f"--{name} is about pictures: it needs --images")
-    picture = PictureOptions(image_format, quality, parse_size(size), short_side)
     is_picture_given = has_own_pictures and (quality or size or short_side or image_format != "jpg")
     is_split = shares is not None or folds is not None
     splits = SplitOptions(parse_shares(shares) if shares is not None else None, folds, seed) if is_split else None
@@ -119,7 +123,7 @@ def _write_options(
         sample_fps=None if sample_fps is None else rate_of(sample_fps, "--sample-fps"),
         background=background,
         include_unannotated=include_unannotated,
-        images=ImageRequest(picture, all_frames) if images else None,
+        images=image_request,
         of_format=FormatOptions(
             split_by,
             level,

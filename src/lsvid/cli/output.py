@@ -1,7 +1,6 @@
 """The output of a command: data or one JSON document on standard output, everything else on standard error."""
 
 import errno
-import json
 import os
 import re
 import sys
@@ -90,6 +89,8 @@ class Output:
             self._json({**self.document, "exit_code": 0, "warnings": self.warnings})
 
     def _json(self, document: dict[str, Any]) -> None:
+        import json
+
         self.data([json.dumps(document, ensure_ascii=False).encode("utf-8", "backslashreplace"), b"\n"])
 
     def text(self, text: str, mark: str = "", **style: Any) -> None:

@@ -4,11 +4,9 @@ import io
 import os
 import signal
 import sys
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -96,10 +94,15 @@ def _take_names_as_they_are() -> None:
 
 def find_temporary_folder() -> None:
     """Use TMPDIR (TEMP, TMP) if it is usable. Unlike Python's own check, this writes no test file there."""
-    for folder in (os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")):
-        if folder and Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
-            tempfile.tempdir = str(Path(folder).absolute())
-            return
+    folders = [folder for name in ("TMPDIR", "TEMP", "TMP") if (folder := os.environ.get(name))]
+    if folders:
+        import tempfile  # it takes a while, and `lsvid --help` should not
+        from pathlib import Path
+
+        for folder in folders:
+            if Path(folder).is_dir() and os.access(folder, os.W_OK | os.X_OK):
+                tempfile.tempdir = str(Path(folder).absolute())
+                return
 
 
 def _open_streams() -> None:

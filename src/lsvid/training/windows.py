@@ -42,7 +42,7 @@ class WindowOptions:
     missing: what to do if a picture cannot be decoded. "raise": raise ClipError; "skip": take the next complete window
     instead; "repeat": take the picture before it, or else after it, instead, with that picture's label.
     include_unannotated: make windows also for clips that nobody annotated.
-    threads: of the decoder; None: two if key pictures are far apart, else one.
+    threads: so many stretches of a clip are decoded at a time; None: two if key pictures are far apart, else one.
     """
 
     frames: int = 16
@@ -378,7 +378,6 @@ class _Readers(threading.local):
     def of(self, path: str, info: VideoInfo, threads: int) -> Reader:
         """The open clip at `path`."""
         if self._process != os.getpid():
-            _inherited.append(self._open)
             self._process, self._open = os.getpid(), OrderedDict()
         if path not in self._open:
             while len(self._open) >= _OPEN:
@@ -386,8 +385,3 @@ class _Readers(threading.local):
             self._open[path] = Reader(path, info, threads)
         self._open.move_to_end(path)
         return self._open[path]
-
-
-_inherited: list[OrderedDict[str, Reader]] = []
-"""The readers that a forked process got from its parent. They are never closed: that would wait for threads that only
-the parent has."""

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
-# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
-
 _DEFAULT_BONUS = 5_000_000
 """When ffmpeg chooses a stream, it adds this to the number of pixels of the file's default stream."""
 
@@ -51,16 +49,21 @@ def unreadable(path: str, error: Exception) -> ClipError:
 
 
 def only(container: "InputContainer", number: int) -> "VideoStream":
-    """The stream `number` of `container`, which then gives packets of this stream only.
+    """The stream `number` of `container`, which then gives packets of this stream only, and decodes with one thread.
 
-    The packets of others are not read: sound or data that ends early, or is damaged, does not end the pictures.
+    The packets of others are not read: sound or data that ends early, or is damaged, does not end the pictures. Several
+    threads tell damage late, or with another picture, and show some pictures that are not whole. A decoder may also
+    say nothing of damage then (H.264, measured: FFmpeg copies a picture's error before its thread has ended).
     """
     from av.stream import Discard  # noqa: PLC0415 - as above
 
     for stream in container.streams:
         if stream.index != number:
             stream.discard = Discard.all
-    return next(stream for stream in container.streams.video if stream.index == number)
+    chosen = next(stream for stream in container.streams.video if stream.index == number)
+    chosen.thread_type = "NONE"
+    chosen.codec_context.thread_count = 1  # for decoders with threads of their own (dav1d)
+    return chosen
 
 
 def films(container: "InputContainer") -> "list[VideoStream]":

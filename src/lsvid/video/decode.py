@@ -5,16 +5,13 @@ A picture is found by its PTS, never by counting or by a player's seeking. Decod
 cannot be decoded whole are missing, because a decoder would make them up from their neighbours.
 """
 
-import gc
 import math
 import operator
-import os
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -23,15 +20,15 @@ import numpy.typing as npt
 from lsvid.errors import ClipError, SettingsError
 from lsvid.files import storage
 from lsvid.video.container import only, open_container
+from lsvid.video.h264 import Unreferenced
 from lsvid.video.index import VideoInfo
 from lsvid.video.timebase import as_fraction
+from lsvid.workers.ahead import made_ahead
 from lsvid.workers.processes import cores
 
 if TYPE_CHECKING:
     from av import Packet, VideoFrame, VideoStream
     from av.sidedata.sidedata import SideData
-
-# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
 
 _NEAR = 8
 """So many pictures are decoded and not skipped: seeking to a key picture costs about as much."""
@@ -75,23 +72,12 @@ def segments_of(info: VideoInfo, frames: Sequence[int]) -> list[Segment]:
     return segments
 
 
-def is_near(info: VideoInfo, segment: Segment, following: Segment | None) -> bool:
+def _is_near(info: VideoInfo, segment: Segment, following: Segment) -> bool:
     """Whether it is cheaper to decode on to the following segment than to seek to it."""
-    if following is None or following.key != segment.key + 1:
+    if following.key != segment.key + 1:
         return False
     first, last = np.searchsorted(info.index.pts, [max(segment.wanted), segment.end])
     return int(last - first) <= _NEAR
-
-
-@cache
-def _survive_forks() -> None:
-    """Keep forked processes from freeing decoders of their parent: they would wait for its threads for ever.
-
-    A closed clip may be part of a cycle of objects, such as an exception and its frames, which the garbage collector
-    frees later. In a forked process the collector then ignores the objects of the parent.
-    """
-    if hasattr(os, "register_at_fork"):  # not on Windows
-        os.register_at_fork(after_in_child=gc.freeze)
 
 
 class DamageError(Exception):
@@ -99,10 +85,14 @@ class DamageError(Exception):
 
 
 class Decoder:
-    """Decodes segments of one clip, in ascending order."""
+    """Decodes segments of one clip, in ascending order, with one thread (see container.only).
 
-    def __init__(self, path: str, info: VideoInfo, threads: int) -> None:
-        self._path, self._info, self._threads = path, info, threads
+    It leaves out pictures that nobody wants if no other refers to them; in many H.264 clips this is every second one.
+    without: PTS of such pictures that it leaves out even if they are wanted.
+    """
+
+    def __init__(self, path: str, info: VideoInfo, without: Collection[int] = ()) -> None:
+        self._path, self._info, self._without = path, info, without
         self._seeks_fast = "mp4" in info.container
         self._open()
 
@@ -114,11 +104,10 @@ class Decoder:
         self._stream = only(self._container, self._info.stream)
         # MP4 lists every packet. If it lists as many as there are pictures, each packet is a whole picture.
         self.finds_keys = self._seeks_fast and self._stream.frames == self._info.index.n_frames
-        if self._threads > 1:
-            _survive_forks()
-        self._stream.codec_context.thread_count = self._threads
-        self._stream.thread_type = "AUTO" if self._threads > 1 else "NONE"
+        context = self._stream.codec_context
+        self._unreferenced = Unreferenced(bytes(context.extradata or b"")) if context.codec.name == "h264" else None
         self._packets = self._container.demux(self._stream)
+        self._tainted = False
         self._begin_anew()
         self._latest_key: int | None = None
         self._key = -1
@@ -130,6 +119,7 @@ class Decoder:
         self._fed: dict[int, int] = {}  # PTS to its place in the order of decoding
         self._order: list[int] = []  # the PTS by place
         self._bad: set[int] = set()  # places that are damaged
+        self._alone: set[int] = set()  # places that no other picture depends on
         self._came: set[int] = set()  # places whose picture has come out of the decoder
         self._at_once: Counter[int] = Counter()  # pictures that have come, by PTS
         self._settled = 0
@@ -137,26 +127,6 @@ class Decoder:
 
     def close(self) -> None:
         self._container.close()
-
-    def decode(
-        self, segment: Segment, take: Callable[[int, "VideoFrame"], None], *, go_on: bool, from_before: bool = False
-    ) -> set[int] | None:
-        """Give each wanted picture of `segment` to `take`; returns the numbers of those that are undamaged.
-
-        None if several threads met damage, since they cannot tell which pictures it affects. go_on: the next segment
-        follows closely. from_before: begin at the key picture before.
-        """
-        arrived: dict[int, int] = {}
-        for number, place, frame in self.wanted(segment, go_on=go_on, from_before=from_before):
-            arrived[number] = place
-            take(number, frame)
-        bad = self._first_bad(segment)
-        if bad is None and len(arrived) == len(segment.wanted):
-            return set(arrived)
-        if self._threads > 1 or not from_before:
-            return None
-        # All pictures decoded after the damage, up to the next key picture, may depend on it.
-        return {number for number, place in arrived.items() if bad is None or place < bad}
 
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
         """(number, picture) of each wanted picture of `segment`, by PTS, as soon as it is known to be undamaged.
@@ -168,11 +138,11 @@ class Decoder:
         n_sound = 0
         for arrival in self.wanted(segment, go_on=go_on):
             waiting.append(arrival)
-            while waiting and self._is_settled(segment, waiting[0][1]) and self._first_bad(segment) is None:
+            while waiting and self._is_settled(segment, waiting[0][1]) and self.first_bad(segment) is None:
                 number, _, frame = waiting.popleft()
                 n_sound += 1
                 yield number, frame
-        if self._first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
+        if self.first_bad(segment) is not None or n_sound + len(waiting) < len(segment.wanted):
             raise DamageError
         yield from ((number, frame) for number, _, frame in waiting)
 
@@ -182,6 +152,8 @@ class Decoder:
         Call it only if `finds_keys`.
         """
         self._goes_on = False
+        self._make_clean()
+        self._tainted = True
         try:
             self._container.seek(pts, stream=self._stream)
             self._packets = self._container.demux(self._stream)
@@ -192,28 +164,31 @@ class Decoder:
             frames = context.decode(packet) or context.decode(None)
         except (self._av.FFmpegError, StopIteration, IndexError):  # IndexError: as in packets
             return None
-        frame = frames[0] if len(frames) == 1 else None
-        return None if frame is None or frame.pts != pts or frame.is_corrupt else frame
+        if len(frames) != 1 or frames[0].pts != pts or frames[0].is_corrupt:
+            return None
+        self._tainted = False
+        return frames[0]
 
     def wanted(
         self, segment: Segment, *, go_on: bool, from_before: bool = False
     ) -> "Iterator[tuple[int, int, VideoFrame]]":
         """(number, place in the order of decoding, picture) of the wanted pictures of `segment` that come, by PTS."""
         begin = segment.before if from_before and segment.before is not None else segment.begin
-        if not (self._goes_on and self._key + 1 == segment.key) and not self._go_to(begin, segment.key):
+        goes_on = self._goes_on and not self._tainted and self._key + 1 == segment.key
+        if not goes_on and not self._go_to(begin, segment.key):
             return
-        self._goes_on = False
+        self._goes_on, self._tainted = False, True
         self._settled = self._fed.get(segment.begin, 0)
         for frame in self._frames(segment, go_on=go_on):
             place = self._fed.get(frame.pts) if frame.pts is not None else None
             if place is None:
                 continue
             self._came.add(place)
-            if frame.is_corrupt:
+            if frame.is_corrupt or place in self._bad:
                 self._bad.add(place)
             elif frame.pts in segment.wanted and self._is_last(frame.pts):
                 yield segment.wanted[frame.pts], place, frame
-        self._key = segment.key
+        self._key, self._tainted = segment.key, bool(self._bad)
 
     def _is_last(self, pts: int) -> bool:
         """Whether the picture that has just come is the last one with this PTS (mostly the only one)."""
@@ -221,10 +196,19 @@ class Decoder:
         times = self._info.index.pts
         return self._at_once[pts] == int(times.searchsorted(pts, side="right") - times.searchsorted(pts))
 
-    def _first_bad(self, segment: Segment) -> int | None:
-        """The place of the first damage in `segment`, in the order of decoding."""
-        first = self._fed.get(segment.begin, 0)
+    def first_bad(self, segment: Segment) -> int | None:
+        """The place of the first damage since decoding began, in the order of decoding."""
+        # There may be no key picture to begin at: then what is wrong before the wanted pictures does not count.
+        first = self._fed.get(segment.begin, 0) if segment.key < 0 else 0
         return min((place for place in self._bad if place >= first), default=None)
+
+    def is_before(self, place: int, segment: Segment) -> bool:
+        """Whether what was decoded at `place` lies before `segment`."""
+        return place < self._fed.get(segment.begin, 0)
+
+    def left_alone(self, place: int) -> int | None:
+        """The PTS of the picture that was decoded at `place` if no other refers to it, else None."""
+        return self._order[place] if place in self._alone else None
 
     def _is_settled(self, segment: Segment, place: int) -> bool:
         """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
@@ -248,17 +232,29 @@ class Decoder:
                 self._goes_on = False
                 return
             if packet.pts is not None:
-                self._fed[packet.pts] = len(self._order)
+                place = self._fed[packet.pts] = len(self._order)
                 self._order.append(packet.pts)
                 if not self._is_shown(packet.pts):
-                    self._came.add(self._fed[packet.pts])
+                    self._came.add(place)
                 missing.discard(packet.pts)
                 if packet.is_keyframe and packet.pts > segment.end:
                     missing.clear()  # a whole segment later they do not come any more
+                if self._is_alone(packet):
+                    self._alone.add(place)
+                    # What is shown after this segment the next one may want.
+                    is_wanted = packet.pts in segment.wanted or packet.pts >= segment.end
+                    if not is_wanted or packet.pts in self._without:
+                        self._came.add(place)
+                        continue
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
+
+    def _is_alone(self, packet: "Packet[VideoStream]") -> bool:
+        """Whether no other picture depends on this one, so that it can be left out."""
+        finder = self._unreferenced
+        return finder is not None and not packet.is_corrupt and finder.is_one(memoryview(packet))
 
     def _is_shown(self, pts: int) -> bool:
         """Whether a picture of the clip has this PTS. Some packets hold a second field, or are never shown."""
@@ -314,6 +310,7 @@ class Decoder:
             and self._latest_key < begin
             and key - self._key <= _SKIP_KEYS
         )
+        self._make_clean()
         self._begin_anew()
         if key < 0:
             self._reopen()
@@ -334,6 +331,14 @@ class Decoder:
         self._reopen()
         return self._skip_to(begin)
 
+    def _make_clean(self) -> None:
+        """Open the clip anew if its decoder has met damage, or may have.
+
+        FFmpeg's decoders keep traces of damage, even over a seek to a key picture (measured: H.264).
+        """
+        if self._tainted:
+            self._reopen()
+
     def _reopen(self) -> None:
         self.close()
         self._open()
@@ -352,17 +357,35 @@ _SKIP_KEYS = 2
 """So many key pictures are read and not searched for; but not in MP4, which lists the place of each picture."""
 
 
-def decode_carefully(
-    path: str, info: VideoInfo, segment: Segment, take: Callable[[int, "VideoFrame"], None]
-) -> set[int]:
-    """`Decoder.decode` with one thread, packet by packet, from the key picture before.
+def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
+    """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS.
 
-    With one thread an error belongs to the last packet. Decoding begins at the key picture before, since a container
-    may mark a picture as a key picture that is none. It goes on to the segment's end, since some decoders (RealVideo)
-    hold a picture back until the next one comes.
+    It is decoded from the key picture before, since a container may mark a picture as a key picture that is none; and
+    to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes. First it only
+    learns which pictures are undamaged: those of a whole segment may not fit into memory.
     """
-    with closing(Decoder(path, info, threads=1)) as decoder:
-        return decoder.decode(segment, take, go_on=True, from_before=True) or set()
+    without: set[int] = set()
+    from_before = True
+    while True:
+        with closing(Decoder(path, info, without)) as decoder:
+            found = decoder.wanted(segment, go_on=True, from_before=from_before)
+            places = {number: place for number, place, _ in found}
+            bad = decoder.first_bad(segment)
+            if bad is None:
+                break
+            # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend on
+            # it: without the damage, it begins again.
+            if from_before and decoder.is_before(bad, segment):
+                from_before = False
+            elif (pts := decoder.left_alone(bad)) is not None:
+                without.add(pts)
+            else:
+                places = {number: place for number, place in places.items() if place < bad}
+                break
+    with closing(Decoder(path, info, without)) as decoder:
+        for number, _, frame in decoder.wanted(segment, go_on=True, from_before=from_before):
+            if number in places:
+                yield number, frame
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -389,7 +412,8 @@ def pictures(
     A picture is RGB, uint8, shape (height, width, 3), upright. size: (width, height) to stretch it to. short_side: the
     new length of its shorter side. Any order is fast: the pictures between two key pictures are decoded once, if they
     fit into 256 MB. A picture that cannot be decoded whole raises ClipError, or with missing="skip" is left out.
-    threads: the decoder's threads; None: one for each core. Raises SettingsError and ServerError.
+    threads: so many stretches of the clip are decoded at a time; None: one for each core. Raises SettingsError and
+    ServerError.
     """
     with closing(Reader(path, info, threads)) as reader:
         yield from reader.pictures(frames, size=size, short_side=short_side, missing=missing)
@@ -398,16 +422,17 @@ def pictures(
 class Reader:
     """A clip that stays open for reading pictures. Use it in one process, and in one thread at a time.
 
-    threads: of the decoder; None: one for each core.
+    threads: so many stretches of the clip, each from a key picture on, are decoded at a time; None: one for each core.
     """
 
     def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
-        self._path, self._info = path, info
-        self._decoder = Decoder(path, info, threads or cores())
+        self._path, self._info, self._threads = path, info, threads or cores()
+        self._decoders = [Decoder(path, info)]
 
     def close(self) -> None:
         """Close the file."""
-        self._decoder.close()
+        for decoder in self._decoders:
+            decoder.close()
 
     def pictures(
         self,
@@ -427,7 +452,7 @@ class Reader:
             left = Counter(some)
             held: dict[int, Image | None] = {}
             position = 0
-            for read, frame in self._read(sorted(left)):
+            for read, frame in self.frames(sorted(left)):
                 held[read] = None if frame is None else scaled(upright_image(frame, "rgb24"), size, short_side)
                 while position < len(some) and some[position] in held:
                     number, position = some[position], position + 1
@@ -449,9 +474,10 @@ class Reader:
             raise SettingsError(f"{self._path} has no picture {outside}", f"its pictures are 0 to {n_frames - 1}")
         return wanted
 
-    def _read(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
+    def frames(self, frames: Sequence[int]) -> "Generator[tuple[int, VideoFrame | None]]":
         """(number, picture) of each of `frames` (ascending, each once) in their order; None if it is damaged."""
-        if not self._decoder.finds_keys:
+        decoder = self._decoders[0]
+        if not decoder.finds_keys:
             yield from self._read_segments(frames)
             return
         others: list[int] = []  # since the last key picture that is read by itself
@@ -462,7 +488,7 @@ class Reader:
             if others:
                 yield from self._read_segments(others)
                 others = []
-            frame = self._decoder.key_picture(pts)
+            frame = decoder.key_picture(pts)
             if frame is None:
                 others = [number]
             else:
@@ -484,30 +510,62 @@ class Reader:
         return [time if alone else None for time, alone in zip(pts.tolist(), lone.tolist(), strict=True)]
 
     def _read_segments(self, frames: Sequence[int]) -> "Iterator[tuple[int, VideoFrame | None]]":
-        """As `_read`, by decoding from one key picture to the next."""
-        segments = segments_of(self._info, frames)
+        """As `frames`, by decoding from one key picture to the next."""
         left = deque(frames)
-        for segment, following in zip(segments, [*segments[1:], None], strict=False):
-            for number, frame in self._sound(segment, go_on=is_near(self._info, segment, following)):
+        with closing(self._sound(frames)) as sound:
+            for number, frame in sound:
                 while left[0] < number:
                     yield left.popleft(), None
                 yield left.popleft(), frame
         yield from ((number, None) for number in left)
 
-    def _sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
-        """(number, picture) of the wanted pictures of `segment` that are undamaged, ascending."""
-        done = -1
-        try:
-            for number, frame in self._decoder.sound(segment, go_on=go_on):
-                yield number, frame
-                done = number
-        except DamageError:
-            # Decode twice, first to learn which are undamaged: the pictures of a whole segment may not fit into memory.
-            sound = decode_carefully(self._path, self._info, segment, lambda _number, _frame: None)
-            with closing(Decoder(self._path, self._info, threads=1)) as decoder:
-                for number, _, frame in decoder.wanted(segment, go_on=True, from_before=True):
-                    if number in sound and number > done:
+    def _sound(self, frames: Sequence[int]) -> "Generator[tuple[int, VideoFrame]]":
+        """(number, picture) of those of `frames` that are undamaged, ascending."""
+        runs = _runs(self._info, segments_of(self._info, frames), _LEAST if self._threads > 1 else len(frames))
+        n_threads = min(self._threads, len(runs))
+        if n_threads <= 1:
+            for run in runs:
+                yield from self._sound_in(0, run)
+            return
+        while len(self._decoders) < n_threads:
+            self._decoders.append(Decoder(self._path, self._info))
+        most = max(2, min(_LEAST, _AHEAD_BYTES // max(1, 2 * self._info.width * self._info.height)))
+        with closing(made_ahead(runs, self._sound_in, n_threads, most)) as sound:
+            yield from sound
+
+    def _sound_in(self, thread: int, run: Sequence[Segment]) -> "Generator[tuple[int, VideoFrame]]":
+        """(number, picture) of the wanted pictures of `run` that are undamaged, ascending."""
+        decoder = self._decoders[thread]
+        for segment, following in zip(run, [*run[1:], None], strict=True):
+            done = -1
+            try:
+                for number, frame in decoder.sound(segment, go_on=following is not None):
+                    yield number, frame
+                    done = number
+            except DamageError:
+                for number, frame in undamaged(self._path, self._info, segment):
+                    if number > done:
                         yield number, frame
+
+
+_LEAST = 32
+"""Wanted pictures that one thread decodes before another goes on, where key pictures are close together."""
+
+_AHEAD_BYTES = 64 << 20
+"""Decoded pictures of one run that may wait for their turn."""
+
+
+def _runs(info: VideoInfo, segments: Sequence[Segment], least: int) -> list[list[Segment]]:
+    """`segments` in runs, each decoded without a seek. Another begins at a gap, or after `least` wanted pictures."""
+    runs: list[list[Segment]] = []
+    n_wanted = 0
+    for segment in segments:
+        if not runs or n_wanted >= least or not _is_near(info, runs[-1][-1], segment):
+            runs.append([])
+            n_wanted = 0
+        runs[-1].append(segment)
+        n_wanted += len(segment.wanted)
+    return runs
 
 
 def _in_parts(frames: Sequence[int], limit: int) -> Iterator[list[int]]:

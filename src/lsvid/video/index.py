@@ -36,8 +36,6 @@ _S3_JOBS = 16
 _AV_TIME_BASE = 1_000_000
 """FFmpeg gives a container's duration in microseconds."""
 
-# Never set PyAV's log level: with frame threads its log callback deadlocks against a decoder that is being closed.
-
 
 @dataclass(frozen=True)
 class VideoInfo:

@@ -17,7 +17,7 @@ from lsvid.errors import ClipError
 from lsvid.files.paths import as_word
 from lsvid.files.storage import S3File
 from lsvid.video.container import only, open_container, unreadable
-from lsvid.video.fields import SecondFields
+from lsvid.video.h264 import SecondFields
 from lsvid.video.timebase import PtsArray
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ _BEGINS_AT_KEYS = frozenset({
 1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
 
 _AHEAD = 12
-"""Packets that a decoder may hold back, for its threads, and for pictures that are stored out of order."""
-
-_THREADS = 4
+"""Packets that a decoder may hold back, for pictures that are stored out of order."""
 
 _FED = 1000
 """Packets after which a clip without a picture is called undecodable."""
@@ -181,14 +179,12 @@ def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) 
 class _Check:
     """The first pictures of a film as a decoder shows them: their PTS, in the order shown."""
 
-    def __init__(self, stream: "VideoStream", wanted: int, *, threads: bool = True) -> None:
+    def __init__(self, stream: "VideoStream", wanted: int) -> None:
         import av  # noqa: PLC0415 - as above
 
         self._error = av.FFmpegError
         self._wanted = wanted
         self._context = stream.codec_context
-        stream.thread_type = "AUTO" if threads else "NONE"
-        self._context.thread_count = _THREADS if threads else 1
         self._context.options = {"skip_loop_filter": "all"}  # the pictures themselves are not used
         self._fed = 0
         self.shown: list[int | None] = []
@@ -241,10 +237,6 @@ def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream
     unsure = found.untold_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
     if not unsure and _leading(packets, check) == 0:
         return packets
-    # Several threads also show some pictures at a beginning that cannot be decoded whole, and tell errors late.
-    check = _decoded(media, path, stream.index, wanted=len(check.shown) + check.whole, threads=False)
-    if not check.shown:
-        raise _undecodable(found, check, path)
     if _ascending(check.shown) is None:
         raise _out_of_order(path, codec, untold=None in check.shown)
     if not unsure:
@@ -302,7 +294,7 @@ def _without_end(packets: Packets, media: str | S3File, path: str, number: int) 
     key = max((key for key in packets.keys if key < packets.pts[-1]), default=None)
     with open_container(media, path) as container:
         stream = only(container, number)
-        check = _Check(stream, 1 << 62, threads=False)
+        check = _Check(stream, 1 << 62)
         if key is not None:
             try:
                 container.seek(key, stream=stream)
@@ -368,13 +360,13 @@ def _as_decoded(found: _Found, check: _Check, media: str | S3File, path: str, st
     )
 
 
-def _decoded(media: str | S3File, path: str, number: int, *, wanted: int = 1 << 62, threads: bool = True) -> _Check:
+def _decoded(media: str | S3File, path: str, number: int, *, wanted: int = 1 << 62) -> _Check:
     """What a decoder shows of the stream `number`: the first pictures, or all."""
     if isinstance(media, S3File):
         media.hollow = []
     with open_container(media, path) as container:
         stream = only(container, number)
-        check = _Check(stream, wanted, threads=threads)
+        check = _Check(stream, wanted)
         for packet in _demuxed(container, stream, _Found()):
             check.feed(packet)
             if check.done:

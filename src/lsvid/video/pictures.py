@@ -18,7 +18,7 @@ import numpy.typing as npt
 from lsvid.errors import ClipError, LsvidError, SettingsError
 from lsvid.files.folders import Folder, folder_at
 from lsvid.files.unfinished import unfinished
-from lsvid.video.decode import Decoder, Image, decode_carefully, is_near, segments_of, upright_image
+from lsvid.video.decode import Image, Reader, upright_image
 from lsvid.video.index import VideoInfo, probe
 from lsvid.video.timebase import pack_pts, unpack_pts
 from lsvid.workers.processes import Processes, Report, Workers
@@ -123,7 +123,7 @@ def picture_name(frame: int, n_frames: int, picture_format: str) -> str:
 
 
 def write_clip(job: _Job, report: Report) -> Pictures:
-    """Write the pictures of one clip, several threads encoding while one decodes.
+    """Write the pictures of one clip; threads encode while others decode.
 
     Raises ClipError, DataError, and ServerError.
     """
@@ -137,16 +137,14 @@ def write_clip(job: _Job, report: Report) -> Pictures:
     with folder.workshop("pictures") as work, folder.putting() as put, ThreadPoolExecutor(job.threads) as pool:
         writer = _Writer(work, put, names, job.options, pool, 2 * job.threads + 2)
         try:
-            segments = segments_of(info, todo)
-            with closing(Decoder(path, info, job.threads)) as decoder:
-                for segment, following in zip(segments, [*segments[1:], None], strict=False):
-                    sound = decoder.decode(segment, writer.take, go_on=is_near(info, segment, following))
-                    if sound is None:
-                        writer.forget()
-                        sound = decode_carefully(path, info, segment, writer.take)
-                    writer.keep(sound)
-                    report(len(there) + len(writer.written))
+            with closing(Reader(path, info, job.threads)) as reader, closing(reader.frames(todo)) as frames:
+                for number, frame in frames:
+                    if frame is not None:
+                        writer.take(number, frame)
+                    if len(writer.written) % _REPORTED == 0:
+                        report(len(there) + len(writer.written))
             writer.finish()
+            report(len(there) + len(writer.written))
         finally:
             writer.abandon()
     return Pictures(len(writer.written), len(there), [frame for frame in todo if frame not in writer.written])
@@ -242,8 +240,12 @@ def stretches(frames: Iterable[int]) -> list[tuple[int, int]]:
     return runs
 
 
+_REPORTED = 16
+"""A clip's progress is told after so many pictures."""
+
+
 class _Writer:
-    """Encodes pictures in threads into hidden files, until they are known to be undamaged."""
+    """Encodes pictures in threads into hidden files, and then gives these their names."""
 
     def __init__(
         self,
@@ -256,49 +258,33 @@ class _Writer:
     ) -> None:
         self._work, self._put, self._names, self._options = work, put, names, options
         self._pool, self._limit = pool, limit
-        self._taken: dict[int, Future[None]] = {}
-        self._kept: deque[tuple[int, Future[None]]] = deque()
+        self._taken: deque[tuple[int, Future[None]]] = deque()
         self.written: set[int] = set()
 
     def take(self, number: int, frame: "VideoFrame") -> None:
         """Begin to encode picture `number`; waits if too many are under way."""
-        started = [*(future for _, future in self._kept), *self._taken.values()]
-        running = [future for future in started if not future.done()]
-        if len(running) >= self._limit:
-            running[0].result()
-        self._taken[number] = self._pool.submit(self._write, self._unfinished(number), frame)
-
-    def keep(self, sound: Collection[int]) -> None:
-        """Give the `sound` pictures among those taken since their names; forget the others."""
-        self._kept.extend((number, self._taken.pop(number)) for number in sorted(sound))
-        self.forget()
-        while self._kept and self._kept[0][1].done():
+        while self._taken and (len(self._taken) >= self._limit or self._taken[0][1].done()):
             self._publish()
+        self._taken.append((number, self._pool.submit(self._write, self._unfinished(number), frame)))
 
     def finish(self) -> None:
-        """Wait until all kept pictures are written."""
-        while self._kept:
+        """Wait until all pictures are written."""
+        while self._taken:
             self._publish()
 
     def abandon(self) -> None:
         """Drop all that has not been published."""
-        self._taken.update(self._kept)
-        self._kept.clear()
-        self.forget()
-
-    def forget(self) -> None:
-        """Drop the pictures taken and not kept."""
-        for number, future in self._taken.items():
+        for number, future in self._taken:
             future.cancel()
             wait([future])
             self._unfinished(number).unlink(missing_ok=True)
         self._taken.clear()
 
     def _publish(self) -> None:
-        number, future = self._kept[0]
+        number, future = self._taken[0]
         future.result()
         self._put(self._unfinished(number), self._names[number])
-        self._kept.popleft()
+        self._taken.popleft()
         self.written.add(number)
 
     def _unfinished(self, number: int) -> Path:

@@ -78,12 +78,12 @@ class FrameIndex:
     duration_s: Fraction
     container_start_s: Fraction = Fraction(0)
 
-    @property
+    @cached_property
     def n_frames(self) -> int:
         """The number of pictures."""
         return len(self.pts)
 
-    @property
+    @cached_property
     def zero(self) -> int:
         """The tick at which the presentation timeline begins: 0, or the first picture's PTS if that is negative.
 
@@ -200,9 +200,8 @@ def constant_rate(pts: PtsArray, time_base: Fraction, last_duration: int) -> Fra
     tick = Fraction(1 if estimate * time_base < Fraction(1, 4) else 0)  # in a coarse time base a tick may be a picture
     tolerance = max(tick, Fraction(1, 1000) / time_base)
     # A clip of a few pictures fits several standard rates: the closest to the estimate comes first.
-    near = sorted(
-        (r for r in _STANDARD_RATES if abs(r / estimate - 1) < Fraction(1, 50)), key=lambda r: abs(r - estimate)
-    )
+    roughly = [r for r in _STANDARD_RATES if abs(float(r) / float(estimate) - 1) < 0.021]  # fractions take long
+    near = sorted((r for r in roughly if abs(r / estimate - 1) < Fraction(1, 50)), key=lambda r: abs(r - estimate))
     for limit, candidates in ((tick, near), (tolerance, [*near, estimate.limit_denominator(1001), estimate])):
         for rate in candidates:
             if _worst_error(pts, 1 / (rate * time_base)) <= limit:

@@ -1,15 +1,22 @@
-"""Finds the packets of an H.264 film that hold the second field of a picture, by the headers of its slices.
+"""What the packets of an H.264 film tell without a decoder, by the headers of their NAL units.
 
-As in ITU-T H.264: 7.3.2.1 (sequence parameter set), 7.3.3 (slice header), 3.30 (complementary fields).
+As in ITU-T H.264: 7.3.1 (NAL unit), 7.3.2.1 (sequence parameter set), 7.3.3 (slice header), 7.4.1 (nal_ref_idc), 3.30
+(complementary fields).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-_SLICES = (1, 5)
+_SLICE, _SLICES = 1, (1, 5)
 _SEQUENCE = 7
+_WITHOUT_PICTURE = (6, 9, 12)
+"""NAL units that no later picture needs: further information, delimiters, filling."""
+
 _HIGH = frozenset({100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135})
 """Profiles whose sequence parameter sets have more values."""
+
+_AVCC_BYTES = 7
+"""An avcC without any parameter set."""
 
 _HEAD_BYTES = 64
 """Bytes of a slice: enough for its header up to the field."""
@@ -22,25 +29,56 @@ class _Sequence:
     fields_allowed: bool
 
 
+class _Units:
+    """Splits packets into NAL units. extradata: of the container, may be empty. sequences: those that stand there."""
+
+    def __init__(self, extradata: bytes) -> None:
+        self._length_bytes = 0  # of each NAL unit's size; 0: start codes stand between them
+        if extradata[:1] == b"\1" and len(extradata) >= _AVCC_BYTES:  # avcC, ISO/IEC 14496-15
+            self._length_bytes = (extradata[4] & 3) + 1
+            units, at = list[bytes](), 6
+            for _ in range(extradata[5] & 31):
+                size = int.from_bytes(extradata[at : at + 2], "big")
+                units.append(extradata[at + 2 : at + 2 + size])
+                at += 2 + size
+        else:
+            units = list(self.of(extradata))
+        self.sequences = [_sequence(unit) for unit in units if _kind(unit) == _SEQUENCE]
+
+    def of(self, data: bytes | memoryview) -> Iterator[bytes]:
+        """The beginnings of the NAL units in `data`."""
+        at = 0
+        if self._length_bytes:
+            while at + self._length_bytes < len(data):
+                size = int.from_bytes(data[at : at + self._length_bytes], "big")
+                at += self._length_bytes
+                yield bytes(data[at : at + min(size, _HEAD_BYTES * 8)])
+                at += size
+            return
+        data = bytes(data)
+        while (at := data.find(b"\0\0\1", at)) >= 0:
+            at += 3
+            yield data[at : at + _HEAD_BYTES * 8]
+
+
+def _kind(unit: bytes) -> int:
+    return unit[0] & 31 if unit else 0
+
+
 class SecondFields:
     """Finds second fields, packet by packet, in the order of decoding. extradata: of the container, may be empty."""
 
     def __init__(self, extradata: bytes) -> None:
-        self._sequence: _Sequence | None = None
-        self._length_bytes = 0  # of each NAL unit's size; 0: start codes stand between them
+        self._units = _Units(extradata)
+        self._sequence = self._units.sequences[0] if self._units.sequences else None
         self._first: tuple[int, int] | None = None
-        if extradata[:1] == b"\1":  # avcC, ISO/IEC 14496-15
-            self._length_bytes = (extradata[4] & 3) + 1
-            size = int.from_bytes(extradata[6:8], "big")
-            self._sequence = _sequence(extradata[8 : 8 + size])
-        else:
-            for unit in self._units(extradata):
-                self._see(unit)
 
     def is_second(self, packet: memoryview) -> bool:
         """Whether the packet completes the picture that the one before it began."""
-        for unit in self._units(bytes(packet)):
-            kind = self._see(unit)
+        for unit in self._units.of(packet):
+            kind = _kind(unit)
+            if kind == _SEQUENCE:
+                self._sequence = _sequence(unit)
             if kind in _SLICES and self._sequence is not None:
                 field = _field(unit, self._sequence)
                 first, self._first = self._first, None
@@ -53,25 +91,30 @@ class SecondFields:
                 return False
         return False
 
-    def _see(self, unit: bytes) -> int:
-        kind = unit[0] & 31 if unit else 0
-        if kind == _SEQUENCE:
-            self._sequence = _sequence(unit)
-        return kind
 
-    def _units(self, data: bytes) -> Iterator[bytes]:
-        """The beginnings of the NAL units in `data`."""
-        at = 0
-        if self._length_bytes:
-            while at + self._length_bytes < len(data):
-                size = int.from_bytes(data[at : at + self._length_bytes], "big")
-                at += self._length_bytes
-                yield data[at : at + min(size, _HEAD_BYTES * 8)]
-                at += size
-            return
-        while (at := data.find(b"\0\0\1", at)) >= 0:
-            at += 3
-            yield data[at : at + _HEAD_BYTES * 8]
+class Unreferenced:
+    """Finds whole pictures that no other picture refers to: a decoder makes the same of the others without them.
+
+    extradata: of the container. If it does not say that every picture is a whole frame, none is found.
+    """
+
+    def __init__(self, extradata: bytes) -> None:
+        self._units = _Units(extradata)
+        self._whole = bool(self._units.sequences) and not any(one.fields_allowed for one in self._units.sequences)
+
+    def is_one(self, packet: memoryview) -> bool:
+        """Whether the packet holds such a picture, and nothing that a later one needs."""
+        is_one = False
+        for unit in self._units.of(packet) if self._whole else ():
+            if _kind(unit) == _SLICE and not unit[0] & _REFERENCED:
+                is_one = True
+            elif _kind(unit) not in _WITHOUT_PICTURE:
+                return False
+        return is_one
+
+
+_REFERENCED = 3 << 5
+"""The bits of nal_ref_idc."""
 
 
 class _Bits:
