@@ -4,6 +4,7 @@ import doctest
 import subprocess
 import sys
 import warnings
+from dataclasses import fields
 from pathlib import Path
 from typing import cast
 
@@ -16,7 +17,7 @@ from builders import annotation, export, region, task
 from factories import VideoFactory, read_burnt_number
 from lsvid import dataset as door
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
-from lsvid.readers.documents import ReadOptions
+from lsvid.readers.documents import FurtherOptions, ReadOptions
 
 
 @pytest.fixture
@@ -138,6 +139,14 @@ def test_wrong_kinds_of_values_are_told_before_anything_is_written(
 def test_wrong_options_of_reading_are_told_whatever_is_read(here: Path, options: dict[str, object]) -> None:
     with pytest.raises(LsvidError):
         lsvid.read("export.json", **{"clips": "clips", **options})  # type: ignore[arg-type]
+
+
+def test_an_option_of_reading_that_is_not_known_lists_those_that_are(here: Path) -> None:
+    with pytest.raises(SettingsError, match="no such option of reading: finder, tier") as told:
+        lsvid.read("export.json", clips="clips", tier="gloss", finder=None)  # type: ignore[call-arg]
+    assert set(FurtherOptions.__annotations__) <= {one.name for one in fields(ReadOptions)}
+    for name in FurtherOptions.__annotations__:
+        assert name in told.value.hint
 
 
 def test_one_name_is_a_name_and_not_its_letters(here: Path) -> None:

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from lsvid.files.paths import lies_in, resolved, stem
 from lsvid.findings import Findings
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
-from lsvid.readers.documents import ReadOptions
+from lsvid.readers.documents import FurtherOptions, ReadOptions
 from lsvid.reading import Connection, ReadRequest, rate_of, read_located, records_of
 from lsvid.video.clips import CaseRule
 from lsvid.video.index import probe
@@ -645,7 +645,7 @@ def read(
     proxies: PathLike | None = None,
     workers: "Workers | None" = None,
     progress: Progress = unheard,
-    **options: Any,  # noqa: ANN401 - fields of ReadOptions, which says their types
+    **options: Unpack[FurtherOptions],
 ) -> Dataset:
     """The clips and spans of exports: Label Studio's, Prodigy's, and all that `lsvid formats` lists for reading.
 
@@ -654,7 +654,7 @@ def read(
     that count. annotator_names: exported name -> new name. rename: old label -> new label. case, case_from: how to find
     the case of a clip. ls_fps: the rate of Label Studio's editor, for tasks that do not say it. skip_bad: leave bad
     data out and count it, instead of raising. proxies: a folder of copies (see make_proxies) from which pictures are
-    read; labels are still those of the clips. progress: is called as clips are read. options: further fields of
+    read; labels are still those of the clips. progress: is called as clips are read. options: see
     `lsvid.readers.documents.ReadOptions`. Raises ExportError with all faults at once.
 
     >>> lsvid.read("export.json", clips="clips")
@@ -698,6 +698,7 @@ def read_project(
     proxies: PathLike | None = None,
     workers: "Workers | None" = None,
     progress: Progress = unheard,
+    **options: Unpack[FurtherOptions],
 ) -> Dataset:
     """The clips and spans of a Label Studio project, by its id or title. The options are those of `lsvid.read`.
 
@@ -710,7 +711,7 @@ def read_project(
             connection=Connection(url, api_key),
             roots=_paths(clips),
             labels=labels if isinstance(labels, LabelTree) or labels is None else os.fspath(labels),
-            options=_read_options(case, case_from, ls_fps, annotator_names, {}),
+            options=_read_options(case, case_from, ls_fps, annotator_names, options),
             selection=_selection(annotations, statuses, annotators),
             renames=rename or {},
             skip_bad=skip_bad,
@@ -850,16 +851,20 @@ def _read_options(
     case_from: str | None,
     ls_fps: float | str | None,
     names: Mapping[str, str] | None,
-    options: Mapping[str, Any],
+    options: FurtherOptions,
 ) -> ReadOptions:
     rule = CaseRule.parse(case, case_from or "parent") if case is not None or case_from is not None else None
     rate = None if ls_fps is None else str(ls_fps)
     if rate is not None:
         rate_of(rate, "ls_fps")
-    try:
-        return ReadOptions(rule=rule, ls_fps=rate, annotators=names or {}, **options)
-    except TypeError as error:
-        raise SettingsError(f"no such option of reading: {error}") from error
+    unknown = options.keys() - FurtherOptions.__annotations__.keys()
+    if unknown:
+        raise SettingsError(
+            f"no such option of reading: {', '.join(sorted(unknown))}",
+            f"choose from {', '.join(FurtherOptions.__annotations__)}",
+        )
+    # ReadOptions makes what it holds of what is given here.
+    return ReadOptions(rule=rule, ls_fps=rate, annotators=names or {}, **options)  # type: ignore[arg-type]
 
 
 def _selection(annotations: str, statuses: Iterable[str], annotators: Iterable[str] | None) -> Selection:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import Any, BinaryIO, Literal, NamedTuple, TypedDict, TypeVar
 
 import msgspec
 
@@ -38,6 +38,17 @@ class Document(NamedTuple):
 
     place: str
     raw: msgspec.Raw
+
+
+class FurtherOptions(TypedDict, total=False):
+    """The fields of ReadOptions that `lsvid.read` takes as they are. One name may stand for a tuple of it."""
+
+    datasets: str | tuple[str, ...]
+    tiers: str | tuple[str, ...]
+    tier_names: Literal["auto", "level", "participant", "annotator", "none"]
+    point_s: float | Fraction | None
+    cut_overrun: bool
+    probabilities: ProbabilityOptions | Mapping[str, Any]
 
 
 @dataclass(frozen=True)

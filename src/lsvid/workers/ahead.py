@@ -37,7 +37,8 @@ def made_ahead(
     finally:
         work.ended.set()
         for thread in started:
-            thread.join()
+            if thread is not threading.current_thread():  # the garbage collector may close this in any thread
+                thread.join()
 
 
 @dataclass(frozen=True)
