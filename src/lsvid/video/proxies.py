@@ -262,28 +262,28 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
 
 
 def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
-    # Without -copyts, -enc_time_base -1 and passthrough, offsets move, times are rounded, and pictures are added to
-    # or dropped from clips of variable rate (all measured). Sizes have to be even for yuv420p. ffmpeg itself turns
-    # the pictures of clips that say they lie on their side.
+    # Without -copyts, -enc_time_base -1 and passthrough, ffmpeg moves offsets, rounds times, and adds pictures to clips
+    # of variable rate or drops some (all measured). yuv420p needs even sizes. If a clip says that its pictures lie on
+    # their side, ffmpeg turns them by itself.
     ffmpeg = job.ffmpeg or find_ffmpeg()
     version = ffmpeg.version
     passthrough = ["-vsync", "0"] if version < (5, 1) else ["-fps_mode", "passthrough"]
-    time_base = "-1" if version < (7, 0) else "demux"  # both mean: that of the clip
-    # MP4 keeps the time before the first picture in units of its own, by default milliseconds: here in the clip's.
+    time_base = "-1" if version < (7, 0) else "demux"  # both mean: the time base of the clip
+    # MP4 writes the time before the first picture in units of its own, by default milliseconds. Use the clip's units.
     denominator = original.index.time_base.denominator
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     if job.settings.audio and original.has_audio:
         nothing: list[str] = []
         sound = ["-map", "0:a:0", "-c:a", "aac", "-b:a", "64k", "-ac", "1"]
-        if original.index.zero:  # it moves with the pictures
+        if original.index.zero:  # the sound moves with the pictures
             sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
-    else:  # no voices. Without a track Firefox does not show the waveform (153, measured)
+    else:  # Write silence. Without a sound track, Firefox 153 does not show the waveform (measured).
         nothing = ["-f", "lavfi", "-i", f"anullsrc=r={_SILENCE_HZ}:cl=mono"]
         length = int((original.index.end_s - original.index.zero * original.index.time_base) * _SILENCE_HZ)
-        # As long as the pictures, and no sample longer: the strip would be, too.
+        # The sound must not be longer than the pictures, or the waveform strip would be longer than the video.
         sound = ["-map", "1:a", "-c:a", "aac", "-b:a", "16k", "-af", f"atrim=end_sample={length}"]
-    # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
+    # Without out_range, a newer ffmpeg keeps the full range of colours of an MJPEG.
     size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
@@ -329,8 +329,9 @@ def _keys(settings: ProxySettings) -> list[str]:
     if settings.key_fps is None:
         return ["-g", "25"]
     gap = 1 / settings.key_fps
-    # Times are floating-point numbers there, from the first picture on: a microsecond, so that they round to no later
-    # picture. Where steps fall into one gap of a clip, the pictures after it are key pictures, too.
+    # ffmpeg computes `t` as a floating-point number, from the first picture on. The microsecond corrects its rounding;
+    # without it, the picture after the right one could become the key picture. If several steps fall into one gap of a
+    # clip, the pictures after the gap become key pictures, too.
     at = f"expr:gte(t+0.000001,n_forced*{gap.numerator}/{gap.denominator})"
     return ["-force_key_frames", at, "-g", "250", "-sc_threshold", "0", "-tune", "fastdecode"]
 
@@ -346,12 +347,13 @@ def check_keys(original: VideoInfo, copy: VideoInfo, path: str, key_fps: Fractio
 
 
 def _timing(original: VideoInfo) -> list[str]:
-    """Filters that let through the pictures that have numbers, at their times on the presentation timeline."""
+    """Filters that keep the pictures with a frame number, and give them their times on the presentation timeline."""
     index = original.index
     first = int(index.pts[0])
-    # Of a clip that begins in the middle of a recording ffmpeg may show more than can be decoded whole.
+    # If a clip begins in the middle of a recording, ffmpeg may show pictures that cannot be decoded whole: cut them
+    # off.
     filters = [f"trim=start_pts={first}"] if original.leading else []
-    # What a proxy cannot hold is moved; and the times of an AVI, which it does not hold, begin as ffmpeg likes.
+    # A proxy cannot hold times below zero, and an AVI has no times of its own. In both cases set the first time here.
     if index.zero or original.container == "avi":
         filters.append(f"setpts=PTS-STARTPTS+{first - index.zero}")
     return filters
