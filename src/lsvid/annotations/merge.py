@@ -87,9 +87,7 @@ def merge(
             kept = [before | now for before, now in zip(kept, chosen, strict=True)]
             levels.append({"level": level, **agreement(votes, level), "tied_frames": tied,
                            "undecided_frames": undecided})  # fmt: skip
-        reports.append(
-            {"case": clip.clip.case, "clip": clip.clip.clip, "annotators": list(votes.marked), "levels": levels}
-        )
+        reports.append({"case": clip.case, "clip": clip.name, "annotators": list(votes.marked), "levels": levels})
         merged.append(replace(clip, tracks=(_merged(clip, votes, kept, options.how),)))
     if all_tied:
         findings.warn(
@@ -153,7 +151,7 @@ def _first_word(marked: Sequence[set[LabelPath]]) -> set[LabelPath]:
 
 def _merged(clip: AnnotatedClip, votes: _Votes, kept: Sequence[set[LabelPath]], how: str) -> Track[LocatedSpan]:
     names: dict[str, Any] = {
-        "case": clip.clip.case, "clip": clip.clip.clip, "annotator": how, "status": Status.ACCEPTED, "source": SOURCE,
+        "case": clip.case, "clip": clip.name, "annotator": how, "status": Status.ACCEPTED, "source": SOURCE,
         "annotation_id": how,
     }  # fmt: skip
     runs: dict[LabelPath, list[list[int]]] = {}

@@ -53,47 +53,10 @@ class Track(Generic[SpanT_co]):
 
 
 @dataclass(frozen=True)
-class GatheredClip:
-    """A clip and its annotations. media: every name that the exports give to its file."""
+class _NamedClip:
+    """What the clips of all stages share: their record, and its names."""
 
     clip: Clip
-    tracks: tuple[Track[Span], ...] = ()
-    media: tuple[str, ...] = ()
-
-    @property
-    def id(self) -> str:
-        """`case/clip`."""
-        return self.clip.clip_id
-
-
-@dataclass(frozen=True)
-class FoundClip:
-    """A clip whose file has been found and read.
-
-    case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
-    """
-
-    clip: Clip
-    tracks: tuple[Track[Span], ...]
-    path: str
-    info: VideoInfo
-    case_frame: int = 0
-    case_time_s: Fraction = Fraction(0)
-
-
-@dataclass(frozen=True)
-class AnnotatedClip:
-    """A clip with every span on its frames. Tables, files and measures are made from it.
-
-    case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
-    """
-
-    clip: Clip
-    tracks: tuple[Track[LocatedSpan], ...]
-    path: str
-    info: VideoInfo
-    case_frame: int = 0
-    case_time_s: Fraction = Fraction(0)
 
     @property
     def id(self) -> str:
@@ -109,6 +72,42 @@ class AnnotatedClip:
     def name(self) -> str:
         """Its name within its case."""
         return self.clip.clip
+
+
+@dataclass(frozen=True)
+class GatheredClip(_NamedClip):
+    """A clip and its annotations. media: every name that the exports give to its file."""
+
+    tracks: tuple[Track[Span], ...] = ()
+    media: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FoundClip(_NamedClip):
+    """A clip whose file has been found and read.
+
+    case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
+    """
+
+    tracks: tuple[Track[Span], ...]
+    path: str
+    info: VideoInfo
+    case_frame: int = 0
+    case_time_s: Fraction = Fraction(0)
+
+
+@dataclass(frozen=True)
+class AnnotatedClip(_NamedClip):
+    """A clip with every span on its frames. Tables, files and measures are made from it.
+
+    case_frame, case_time_s: where its first picture lies in its case, counting every clip of the case.
+    """
+
+    tracks: tuple[Track[LocatedSpan], ...]
+    path: str
+    info: VideoInfo
+    case_frame: int = 0
+    case_time_s: Fraction = Fraction(0)
 
     @property
     def index(self) -> FrameIndex:
@@ -138,7 +137,7 @@ class Stage(Generic[ClipT]):
         """The cases with their clips, in order."""
         members: dict[str, tuple[list[ClipT], list[GatheredClip]]] = {}
         for clip in self.in_order:
-            clips, lost = members.setdefault(clip.clip.case, ([], []))
+            clips, lost = members.setdefault(clip.case, ([], []))
             if isinstance(clip, GatheredClip):
                 lost.append(clip)
             else:
@@ -375,7 +374,7 @@ def find_files(
     for clip in clips:
         path = paths[clip.id]
         found = _read(clip, path, infos[path], findings) if path is not None else clip
-        cases.setdefault(clip.clip.case, []).append(found)
+        cases.setdefault(clip.case, []).append(found)
     placed = [clip for members in cases.values() for clip in _placed_in_case(members, findings)]
     return Stage(
         tuple(clip for clip in placed if isinstance(clip, FoundClip)),
@@ -510,7 +509,7 @@ def _siblings(
     clips: Sequence[GatheredClip], known: Collection[str], roots: Sequence[str], rule: CaseRule | None
 ) -> list[GatheredClip]:
     """The other clips of cases that are folders. (An import by lsvid lists all clips itself.)"""
-    by_folder = {clip.clip.case for clip in clips if clip.clip.order is None}
+    by_folder = {clip.case for clip in clips if clip.clip.order is None}
     if not by_folder or not roots:
         return []
     return [
@@ -533,17 +532,17 @@ def _placed_in_case(
             told_frames, told_s = told_length(clip)
             frames, time_s = frames + told_frames, time_s + told_s
             yield clip
-    timed = [(clip.clip.clip, clip.info.recorded_at) for clip in members if isinstance(clip, FoundClip)]
+    timed = [(clip.name, clip.info.recorded_at) for clip in members if isinstance(clip, FoundClip)]
     if all(clip.clip.order is None for clip in members) and (wrong := recorded_later(timed)) is not None:
         findings.warn(
-            f"case {members[0].clip.case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it; the "
+            f"case {members[0].case}: {wrong[0]} comes before {wrong[1]}, but was recorded after it; the "
             "case's times count its clips in the order of their names",
             "if the files' times of recording are right, rename the files in their order",
         )
-    missing = missing_numbers([clip.clip.clip for clip in members])
+    missing = missing_numbers([clip.name for clip in members])
     if missing:
         findings.warn(
-            f"case {members[0].clip.case}: no clip numbered {', '.join(missing)}; its times count only the others",
+            f"case {members[0].case}: no clip numbered {', '.join(missing)}; its times count only the others",
             "if the recording has these clips, add them to the project, or to the folder given with <<clips>>",
         )
 

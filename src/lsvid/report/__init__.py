@@ -37,7 +37,7 @@ def write_report(
 
     The files are report.html; timings.csv and .json; if two annotators have one clip, agreement.csv and .json and
     disagreements.csv; figures/ with PNG and SVG. They appear whole or not at all. Clips without a file, which
-    --skip-bad allows, count with the length that their import gave. Raises DataError if there is no annotation,
+    skip_bad allows, count with the length that their import gave. Raises DataError if there is no annotation,
     SettingsError if `folder` holds files of these names that no report wrote, or one of `inputs` would be overwritten.
     spreadsheet_safe: see lsvid.files.spreadsheets.
     """
@@ -87,7 +87,7 @@ def _timings_document(data: ReportData, files: Sequence[str]) -> dict[str, Any]:
                 "frames": case.n_frames,
                 "clips": [
                     {
-                        "clip": clip.clip.clip,
+                        "clip": clip.name,
                         "case_frame": clip.case_frame,
                         "case_time_s": float(clip.case_time_s),
                         "frames": clip.clip.n_frames,
@@ -141,7 +141,7 @@ _DISAGREEMENT_COLUMNS = (
 
 def _disagreement_row(data: ReportData, one: Disagreement) -> dict[str, Any]:
     values = (
-        one.level, one.clip.clip.case, one.clip.clip.clip, one.start_s, one.end_s, one.start_frame, one.stop_frame,
+        one.level, one.clip.case, one.clip.name, one.start_s, one.end_s, one.start_frame, one.stop_frame,
         one.duration_s, one.case_start_s, one.first, one.second, _joined(one.first_labels),
         _joined(one.second_labels), data.task_url(one.clip) or one.clip.clip.task_id,
     )  # fmt: skip

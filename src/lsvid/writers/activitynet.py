@@ -4,7 +4,7 @@
      "duration": 361.0, "frame": 9025, "fps": 25.0, "resolution": "1920x1080", "url": "<path>", "annotations":
      [{"segment": [0.0, 12.44], "label": "Preparation", "label_id": 0}, …]}}}
 
-A video is a clip (--unit case: a case, its clips stitched); its key names the feature file. Seconds count from the
+A video is a clip (with unit="case" a case, its clips stitched); its key names the feature file. Seconds count from the
 first picture and are half-open: a segment ends where its last picture does. At a constant rate they are frame / rate.
 
 Rules of the readers:
@@ -16,7 +16,7 @@ Rules of the readers:
   is skipped there: refused here;
 - ActionFormer's training stops at a video without a segment (thumos14.py gives None for its segments): such a video is
   left out of the subset training, and told. Tests keep it: what a model finds there is wrong.
-With --folds there is a file for each split, its test cases being the validation subset.
+With the option folds there is a file for each split, its test cases being the validation subset.
 """
 
 import json

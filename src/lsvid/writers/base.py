@@ -213,7 +213,7 @@ class Export:
         """The clips of each case."""
         cases: dict[str, list[AnnotatedClip]] = {}
         for clip in self.clips:
-            cases.setdefault(clip.clip.case, []).append(clip)
+            cases.setdefault(clip.case, []).append(clip)
         return cases
 
     def videos(self) -> list[Video]:
@@ -250,20 +250,20 @@ class Export:
 
     def clip_paths(self) -> dict[str, str]:
         """`case/clip` of every clip as a path below a folder, by the clip's id. Warns of changed names."""
-        found = places((clip.clip.case, clip.clip.clip) for clip in self.clips)
-        paths = {clip.id: found[clip.clip.case, clip.clip.clip] for clip in self.clips}
+        found = places((clip.case, clip.name) for clip in self.clips)
+        paths = {clip.id: found[clip.case, clip.name] for clip in self.clips}
         tell_changed(self.findings, "names that cannot be those of files", paths.items())
         return paths
 
     def case_paths(self) -> dict[str, str]:
         """The first part of `clip_paths`, by case."""
         paths = self.clip_paths()
-        return {clip.clip.case: paths[clip.id].partition("/")[0] for clip in self.clips}
+        return {clip.case: paths[clip.id].partition("/")[0] for clip in self.clips}
 
     def tell_videos(self, videos: Iterable[Video]) -> None:
         """Keep for the manifest the clips of each video."""
         self.facts["videos"] = [
-            {"name": v.name, "case": v.case, "clips": [clip.clip.clip for clip in v.clips]} for v in videos
+            {"name": v.name, "case": v.case, "clips": [clip.name for clip in v.clips]} for v in videos
         ]
 
     def levels(self) -> list[Level]:
@@ -431,7 +431,7 @@ class Export:
 
     def tell_formulas(self) -> None:
         """Warn of labels and names that a spreadsheet takes for formulas, once."""
-        names = {name for clip in self.clips for name in (clip.case, clip.clip.clip)}
+        names = {name for clip in self.clips for name in (clip.case, clip.name)}
         names |= {name for path in self.table.labels for name in path}
         names |= {work.annotator for clip in self.clips for work in clip.tracks}
         regions = {span.region_id for clip in self.clips for work in clip.tracks for span in work.spans}

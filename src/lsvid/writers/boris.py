@@ -138,7 +138,7 @@ def _observation(
         "time offset": 0.0,
         "events": [list(event) for event in events],
         "observation time interval": [0, 0],
-        "independent_variables": {CASE: clip.clip.case, CLIP: clip.clip.clip, ANNOTATOR: annotator},
+        "independent_variables": {CASE: clip.case, CLIP: clip.name, ANNOTATOR: annotator},
         "visualize_spectrogram": False,
         "visualize_waveform": False,
         "media_creation_date_as_offset": False,

@@ -10,7 +10,7 @@
 A video is a case, its clips stitched (the option unit: each clip). Rules of the reader (facebookresearch/SlowFast
 287ec00, slowfast/datasets/utils.py load_image_lists, charades.py): the header begins with "original_vido_id"; a line is
 split at blanks into five, so no name holds one; rows of a video stand in their order, and are frames that follow one
-another: --sample-fps keeps some of them, anew in each clip. Training reads train.csv, anything else val.csv.
+another: the option sample_fps keeps some of them, anew in each clip. Training reads train.csv, anything else val.csv.
 """
 
 from collections.abc import Sequence

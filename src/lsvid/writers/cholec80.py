@@ -58,7 +58,7 @@ def write(export: Export) -> list[str]:
             files += [export.write_text(name, ["Frame\tPhase", *lines]), _tools(export, video, used, level.folder)]
         export.on_clip(len(video.clips))
     rows = [
-        (video.name, video.case, " ".join(clip.clip.clip for clip in video.clips), video.n_frames, video.rate or "")
+        (video.name, video.case, " ".join(clip.name for clip in video.clips), video.n_frames, video.rate or "")
         for video in videos
     ]
     files.append(export.write_csv("videos.csv", ("video", "case", "clips", "frames", "rate"), rows))

@@ -55,8 +55,8 @@ def _write_clip(export: Export, video: Video) -> str:
     eaf.add_linguistic_type("labels")
     eaf.add_linguistic_type("sub-labels", constraints="Included_In")
     eaf.remove_linguistic_type("default-lt")
-    eaf.add_property("lsvid.case", xml_text(clip.clip.case))
-    eaf.add_property("lsvid.clip", xml_text(clip.clip.clip))
+    eaf.add_property("lsvid.case", xml_text(clip.case))
+    eaf.add_property("lsvid.clip", xml_text(clip.name))
     path, media_type = str(clip.path), mimetypes.guess_type(str(clip.path))[0] or "unknown"
     eaf.add_linked_file(*addresses(absolute(path), export.output), media_type)
     depth = max((len(label) for label in export.table.labels), default=1)

@@ -138,7 +138,7 @@ def write(
         findings=findings,
         unit=asked.unit or chosen.unit,
         options=asked,
-        incomplete=frozenset(clip.clip.case for clip in located.in_order if clip.id not in there),
+        incomplete=frozenset(clip.case for clip in located.in_order if clip.id not in there),
         # What goes to S3 is put together in a folder of this machine, which no other sees.
         workers=workers if output.path else None,
     )
@@ -202,13 +202,13 @@ def _check_options(options: WriteOptions) -> None:
 def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
     weights: dict[str, dict[object, float]] = {}
     for clip in export.clips:
-        if export.unit == "case" and clip.clip.case in export.incomplete:
+        if export.unit == "case" and clip.case in export.incomplete:
             continue
-        times = weights.setdefault(clip.clip.case, {})
+        times = weights.setdefault(clip.case, {})
         for work in clip.tracks:
             for span in work.spans:
                 label = span.label[: export.level]
-                times[label] = times.get(label, 0.0) + (span.end_s or 0.0) - (span.start_s or 0.0)
+                times[label] = times.get(label, 0.0) + span.end_s - span.start_s
     return split(weights, splits)
 
 
@@ -248,7 +248,10 @@ def _exported(request: WriteRequest, findings: Findings) -> list[AnnotatedClip]:
 def span_lines(
     records: Iterable[Record], file_format: str, separator: str, findings: Findings, *, skip_bad: bool
 ) -> list[bytes]:
-    """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS. Raises ExportError, as `read_clips`."""
+    """The lines of a file of `records` in `file_format`, one of SPAN_WRITERS.
+
+    Raises ExportError if a record has a fault; with `skip_bad`, such records are left out and counted.
+    """
     found = list(span_writer(file_format)(records, separator, findings))
     raise_faults(findings, f"spans as {file_format}", skip_bad=skip_bad)
     return found
@@ -294,8 +297,8 @@ def _manifest(request: WriteRequest, exported: Sequence[AnnotatedClip], findings
 def _manifest_clip(clip: AnnotatedClip, *, exported: bool) -> dict[str, Any]:
     index = clip.index
     return {
-        "case": clip.clip.case,
-        "clip": clip.clip.clip,
+        "case": clip.case,
+        "clip": clip.name,
         "path": clip.path,
         "fingerprint": clip.info.fingerprint,
         "frames": index.n_frames,

@@ -5,7 +5,7 @@
     train/<case>/<clip>/000123.jpg   picture 123 of the clip, counted from 0
     train/metadata.parquet           file_name, case, clip, frame, case_frame, time_s, case_time_s, labels (texts)
 
-With --split there are train/, validation/ and test/, as the loader calls them. The loader has these rules
+With the option splits there are train/, validation/ and test/, as the loader calls them. The loader has these rules
 (huggingface/datasets docs/source/image_dataset.mdx, folder_based_builder.py, data_files.py):
 - Each picture has a row. The column `file_name` is its path from the metadata file, which lies beside or above it.
 - If the name of a folder, at any depth, has a word such as train or test, its pictures belong to that split. So a case
@@ -93,8 +93,8 @@ def _rows(video: Video, frames: Collection[int], place: str, ending: str) -> Ite
     for frame in frames:
         yield {
             "file_name": f"{place}/{picture_name(frame, video.n_frames, ending)}",
-            "case": clip.clip.case,
-            "clip": clip.clip.clip,
+            "case": clip.case,
+            "clip": clip.name,
             "frame": frame,
             "case_frame": clip.case_frame + frame,
             "time_s": float(index.time_s(frame)),

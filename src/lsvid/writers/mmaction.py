@@ -7,7 +7,7 @@
                      VideoDataset(multi_class=True)
     activitynet.json {"v_<video>": {"duration_second": …, "duration_frame": …, "feature_frame": …, "annotations": …}}
 
-With splits, each part has files of its own: rawframes_train.txt, or with --folds rawframes_train_split1.txt.
+With splits, each part has files of its own: rawframes_train.txt, or with the option folds rawframes_train_split1.txt.
 
 The readers have these rules (open-mmlab/mmaction2 4d6c934 of 2023-10-12, mmaction/datasets/rawframe_dataset.py,
 video_dataset.py, activitynet_dataset.py; transforms/loading.py):

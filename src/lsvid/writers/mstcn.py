@@ -1,6 +1,6 @@
 r"""MS-TCN's layout, which ASFormer and DiffAct read too: a file for each video, with a class name for each frame.
 
-    groundTruth/<video>.txt   a line for each frame that --sample-fps keeps: the name of its class
+    groundTruth/<video>.txt   a line for each frame that sample_fps keeps: the name of its class
     mapping.txt               "<id> <name>" for each class; ids count from 0, without gaps
     splits/train.split1.bundle, splits/test.split1.bundle, …   the files' names, with .txt
 

@@ -32,8 +32,9 @@ _ANSWER = {
 
 
 def lines(records: Iterable[Record], separator: str, findings: Findings) -> Iterator[bytes]:
-    """A line for each annotation in `records`, which come as `export.span_records` gives them.
+    """A line for each annotation in `records`.
 
+    A record of a clip comes before those of its annotations, and an annotation before its spans.
     A prediction becomes a task without an answer. Drafts, and clips without any annotation, are reported as left out.
     A span whose times are not known in seconds (its clip has not been found) is a fault.
     """

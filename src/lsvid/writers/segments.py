@@ -50,7 +50,7 @@ def _rows(export: Export, clip: AnnotatedClip, work: Track[LocatedSpan], levels:
         offset_s = clip.case_time_s - index.container_time_s(0)
         export.counts["rows"] += 1
         yield [
-            clip.clip.case, clip.clip.clip, work.annotator, span.region_id, join_path(span.label),
+            clip.case, clip.name, work.annotator, span.region_id, join_path(span.label),
             *span.label, *[""] * (levels - len(span.label)),
             span.start_frame, span.stop_frame, clip.case_frame + span.start_frame, clip.case_frame + span.stop_frame,
             *(f"{float(t):.6f}" for t in (start_s, end_s, start_s + offset_s, end_s + offset_s, end_s - start_s)),
@@ -63,7 +63,7 @@ def _clip_rows(clip: AnnotatedClip) -> Iterator[list[object]]:
     index = clip.index
     for annotator in [work.annotator for work in clip.tracks] or [""]:
         yield [
-            clip.clip.case, clip.clip.clip, annotator, clip.path, index.n_frames, index.rate or "",
+            clip.case, clip.name, annotator, clip.path, index.n_frames, index.rate or "",
             f"{float(index.start_s):.6f}", f"{float(index.length_s):.6f}",
             clip.case_frame, f"{float(clip.case_time_s):.6f}",
         ]  # fmt: skip
