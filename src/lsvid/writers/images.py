@@ -97,14 +97,15 @@ def plan_pictures(
 def _wanted_frames(clip: AnnotatedClip, table: TableOptions, *, all_frames: bool) -> npt.NDArray[np.int64]:
     """The frames of a clip that get a picture, ascending."""
     has_background = table.background is not None and bool(clip.tracks)  # then it is the label of all other frames
-    wanted = np.full(clip.index.n_frames, all_frames or has_background)
+    wanted: npt.NDArray[np.bool_] = np.full(clip.index.n_frames, all_frames or has_background)
     for work in clip.tracks:
         for span in work.spans:
             wanted[span.start_frame : span.stop_frame] = True
     if table.sample_fps is None:
-        return np.flatnonzero(wanted).astype(np.int64)
-    sampled: npt.NDArray[np.int64] = sample_frames(clip.index, table.sample_fps)
-    return np.array(sampled[wanted[sampled]], dtype=np.int64)
+        return np.flatnonzero(wanted)
+    sampled = sample_frames(clip.index, table.sample_fps)
+    kept: npt.NDArray[np.int64] = sampled[wanted[sampled]]
+    return kept
 
 
 def make_pictures(
