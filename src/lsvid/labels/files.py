@@ -58,6 +58,9 @@ def read_labels(path: str | Path) -> LabelTree:
     """The labels in a file: YAML (.yaml, .yml), JSON (.json), else text or a table.
 
     Raises LabelFileError with all its faults.
+
+    >>> lsvid.read_labels("labels.txt").paths()
+    [('Dissection',), ('Suturing',), ('Suturing', 'Knot')]
     """
     path = Path(path)
     try:
