@@ -290,7 +290,8 @@ def _with_depth(nodes: list[Node], depth: int = 0) -> Iterator[tuple[Node, int]]
 
 
 def _clean(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split()).strip("\u200c\u200d")  # which join nothing there
+    # Joiners at the ends of a name have no effect.
+    return " ".join(unicodedata.normalize("NFC", text).split()).strip("\u200c\u200d")
 
 
 def _name_faults(name: str) -> Iterator[str]:
