@@ -18,7 +18,7 @@ from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Track
 from lsvid.errors import PairingError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
-from lsvid.video.timebase import sample_frames
+from lsvid.video.timebase import FrameIndex, sample_frames
 
 Frames = npt.ArrayLike
 """The frames of a case: integers, -1 for no label, shape (T,); or, if a frame may have several labels, 0 and 1, shape
@@ -227,6 +227,7 @@ def pair_clips(
 ) -> Pairs:
     """The Pairs of located clips at one level of the labels, at `fps` pictures a second, sampled as in the frame table.
 
+    If a clip has fewer pictures a second than `fps`, all clips are compared at the lowest rate among them.
     A label path that is shorter than the level does not count. A clip without a truth is left out. A clip without a
     prediction is a fault or, with `common`, left out. labels: every path, in order; None: those of the truth. Raises
     PairingError with everything that does not fit.
@@ -238,6 +239,9 @@ def pair_clips(
     names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
     paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
     rank = {path: number for number, path in enumerate(paths)}
+    rate = _compared_rate(
+        [clip for clip in truth.clips if clip.id in true_works and clip.id in said_works], fps, findings
+    )
     frames_there = {clip.id: clip.index.n_frames for clip in predictions.clips}
     codes = _Codes(len(paths))
     cases: dict[str, Runs] = {}
@@ -262,7 +266,9 @@ def pair_clips(
             if true is None and said is not None:
                 findings.leave_out(f"clip {clip.id}", "predicted clips that nobody has annotated")
             both = true is not None and (said is not None or not common)
-            stretches.append(_clip_runs(clip, true if both else None, said, rank, level, fps, codes))
+            own = _own_rate(clip.index)
+            sampling = fps if own is not None and own <= rate else rate  # in such a clip, fps takes every picture
+            stretches.append(_clip_runs(clip, true if both else None, said, rank, level, sampling, codes))
         cases[case.name] = Runs(
             np.concatenate([one.lengths for one in stretches]), np.concatenate([one.codes for one in stretches], axis=1)
         )
@@ -270,7 +276,26 @@ def pair_clips(
         true_spans += _joined(case.name, compared, true_works, rank, level)
         found += _joined(case.name, compared, said_works, rank, level, scored=True)
     _stop(faults)
-    return Pairs(cases, paths, codes.members(), fps, true_spans if found else (), found)
+    return Pairs(cases, paths, codes.members(), rate, true_spans if found else (), found)
+
+
+def _compared_rate(clips: Iterable[AnnotatedClip], fps: Fraction, findings: Findings) -> Fraction:
+    """`fps` or, if that is less, the rate of the slowest clip: tolerances count in pictures that are there."""
+    rates = [own for clip in clips if (own := _own_rate(clip.index)) is not None]
+    rate = min([fps, *rates])
+    if rate < fps:
+        findings.warn(
+            f"{float(fps):g} pictures a second are asked for, but a clip has only {float(rate):g}: "
+            f"all clips are compared at {float(rate):g}"
+        )
+    return rate
+
+
+def _own_rate(index: FrameIndex) -> Fraction | None:
+    """The clip's pictures a second, the mean if its rate varies; None if it has only one picture, or no length."""
+    if index.n_frames == 1 or not index.length_s:
+        return None
+    return index.rate or (index.n_frames / index.length_s).limit_denominator(1001)
 
 
 def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Track[LocatedSpan]]:
