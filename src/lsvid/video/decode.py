@@ -241,7 +241,7 @@ class Decoder:
                     missing.clear()  # a whole segment later they do not come any more
                 if self._is_alone(packet):
                     self._alone.add(place)
-                    # What is shown after this segment the next one may want.
+                    # The next segment may want a picture that is shown after this one.
                     is_wanted = packet.pts in segment.wanted or packet.pts >= segment.end
                     if not is_wanted or packet.pts in self._without:
                         self._came.add(place)
