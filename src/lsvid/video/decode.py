@@ -11,7 +11,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -357,35 +357,59 @@ _SKIP_KEYS = 2
 """So many key pictures are read and not searched for; but not in MP4, which lists the place of each picture."""
 
 
-def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
-    """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS.
+@dataclass(frozen=True)
+class Examined:
+    """What is undamaged in a segment, and how to decode it. sound: numbers of pictures; without: see Decoder."""
 
-    It is decoded from the key picture before, since a container may mark a picture as a key picture that is none; and
-    to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes. First it only
-    learns which pictures are undamaged: those of a whole segment may not fit into memory.
-    """
-    without: set[int] = set()
-    from_before = True
-    while True:
-        with closing(Decoder(path, info, without)) as decoder:
-            found = decoder.wanted(segment, go_on=True, from_before=from_before)
-            places = {number: place for number, place, _ in found}
-            bad = decoder.first_bad(segment)
-            if bad is None:
-                break
-            # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend on
-            # it: without the damage, it begins again.
-            if from_before and decoder.is_before(bad, segment):
-                from_before = False
-            elif (pts := decoder.left_alone(bad)) is not None:
-                without.add(pts)
-            else:
-                places = {number: place for number, place in places.items() if place < bad}
-                break
-    with closing(Decoder(path, info, without)) as decoder:
-        for number, _, frame in decoder.wanted(segment, go_on=True, from_before=from_before):
-            if number in places:
+    sound: frozenset[int]
+    without: frozenset[int]
+    from_before: bool
+
+    @classmethod
+    def of(cls, path: str, info: VideoInfo, segment: Segment) -> "Examined":
+        """All pictures of `segment` are examined, wanted or not.
+
+        It is decoded from the key picture before, since a container may mark a picture as a key picture that is none;
+        and to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes.
+        """
+        whole = _whole(info, segment)
+        without: set[int] = set()
+        from_before = True
+        while True:
+            with closing(Decoder(path, info, without)) as decoder:
+                found = decoder.wanted(whole, go_on=True, from_before=from_before)
+                places = {number: place for number, place, _ in found}
+                bad = decoder.first_bad(whole)
+                if bad is None:
+                    return cls(frozenset(places), frozenset(without), from_before)
+                # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend
+                # on it: without the damage, it begins again.
+                pts = decoder.left_alone(bad)
+                if from_before and decoder.is_before(bad, whole):
+                    from_before = False
+                elif pts is not None and pts not in without:
+                    without.add(pts)
+                else:
+                    sound = frozenset(number for number, place in places.items() if place < bad)
+                    return cls(sound, frozenset(without), from_before)
+
+    def pictures(self, path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS."""
+        wanted = {pts: number for pts, number in segment.wanted.items() if number in self.sound}
+        if not wanted:
+            return
+        with closing(Decoder(path, info, self.without)) as decoder:
+            some = replace(segment, wanted=wanted)
+            for number, _, frame in decoder.wanted(some, go_on=True, from_before=self.from_before):
                 yield number, frame
+
+
+def _whole(info: VideoInfo, segment: Segment) -> Segment:
+    """The segment with all its pictures wanted."""
+    times = info.index.pts
+    first = 0 if segment.key < 0 else int(times.searchsorted(segment.begin))
+    stop = len(times) if math.isinf(segment.end) else int(times.searchsorted(segment.end))
+    return segments_of(info, range(first, stop))[0]
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -428,6 +452,7 @@ class Reader:
     def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
         self._path, self._info, self._threads = path, info, threads or cores()
         self._decoders = [Decoder(path, info)]
+        self._damaged: dict[int, Examined] = {}  # by the key of the segment
 
     def close(self) -> None:
         """Close the file."""
@@ -538,14 +563,23 @@ class Reader:
         decoder = self._decoders[thread]
         for segment, following in zip(run, [*run[1:], None], strict=True):
             done = -1
+            if segment.key in self._damaged:
+                yield from self._undamaged(segment, done)
+                continue
             try:
                 for number, frame in decoder.sound(segment, go_on=following is not None):
                     yield number, frame
                     done = number
             except DamageError:
-                for number, frame in undamaged(self._path, self._info, segment):
-                    if number > done:
-                        yield number, frame
+                yield from self._undamaged(segment, done)
+
+    def _undamaged(self, segment: Segment, done: int) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of the wanted pictures of a damaged segment that are undamaged, after `done`."""
+        if segment.key not in self._damaged:
+            self._damaged[segment.key] = Examined.of(self._path, self._info, segment)
+        for number, frame in self._damaged[segment.key].pictures(self._path, self._info, segment):
+            if number > done:
+                yield number, frame
 
 
 _LEAST = 32
