@@ -26,7 +26,7 @@ def region(start: int, end: int, label: str, region_id: str = "r1") -> dict[str,
     return {"id": region_id, "type": "timelinelabels", "from_name": "task", "to_name": "video", "value": value}
 
 
-def annotation(number: int, user: int, *results: dict[str, Any], **more: Any) -> dict[str, Any]:
+def annotation(number: int, user: int | dict[str, Any], *results: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"id": number, "completed_by": user, "result": list(results), "updated_at": f"2026-01-{number:02d}"} | more
 
 

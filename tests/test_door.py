@@ -1,21 +1,25 @@
 """The Python door: every example in its docstrings runs, names are lazy, and what a notebook sees."""
 
 import doctest
+import inspect
+import shutil
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 
 import lsvid
 from builders import annotation, export, region, task
 from factories import VideoFactory, read_burnt_number
-from lsvid import dataset as door
+from lsvid.annotations.stages import label_order
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.readers.documents import FurtherOptions, ReadOptions
 
@@ -28,15 +32,24 @@ def here(videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     videos.make(tmp_path / "op1" / "clip_1.mp4", n_frames=50)
     one = annotation(1, 5, region(5, 12, "Dissection"), region(13, 50, "Suturing", "r2"))
     export(tmp_path, task(1, "clip_1", one), task(2, "clip_2", annotation(2, 5, region(1, 10, "Suturing"))))
+    anna = annotation(1, {"email": "anna@example.org"}, region(1, 10, "Dissection"), region(13, 50, "Suturing", "r2"))
+    ben = annotation(2, {"email": "ben@example.org"}, region(1, 10, "Dissection"), region(11, 50, "Suturing", "r2"))
+    export(tmp_path, task(1, "clip_1", anna, ben), name="team.json")
     (tmp_path / "labels.txt").write_text("Dissection\nSuturing\n--Knot\n")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-_EXAMPLES = doctest.DocTestFinder(exclude_empty=True).find(door, "door", globs={"lsvid": lsvid})
+_EXAMPLES = [
+    example
+    for name in lsvid.__all__
+    for example in doctest.DocTestFinder().find(getattr(lsvid, name), name, globs={"lsvid": lsvid})
+    if example.examples
+]
+_WITHOUT_EXAMPLE = {"read_project": "needs a server"}
 
 
-@pytest.mark.parametrize("example", [one for one in _EXAMPLES if one.examples], ids=lambda one: one.name)
+@pytest.mark.parametrize("example", _EXAMPLES, ids=lambda one: one.name)
 def test_the_examples_of_the_docstrings(here: Path, example: doctest.DocTest) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     told: list[str] = []
@@ -45,10 +58,16 @@ def test_the_examples_of_the_docstrings(here: Path, example: doctest.DocTest) ->
 
 
 def test_every_public_function_has_an_example() -> None:
-    with_examples = {one.name.split(".", 1)[1] for one in _EXAMPLES if one.examples and "." in one.name}
-    for name in ("read", "open_clip", "Dataset", "Clip", "Dataset.spans", "Dataset.frames", "Dataset.timings",
-                 "Dataset.select", "Dataset.rename", "Dataset.write", "Clip.labels", "Clip.pictures"):  # fmt: skip
-        assert name in with_examples
+    classes = [(name, getattr(lsvid, name)) for name in lsvid.__all__ if inspect.isclass(getattr(lsvid, name))]
+    methods = [
+        f"{name}.{method}"
+        for name, one in classes
+        for method, value in vars(one).items()
+        if inspect.isfunction(value) and not method.startswith("_")
+    ]
+    assert {"Dataset.write", "Clip.labels", "Evaluation.as_dict"} <= set(methods)
+    without = {*lsvid.__all__, *methods} - {example.name for example in _EXAMPLES}
+    assert without == set(_WITHOUT_EXAMPLE)
 
 
 def test_every_public_name_can_be_had() -> None:
@@ -186,6 +205,119 @@ def test_what_was_noticed_is_one_warning_and_stands_in_the_findings(here: Path, 
     assert len(caught) == 1
     assert Path(caught[0].filename) == Path(__file__)
     assert "no clip numbered clip_3" in dataset.findings.warnings[0][0]
+
+
+def _with_much_to_tell(folder: Path) -> lsvid.Dataset:
+    """op1: two people who contradict each other and one himself, a clip without work, and one without a file; op2."""
+    both = annotation(1, 5, region(1, 10, "Dissection"), region(6, 10, "Suturing", "r2"))
+    there = task(1, "clip_1", both, annotation(2, 6, region(1, 10, "Suturing")))
+    gone = task(2, "clip_3", annotation(3, 5, region(1, 10, "Suturing")))
+    other = task(3, "clip_1", annotation(4, 5, region(1, 10, "Suturing")))
+    other["data"]["video"] = "/data/local-files/?d=clips/op2/clip_1.mp4"
+    (folder / "clips" / "op2").mkdir()
+    shutil.copy(folder / "op1" / "clip_1.mp4", folder / "clips" / "op2" / "clip_1.mp4")
+    export(folder, there, gone, other, name="much.json")
+    with pytest.warns(lsvid.LsvidWarning, match="left out 1 bad data"):
+        return lsvid.read("much.json", clips="clips", skip_bad=True)
+
+
+def _brightness(pictures: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
+    values: npt.NDArray[np.float64] = pictures.mean(axis=(1, 2))
+    return values
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (lambda dataset: dataset.rename({"Nope": "X"}), "^rename=Nope: no label has this name$"),
+        (lambda dataset: dataset.merge("majority"), "^10 frames .* no majority$"),
+        (lambda dataset: dataset.tidy(overlap="error"), "^left out 1 bad data"),
+        (lambda dataset: dataset.features(_brightness), "^left out 1 cases with"),
+        (lambda dataset: dataset.write_features("features", _brightness), "^left out 1 cases with"),
+        (lambda dataset: dataset.write("frames"), "^left out 1 clips that nobody has annotated"),
+        (lambda dataset: dataset.report("report"), "^left out 1 clips whose video is missing"),
+    ],
+    ids=["rename", "merge", "tidy", "features", "write_features", "write", "report"],
+)
+def test_each_step_warns_once_of_what_it_found_where_it_is_called(
+    here: Path, step: Callable[[lsvid.Dataset], object], message: str
+) -> None:
+    dataset = _with_much_to_tell(here)
+    with pytest.warns(lsvid.LsvidWarning, match=message) as caught:
+        step(dataset)
+    (told,) = caught
+    assert (told.filename, told.lineno) == (__file__, step.__code__.co_firstlineno)
+
+
+def test_a_contact_sheet_without_pictures_warns_where_it_is_called(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    Path("clips/op1/clip_1.mp4").write_bytes(b"")
+    with pytest.warns(lsvid.LsvidWarning, match="^no pictures of clip op1/clip_1") as caught:
+        dataset.contact_sheet("sheet.html")
+    assert [told.filename for told in caught] == [__file__]
+
+
+def test_what_one_step_warned_of_the_next_does_not_repeat(here: Path) -> None:
+    dataset = _with_much_to_tell(here)
+    with pytest.warns(lsvid.LsvidWarning) as caught:
+        merged = dataset.rename({"Nope": "X"}).merge("majority")
+    assert len(caught) == len(merged.findings.warnings) - len(dataset.findings.warnings) == 2
+    tidied = merged.tidy(join_gap_s=1)  # another warning would be an error here
+    with pytest.warns(lsvid.LsvidWarning, match="^left out 1 clips whose video is missing or unreadable$"):
+        tidied.write("frames", include_unannotated=True)
+
+
+def test_all_clips_by_their_ids_cost_one_look_at_the_spans(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset = lsvid.read("export.json", clips="clips")
+    looks = []
+
+    def counted(*arguments: Any) -> list[tuple[str, ...]]:
+        looks.append(arguments)
+        return label_order(*arguments)
+
+    monkeypatch.setattr("lsvid.dataset.label_order", counted)
+    assert [dataset[clip.id] for clip in dataset] == list(dataset.clips) == list(dataset)
+    assert len(looks) == 1
+    assert dataset["op1/clip_1"] is dataset.clips[0]
+    assert dataset.rename({"Suturing": "Closing"})["op1/clip_1"].label_paths == (("Closing",), ("Dissection",))
+
+
+@pytest.mark.parametrize(
+    ("selected", "message", "hint"),
+    [
+        ({"cases": ["nope"]}, "no case 'nope'", "it has op1"),
+        ({"cases": "nope"}, "no case 'nope'", "it has op1"),
+        ({"clips": ["op1/clip_1", "clip_2"]}, "no clip 'clip_2'", "it has op1/clip_1, op1/clip_2"),
+        ({"annotators": ["b", "a", "5"]}, "no annotator 'a', 'b'", "it has 5"),
+        ({"labels": ["Suturing", "Knot"]}, "no label 'Knot'", "it has Dissection, Suturing, Suturing / Knot"),
+        ({"labels": "Sutur"}, "no label 'Sutur'", "it has Dissection, Suturing, Suturing / Knot"),
+    ],
+    ids=str,
+)
+def test_selecting_what_is_not_there_names_what_is(
+    here: Path, selected: dict[str, Any], message: str, hint: str
+) -> None:
+    dataset = lsvid.read("export.json", clips="clips", labels="labels.txt")
+    with pytest.raises(DataError) as told:
+        dataset.select(**selected)
+    assert (told.value.message, told.value.hint) == (f"the data set has {message}", hint)
+
+
+def test_one_selected_label_is_a_label_and_not_its_letters(here: Path) -> None:
+    dataset = lsvid.read("export.json", clips="clips", labels="labels.txt")
+    assert set(dataset.select(labels="Suturing").spans()["label"]) == {"Suturing"}
+    assert dataset.select(labels=["Suturing / Knot"]).spans().is_empty()  # it is in the tree, and nobody marked it
+    assert dataset.select(labels=[("Suturing", "Knot")]).select(cases="op1").spans().is_empty()
+
+
+def test_tables_without_rows_have_their_columns(here: Path) -> None:
+    alone, team = (lsvid.read(f"{name}.json", clips="clips") for name in ("export", "team"))
+    assert alone.agreement().is_empty()
+    assert alone.agreement().schema == team.agreement().schema
+    assert {"level", "case", "first", "second", "kappa", "boundaries_matched"} <= set(alone.agreement().columns)
+    nobody = alone.select(annotators=())
+    assert nobody.timings().is_empty()
+    assert nobody.timings().schema == alone.timings().schema
 
 
 def test_an_error_shows_its_hint_in_a_notebook(here: Path) -> None:

@@ -3,7 +3,8 @@
 import ast
 from pathlib import Path
 
-SRC = Path(__file__).resolve().parent.parent / "src" / "lsvid"
+TESTS = Path(__file__).resolve().parent
+SRC = TESTS.parent / "src" / "lsvid"
 
 ORDER = [
     "clock", "redaction", "wording", "errors", "findings", "progress", "files", "workers", "labels", "video",
@@ -67,3 +68,16 @@ def test_foreign_packages_stay_where_they_belong() -> None:
                 if package == "label_studio_sdk" and at_top:
                     wrong.append(f"{file.relative_to(SRC)} imports {package} at its top: 2 s for every command")
     assert not wrong, "\n".join(wrong)
+
+
+def test_no_test_module_imports_another() -> None:
+    files = sorted(TESTS.rglob("test_*.py"))
+    modules = {file.stem for file in files}
+    wrong = [
+        f"{file.relative_to(TESTS)} imports {name}"
+        for file in files
+        for name, _ in _imported(file)
+        if modules & set(name.split("."))
+    ]
+    assert files
+    assert not wrong, "what tests share has a module of its own in tests/:\n" + "\n".join(wrong)

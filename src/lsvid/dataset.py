@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 import numpy as np
@@ -24,7 +25,7 @@ from lsvid.annotations.spans import LocatedSpan, Record, Status
 from lsvid.annotations.stages import AnnotatedClip, Case, Selection, Source, Stage, Track, label_order, raise_faults
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
 from lsvid.files.paths import lies_in, resolved, stem
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.labels.tree import LabelTree, join_path, split_path
 from lsvid.progress import Progress, unheard
 from lsvid.readers.documents import FurtherOptions, ReadOptions
@@ -50,8 +51,31 @@ Picture = npt.NDArray[np.uint8]
 PathLike = str | os.PathLike[str]
 
 
+_TIMINGS: dict[str, type[pl.DataType]] = {
+    "case": pl.String, "annotator": pl.String, "level": pl.Int64, "label": pl.String, "count": pl.Int64,
+    "total_s": pl.Float64, "mean_s": pl.Float64, "median_s": pl.Float64, "min_s": pl.Float64, "max_s": pl.Float64,
+    "first_start_s": pl.Float64, "last_end_s": pl.Float64, "gaps": pl.Int64, "gaps_s": pl.Float64,
+    "longest_gap_s": pl.Float64,
+}  # fmt: skip
+_AGREEMENT: dict[str, type[pl.DataType]] = {
+    "level": pl.Int64, "case": pl.String, "first": pl.String, "second": pl.String, "clips": pl.Int64,
+    "frames": pl.Int64, "accuracy": pl.Float64, "kappa": pl.Float64, "alpha": pl.Float64, "iou": pl.Float64,
+    "edit": pl.Float64, "f1_10": pl.Float64, "f1_25": pl.Float64, "f1_50": pl.Float64, "boundaries_matched": pl.Int64,
+    "boundaries_start_median_s": pl.Float64, "boundaries_start_abs_median_s": pl.Float64,
+    "boundaries_end_median_s": pl.Float64, "boundaries_end_abs_median_s": pl.Float64,
+}  # fmt: skip
+"""The columns of two tables, which they also have if there is no row."""
+
+
 class LsvidWarning(UserWarning):
-    """A summary of the faults and warnings while reading. `Dataset.findings` holds all of them."""
+    """A summary of what a step has newly found: warnings, and what it left out. `Dataset.findings` holds all of it.
+
+    >>> import warnings
+    >>> with warnings.catch_warnings(record=True, action="always") as told:
+    ...     dataset = lsvid.read("export.json", clips="clips").rename({"Stitching": "Suturing"})
+    >>> print(told[0].category.__name__, told[0].message)
+    LsvidWarning rename=Stitching: no label has this name
+    """
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,10 @@ class FrameLabels:
     """The labels that hold on each frame of a clip.
 
     paths: the label of each column, as a path. values: uint8, shape (n_frames, n_labels), 1 where the label holds.
+
+    >>> labels = lsvid.read("export.json", clips="clips")["op1/clip_1"].labels()
+    >>> len(labels), labels.names, labels.paths[1], labels.values[4].tolist()
+    (50, ('Dissection', 'Suturing'), ('Suturing',), [1, 0])
     """
 
     paths: tuple[LabelPath, ...]
@@ -142,7 +170,12 @@ class Clip:
         return tuple(work.annotator for work in self.annotated.tracks)
 
     def spans(self, annotator: str | None = None) -> tuple[LocatedSpan, ...]:
-        """The spans of `annotator` (None: of everybody), by start."""
+        """The spans of `annotator` (None: of everybody), by start.
+
+        >>> spans = lsvid.read("export.json", clips="clips")["op1/clip_1"].spans()
+        >>> [(span.label, span.start_frame, span.stop_frame) for span in spans]
+        [(('Dissection',), 4, 12), (('Suturing',), 12, 50)]
+        """
         works = self.annotated.tracks if annotator is None else [self._work(annotator)]
         return tuple(sorted((span for work in works for span in work.spans), key=_by_frames))
 
@@ -237,23 +270,26 @@ class Dataset:
 
     # --- What is there
 
-    @property
+    @cached_property
     def clips(self) -> tuple[Clip, ...]:
         """Its clips, by case, in order."""
-        labels = tuple(self.labels)
-        return tuple(Clip(clip, labels, self.copies.get(clip.id)) for clip in self.located.clips)
+        return tuple(Clip(clip, self.labels, self.copies.get(clip.id)) for clip in self.located.clips)
 
-    @property
+    @cached_property
+    def _by_id(self) -> dict[str, Clip]:
+        return {clip.id: clip for clip in self.clips}
+
+    @cached_property
     def cases(self) -> tuple[Case[AnnotatedClip], ...]:
         """Its cases, each with its clips, its frames and its time."""
         return tuple(self.located.cases)
 
-    @property
+    @cached_property
     def annotators(self) -> tuple[str, ...]:
         """The names of all annotators."""
         return tuple(dict.fromkeys(name for case in self.cases for name in case.annotators))
 
-    @property
+    @cached_property
     def labels(self) -> tuple[LabelPath, ...]:
         """Every label path: the tree's in its own order, then those that only occur in spans."""
         return tuple(label_order(self.located.clips, self.tree))
@@ -265,10 +301,7 @@ class Dataset:
         return len(self.located.clips)
 
     def __getitem__(self, clip_id: str) -> Clip:
-        for clip in self.located.clips:
-            if clip.id == clip_id:
-                return Clip(clip, tuple(self.labels), self.copies.get(clip.id))
-        raise KeyError(clip_id)
+        return self._by_id[clip_id]
 
     def __repr__(self) -> str:
         spans = sum(len(work.spans) for clip in self.located.clips for work in clip.tracks)
@@ -289,7 +322,12 @@ class Dataset:
         return f"<p>{html.escape(repr(self)[1:-1])}</p><table><tr>{head}</tr>{''.join(rows)}</table>"
 
     def records(self) -> Iterator[Record]:
-        """Everything as records of the span schema, also for clips without a readable file."""
+        """Everything as records of the span schema, also for clips without a readable file.
+
+        >>> records = lsvid.read("export.json", clips="clips").select(clips=["op1/clip_2"]).records()
+        >>> [type(record).__name__ for record in records]
+        ['Clip', 'Annotation', 'LocatedSpan']
+        """
         return records_of(self.located)
 
     # --- As tables
@@ -358,12 +396,16 @@ class Dataset:
             for at in self._levels(level)
             for timing in label_timings(case, annotator, occurrences(case, annotator, at), labels_at(self.labels, at))
         ]
-        return pl.DataFrame(rows, infer_schema_length=None)
+        return pl.DataFrame(rows, schema=_TIMINGS, orient="row")
 
     def agreement(self, level: int | None = None) -> pl.DataFrame:
         """How far annotators agree: a row for each level, case (null: all cases) and pair of annotators.
 
-        It is empty if no two people worked on the same clip. level: only this level.
+        It has no row if no two people worked on the same clip. level: only this level.
+
+        >>> team = lsvid.read("team.json", clips="clips")
+        >>> team.agreement(level=1)["first", "second", "frames", "accuracy"].rows()
+        [('anna@example.org', 'ben@example.org', 50, 0.96)]
         """
         from lsvid.analysis.comparison import compare  # noqa: PLC0415 - the same
 
@@ -375,7 +417,7 @@ class Dataset:
             row = asdict(pair)
             del row["labels"]
             rows.append(row | {f"boundaries_{name}": value for name, value in row.pop("boundaries").items()})
-        return pl.DataFrame(rows, infer_schema_length=None)
+        return pl.DataFrame(rows, schema=_AGREEMENT, orient="row")
 
     def _levels(self, level: int | None) -> Sequence[int]:
         _check_level(level)
@@ -399,11 +441,23 @@ class Dataset:
     ) -> "Dataset":
         """Only these cases, clips (by id), annotators, and labels with all below them. None: all of them.
 
-        >>> lsvid.read("export.json", clips="clips").select(labels=["Suturing"])
+        Raises DataError if the data set has nothing of such a name.
+
+        >>> dataset = lsvid.read("export.json", clips="clips")
+        >>> dataset.select(labels=["Suturing"])
         <Dataset: 2 clips of 1 case, 110 frames, 2 spans by 1 annotator>
+        >>> dataset.select(cases=["op2"])
+        Traceback (most recent call last):
+        lsvid.errors.DataError: the data set has no case 'op2'
+        hint: it has op1
         """
         in_cases, in_clips, by = _set(cases), _set(clips), _set(annotators)
-        tops = None if labels is None else [_path(label) for label in labels]
+        tops = None if labels is None else [_path(one) for one in ([labels] if isinstance(labels, str) else labels)]
+        _check_known("case", in_cases, (case.name for case in self.cases))
+        _check_known("clip", in_clips, (clip.id for clip in self.located.in_order))
+        _check_known("annotator", by, self.annotators)
+        missing = [top for top in tops or () if not any(_below(path, [top]) for path in self.labels)]
+        _check_known("label", map(join_path, missing), map(join_path, self.labels))
         kept = []
         for clip in self.located.clips:
             if (in_cases is None or clip.case in in_cases) and (in_clips is None or clip.id in in_clips):
@@ -428,6 +482,7 @@ class Dataset:
         renamed = {**self.changes.get("label_map", {}), **changed}
         located = Stage(tuple(clips), self.located.lost)
         changes = {**self.changes, "label_map": renamed}
+        _warn(findings, self.findings)
         return replace(self, located=located, findings=findings, changes=changes, tree=None)
 
     def tidy(
@@ -443,8 +498,16 @@ class Dataset:
         spans of different labels that overlap are kept, are an error, or one wins ("priority": the first in label
         order, or the longest). join_gap_s: spans of one label that are at most this many seconds apart become one, also
         across the ends of clips.
+
+        >>> anna = lsvid.read("team.json", clips="clips").select(annotators=["anna@example.org"])
+        >>> anna.spans()["label", "start_frame", "stop_frame"].rows()
+        [('Dissection', 0, 10), ('Suturing', 12, 50)]
+        >>> anna.tidy(snap_s=0.2).spans()["label", "start_frame", "stop_frame"].rows()
+        [('Dissection', 0, 11), ('Suturing', 11, 50)]
         """
-        return tidied(self, BoundaryOptions(_seconds(snap_s), overlap, priority, _seconds(join_gap_s)))
+        dataset = tidied(self, BoundaryOptions(_seconds(snap_s), overlap, priority, _seconds(join_gap_s)))
+        _warn(dataset.findings, self.findings)
+        return dataset
 
     def merge(
         self,
@@ -454,8 +517,15 @@ class Dataset:
         """The data set with the annotators of each clip merged into one, named `how`, at each level of the labels.
 
         order: with "priority", the annotators; the first one counts most.
+
+        >>> merged = lsvid.read("team.json", clips="clips").merge("intersection")
+        >>> merged.spans()["annotator", "label", "start_frame", "stop_frame"].rows()
+        [('intersection', 'Dissection', 0, 10), ('intersection', 'Suturing', 12, 50)]
         """
-        return tidied(self, BoundaryOptions(), MergeOptions(how, (order,) if isinstance(order, str) else tuple(order)))
+        merging = MergeOptions(how, (order,) if isinstance(order, str) else tuple(order))
+        dataset = tidied(self, BoundaryOptions(), merging)
+        _warn(dataset.findings, self.findings)
+        return dataset
 
     # --- Into files
 
@@ -475,13 +545,21 @@ class Dataset:
     ) -> Manifest:
         """Write the labels into `folder`, here or in S3, in a format of `lsvid formats`; returns the manifest.
 
-        format_options: further options of the format. images: write the picture of every labelled frame, too. The
-        folder's files appear whole or not at all. Raises DataError if nothing is left to write; SettingsError if the
-        folder holds files that lsvid did not write, or the format does not take an option.
+        format_options: further options of the format, a `lsvid.writers.formats.FormatOptions`. images: write the
+        picture of every labelled frame, too; for other frames, sizes or kinds of pictures, give a
+        `lsvid.writers.images.ImageRequest` with `lsvid.video.pictures.PictureOptions`. The folder's files appear whole
+        or not at all. Raises DataError if nothing is left to write; SettingsError if the folder holds files that lsvid
+        did not write, or the format does not take an option.
 
         >>> manifest = lsvid.read("export.json", clips="clips").write("frames", format="parquet")
         >>> [file["name"] for file in manifest["files"]], manifest["counts"]["rows"]
         (['frames.parquet'], 110)
+        >>> from lsvid.video.pictures import PictureOptions
+        >>> from lsvid.writers.images import ImageRequest
+        >>> small = ImageRequest(PictureOptions(format="png", short_side=120))
+        >>> manifest = lsvid.read("export.json", clips="clips").write("pictures", images=small)
+        >>> manifest["images"]["count"], manifest["images"]["format"]
+        (56, 'png')
         """
         from lsvid.writers.images import ImageRequest  # noqa: PLC0415 - where it is asked for
 
@@ -500,7 +578,12 @@ class Dataset:
         return written.manifest
 
     def report(self, folder: PathLike, *, project_url: str | None = None) -> dict[str, Any]:
-        """Write the report into `folder`: times, agreement, figures, one HTML page. Returns what was written."""
+        """Write the report into `folder`: times, agreement, figures, one HTML page. Returns what was written.
+
+        >>> written = lsvid.read("export.json", clips="clips").report("report")
+        >>> written["clips"], [name for name in written["files"] if name.endswith(".html")]
+        (2, ['report.html'])
+        """
         findings = self.findings.copy()
         written = write_dataset_report(self, folder, findings, project_url=project_url)
         _warn(findings, self.findings)
@@ -509,7 +592,11 @@ class Dataset:
     def contact_sheet(
         self, path: PathLike, *, short_side: int = 180, jobs: int | None = None, progress: Progress = unheard
     ) -> int:
-        """Write one HTML page with the first, middle and last picture of every span; returns the number of spans."""
+        """Write one HTML page with the first, middle and last picture of every span; returns the number of spans.
+
+        >>> lsvid.read("export.json", clips="clips").contact_sheet("sheet.html")
+        3
+        """
         from lsvid.report.contact_sheet import write_contact_sheet  # noqa: PLC0415 - where it is asked for
 
         findings = self.findings.copy()
@@ -597,7 +684,10 @@ class Dataset:
         from lsvid.training.features import FeatureOptions, features  # noqa: PLC0415 - where it is asked for
 
         options = FeatureOptions(fps, batch, size, short_side, missing)
-        return features(self._whole_cases(include_unannotated), extractor, options, progress)
+        findings = self.findings.copy()
+        clips = self._whole_cases(findings, include_unannotated)
+        _warn(findings, self.findings)
+        return features(clips, extractor, options, progress)
 
     def write_features(
         self,
@@ -613,19 +703,26 @@ class Dataset:
 
         Returns one result for each case; for a case that failed, its error. Cases that an earlier run made from the
         same clips with the same options are kept.
+
+        >>> from lsvid.training.features import FeatureOptions
+        >>> def brightness(pictures):
+        ...     return pictures.mean(axis=(1, 2))
+        >>> dataset = lsvid.read("export.json", clips="clips")
+        >>> (made,) = dataset.write_features("training", brightness, FeatureOptions(fps=5))
+        >>> made.case, made.dimensions, made.n_frames
+        ('op1', 3, 22)
         """
         from lsvid.training.features import FeatureOptions, write_features  # noqa: PLC0415 - where it is asked for
 
-        clips = self._whole_cases(include_unannotated)
+        findings = self.findings.copy()
+        clips = self._whole_cases(findings, include_unannotated)
+        _warn(findings, self.findings)
         return write_features(clips, extractor, os.fspath(folder), options or FeatureOptions(), workers, progress)
 
-    def _whole_cases(self, include_unannotated: bool) -> "list[TrainingClip]":
+    def _whole_cases(self, findings: Findings, include_unannotated: bool) -> "list[TrainingClip]":
         from lsvid.training.clips import whole_cases  # noqa: PLC0415 - where it is asked for
 
-        findings = self.findings.copy()
-        clips = whole_cases(self.located, findings, self.copies, include_unannotated=include_unannotated)
-        _warn(findings, self.findings)
-        return clips
+        return whole_cases(self.located, findings, self.copies, include_unannotated=include_unannotated)
 
 
 def read(
@@ -820,11 +917,18 @@ def write_dataset_report(
 
 
 def _warn(findings: Findings, known: Findings | None = None) -> None:
-    """Warn the caller of a public function, once, of what `findings` has and `known` does not."""
-    before = known.summary().splitlines() if known else []
-    noticed = [line for line in findings.summary().splitlines() if line not in before]
-    if noticed:
-        warnings.warn("\n".join(noticed), LsvidWarning, stacklevel=3)
+    """Warn once of what was added to `findings`, which began as a copy of `known`.
+
+    Only public functions call this, so that the warning names the line that calls them.
+    """
+    known = known or Findings()
+    new = Findings(
+        warnings=findings.warnings[len(known.warnings) :],
+        left_out=findings.left_out[len(known.left_out) :],
+        cuts=findings.cuts[len(known.cuts) :],
+    )
+    if noticed := new.summary():
+        warnings.warn(noticed, LsvidWarning, stacklevel=3)
 
 
 def _with_copies(dataset: Dataset, folder: PathLike | None) -> Dataset:
@@ -892,6 +996,16 @@ def _seconds(value: float | str | Fraction | None) -> Fraction | None:
         return exact_seconds(value)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+
+
+def _check_known(what: str, asked: Iterable[str] | None, known: Iterable[str]) -> None:
+    """Raise DataError, which lists what is `known`, if it lacks a name of `asked`. what: what the names are of."""
+    there = dict.fromkeys(known)
+    if unknown := sorted(set(asked or ()) - there.keys()):
+        raise DataError(
+            f"the data set has no {what} {some([repr(name) for name in unknown])}",
+            f"it has {some(list(there), 10)}" if there else f"it has no {what} at all",
+        )
 
 
 def _check_level(level: int | None) -> None:

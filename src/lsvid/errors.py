@@ -25,6 +25,12 @@ class LsvidError(Exception):
     """What went wrong (`message`, one line or more) and what to do about it (`hint`, may be empty).
 
     A notebook shows the hint below the message. Secrets in addresses are removed from both.
+
+    >>> try:
+    ...     lsvid.open_clip("no-such-clip.mp4")
+    ... except lsvid.LsvidError as error:
+    ...     print(type(error).__name__, error.exit_code, error.message)
+    ClipError 1 cannot read no-such-clip.mp4: No such file or directory
     """
 
     exit_code = 1

@@ -1,7 +1,6 @@
 """lsvid.evaluate against published programs' numbers (tests/data/evaluation) and against plain counting."""
 
 import csv
-import doctest
 import json
 import time
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-import lsvid
 from lsvid.analysis.evaluated import Evaluation
 from lsvid.analysis.evaluation import evaluate
 from lsvid.errors import PairingError, SettingsError
@@ -295,11 +293,3 @@ def test_tables() -> None:
         2
     ] == pytest.approx(80.1495, abs=1e-4)
     assert found.confusion.select(pl.exclude("truth")).sum().sum_horizontal().item() == sum(map(len, truth.values()))
-
-
-def test_the_example_of_the_docstring() -> None:
-    (example,) = doctest.DocTestFinder().find(evaluate, "evaluate", globs={"lsvid": lsvid})
-    told: list[str] = []
-    doctest.DocTestRunner().run(example, out=told.append)
-    assert example.examples
-    assert not told, "".join(told)

@@ -32,6 +32,42 @@ def test_every_command_has_help_with_examples_and_stands_in_the_readme(name: str
     assert f"lsvid {name}" in README.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("name", "sections"),
+    [
+        ("export-frames", ["What is read", "What is written", "Pictures", "Boundaries and annotators", "Server", "S3"]),
+        ("export-spans", ["What is read", "What is written", "Boundaries and annotators", "Server", "S3"]),
+        ("export-features", ["What is read", "What is written", "Features", "Server", "S3"]),
+        ("report", ["What is read", "What is written", "Boundaries and annotators", "Server", "S3"]),
+        ("contact-sheet", ["What is read", "What is written", "Pictures", "Boundaries and annotators", "Server", "S3"]),
+        ("evaluate", ["What is read", "What is written", "What is compared", "Boundaries and annotators", "Server"]),
+        ("make-proxies", ["What is written", "What is read", "S3"]),
+        ("import-clips", ["Project", "What is read", "Clips", "Annotators", "Annotations that come along", "Server"]),
+        ("setup-project", ["Project", "The annotator's page", "Clips", "Annotators", "Server", "S3"]),
+    ],
+)
+def test_the_help_of_a_command_with_many_options_shows_them_in_sections(name: str, sections: list[str]) -> None:
+    shown = re.findall(r"^([A-Z].*):$", CliRunner().invoke(cli, [name, "--help"]).stdout, re.MULTILINE)
+    assert [title for title in shown if title in sections] == sections
+    assert shown[-1] == "General"
+    assert set(shown) - set(sections) <= {"S3", "General"}, "each section is named above"
+
+
+def test_an_option_is_in_its_section() -> None:
+    shown = CliRunner().invoke(cli, ["export-frames", "--help"]).stdout
+    sections = dict(re.findall(r"^([A-Z].*):\n((?:  .*\n)+)", shown, re.MULTILINE))
+    options = {
+        "What is read": ("--clips", "--annotator"), "What is written": ("--output", "--format"),
+        "Pictures": ("--images", "--short-side"), "Boundaries and annotators": ("--snap", "--merge"),
+        "Server": ("--url",), "S3": ("--s3-endpoint",), "General": ("--json",),
+    }  # fmt: skip
+    for title, names in options.items():
+        for name in names:
+            assert [at for at, text in sections.items() if re.search(rf"^  (-\w, )?{name}\b", text, re.MULTILINE)] == [
+                title
+            ]
+
+
 def test_help_lists_the_commands_and_the_version_is_said() -> None:
     shown = " ".join(CliRunner().invoke(cli, ["--help"]).stdout.split())
     assert all(name in shown and text in shown for name, (_, text) in COMMANDS.items())

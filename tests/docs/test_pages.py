@@ -1,5 +1,6 @@
 """README and the pages beside it: every link leads somewhere, every command stands on one, and Python examples run."""
 
+import pkgutil
 import re
 from pathlib import Path
 
@@ -32,6 +33,17 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_every_command_stands_on_a_page() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
     assert not [name for name in COMMANDS if f"lsvid {name}" not in text]
+
+
+def test_the_page_on_python_names_the_function_behind_each_command() -> None:
+    text = (ROOT / ".github" / "docs" / "python.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `lsvid ([a-z-]+)` \| (.*) \|$", text, re.MULTILINE))
+    assert rows.keys() == COMMANDS.keys()
+    for command, functions in rows.items():
+        names = re.findall(r"`(lsvid\.[\w.]+)`", functions)
+        assert names, command
+    for name in re.findall(r"`(lsvid\.[\w.]+)[`(]", text):
+        assert pkgutil.resolve_name(name), name  # it is imported
 
 
 def test_readme_is_short_and_leads_to_every_page() -> None:

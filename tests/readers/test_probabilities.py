@@ -15,12 +15,14 @@ from lsvid.annotations.stages import AnnotatedClip, Selection, Stage
 from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.files import parse_labels_text
+from lsvid.labels.tree import join_path
 from lsvid.readers.documents import ReadOptions
 from lsvid.reading import ReadRequest, read_located
 from lsvid.video.timebase import sample_frames
 
 CLASSES = ["background", "Cut", "Tie"]
 TREE = parse_labels_text("Cut\nTie\n--Knot\n", "labels.txt")
+KNOT = join_path(("Tie", "Knot"))
 
 
 @pytest.fixture(scope="module")
@@ -132,8 +134,11 @@ def test_all_that_is_wrong_is_one_error(tmp_path: Path, clips: Path) -> None:
         "op2.npy: holds 1 that are no number, the first in row 0, column 1",
         "op2.npy: holds 1 outside 0 to 1, the first in row 1, column 0: 3; are these logits?",
         "op3.npy: no clips of a case op3; there are: op1, op2",
+        "op4.csv: no clips of a case op4; there are: op1, op2",
         "op4.csv: cannot be read: its lines have 1 to 2 columns",
+        "op5.npz: no clips of a case op5; there are: op1, op2",
         "op5.npz: cannot be read: it holds a, b; call the array 'probabilities'",
+        "op6.npy: no clips of a case op6; there are: op1, op2",
         "op6.npy: cannot be read: Object arrays cannot be loaded when allow_pickle=False",
     ]
 
@@ -148,7 +153,7 @@ def test_damaged_arrays_are_faults(tmp_path: Path, clips: Path) -> None:
     (path / "op5.npz").write_bytes((path / "op4.npz").read_bytes()[:-30])
     with pytest.raises(ExportError) as caught:
         read(path, clips, fps=None)
-    faults = [fault.replace(f"{path}/", "") for fault in caught.value.faults]
+    faults = [fault.replace(f"{path}/", "") for fault in caught.value.faults if "no clips of a case" not in fault]
     assert [fault.partition(": ")[:1] for fault in faults] == [
         (f"op{n}.np{'y' if n < 4 else 'z'}",) for n in range(1, 6)
     ]
@@ -161,6 +166,89 @@ def test_a_class_that_no_label_has(tmp_path: Path, clips: Path) -> None:
     (path / "classes.txt").write_text("background\nKnot\nSew\n")
     with pytest.raises(ExportError, match="class 'Sew' is no label"):
         read(path, clips, tree=TREE)
+
+
+def faults_in(path: Path, clips: Path, **options: Any) -> list[str]:
+    with pytest.raises(ExportError) as caught:
+        read(path, clips, **options)
+    return [fault.replace(f"{path}", "net") for fault in caught.value.faults]
+
+
+def test_no_fault_hides_another(tmp_path: Path, clips: Path) -> None:
+    """Wrong rows, a value that is no number, and a class that is no label, in one file and in a second."""
+    values = one_hot(*[0] * 7)
+    values[2, 1] = np.nan
+    path = folder(tmp_path, op1=values, op2=one_hot(*[1] * 7))
+    (path / "classes.txt").write_text("background\nKnot\nNope\n")
+    assert faults_in(path, clips, tree=TREE) == [
+        "net/classes.txt: class 'Nope' is no label",
+        "net/op1.npy: holds 1 that are no number, the first in row 2, column 1",
+        "net/op1.npy: has 7 rows; its 3 clips have 10 pictures at 1 a second, or 9 by the time of the whole case",
+        "net/op2.npy: has 7 rows; its 1 clips have 2 pictures at 1 a second",
+    ]
+
+
+def test_a_fault_in_one_case_leaves_out_that_case_alone(tmp_path: Path, clips: Path) -> None:
+    path, findings = folder(tmp_path, op1=one_hot(1), op2=one_hot(1, 2)), Findings()
+    selection = Selection(statuses=frozenset({Status.PREDICTION}))
+    options = ReadOptions(probabilities=ProbabilityOptions(fps=Fraction(1)))
+    request = ReadRequest((str(path),), roots=(str(clips),), options=options, selection=selection, skip_bad=True)
+    located = read_located(request, findings).located
+    assert spans(located) == [("clip_1", "Cut", 0, 5), ("clip_1", "Tie", 5, 10)]
+    assert [clip.case for clip in located.clips] == ["op2"]
+
+
+def test_two_files_of_one_case(tmp_path: Path, clips: Path) -> None:
+    path = folder(tmp_path, op2=one_hot(1, 2))
+    (path / "op2.csv").write_text("0,0,1\n0,1,0\n0,0,2\n0,0,1\n")
+    assert faults_in(path, clips) == [
+        "net: 2 files of case op2: op2.csv, op2.npy",
+        "net/op2.csv: holds 1 outside 0 to 1, the first in row 2, column 2: 2; are these logits?",
+        "net/op2.csv: has 4 rows; its 1 clips have 2 pictures at 1 a second",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("classes", "same"),
+    [
+        (["Cut", "Tie", "Tie"], "'Tie', 'Tie'"),
+        (["background", "Cut", "background"], "'background', 'background'"),
+        (["Knot", KNOT, "Cut"], f"'Knot', '{KNOT}'"),
+    ],
+)
+def test_two_classes_of_one_label(tmp_path: Path, clips: Path, classes: list[str], same: str) -> None:
+    path = folder(tmp_path, op2=one_hot(1, 2))
+    (path / "classes.txt").write_text("\n".join(classes))
+    assert faults_in(path, clips, tree=TREE) == [f"net/classes.txt: several classes are one label: {same}"]
+
+
+def test_csv_files_that_name_their_columns_need_no_list_of_classes(tmp_path: Path, clips: Path) -> None:
+    path = folder(tmp_path)
+    (path / "classes.txt").unlink()
+    (path / "op2.csv").write_text("background,Cut,Tie\n0.1,0.9,0\n0,0.1,0.9\n")
+    expected = [("clip_1", "Cut", 0, 5), ("clip_1", "Tie", 5, 10)]
+    assert spans(read(path, clips)) == spans(read(path / "op2.csv", clips)) == expected
+    (path / "op1.csv").write_text("background,Sew,Tie\n" + "0,0,1\n" * 10)
+    (path / "op2.csv").write_text("background,Sew,Tie\n0.1,0.9,0\n0,0.1,0.9\n")
+    assert faults_in(path, clips, tree=TREE) == ["net/op1.csv: class 'Sew' is no label"]
+    (path / "op2.csv").write_text("0.1,0.9,0\n0,0.1,0.9\n")
+    assert faults_in(path, clips) == [
+        "net/op2.csv: its columns have no names: write classes.txt beside it, a name a line"
+    ]
+    (path / "op1.csv").unlink()
+    with pytest.raises(ExportError, match="of no format"):
+        read(path, clips)
+
+
+def test_two_rates_for_one_file(tmp_path: Path, clips: Path) -> None:
+    path = folder(tmp_path)
+    np.savez(path / "op2.npz", probabilities=one_hot(1, 2), fps=np.float32(1))
+    assert spans(read(path, clips, fps=Fraction(1))) == spans(read(path, clips, fps=None))
+    assert faults_in(path, clips, fps=Fraction(2))[0] == (
+        "net/op2.npz: says itself that it has 1 rows a second; you gave 2"
+    )
+    np.savez(path / "op2.npz", probabilities=one_hot(*[1] * 10), fps=29.97)
+    assert spans(read(path, clips, fps=Fraction(30000, 1001))) == [("clip_1", "Cut", 0, 10)]
 
 
 def test_the_rate_and_the_clips_must_be_known(tmp_path: Path, clips: Path) -> None:

@@ -2,9 +2,14 @@
 
 import base64
 import gzip
+import hashlib
 import io
 import json
 import sqlite3
+import subprocess
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +23,7 @@ from lsvid.errors import ExportError, SettingsError
 from lsvid.findings import Findings
 from lsvid.readers import documents, read_export
 from lsvid.readers.documents import ReadOptions
+from lsvid.video.clips import CaseRule
 
 DATA = Path(__file__).parent.parent / "data" / "prodigy"
 NAME = "CleanShot 2023-02-10 at 14.26.05"
@@ -195,6 +201,48 @@ def test_base64_data_of_no_known_file_are_unpacked(tmp_path: Path, videos: Video
     unnamed = spans_by_command(write(tmp_path / "unnamed.jsonl", task(path=None, video=data)), "--case", "op1")
     assert shown(unnamed) == [("Cut", 25, 50)]
     assert unnamed[0].clip.startswith("data-")
+
+
+def test_many_may_unpack_the_same_data_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = bytes(range(256)) * 4000
+    data = "data:video/mp4;base64," + base64.b64encode(content).decode()
+    file = write(tmp_path / "out.jsonl", task(path=None, video=data, text="a"))
+    n_readers = 8
+    together = threading.Barrier(n_readers)
+
+    def unpacked(_: int) -> tuple[str, list[str]]:
+        together.wait()
+        records, findings = read(file, rule=CaseRule("op1"), decode_media=True)
+        return records[0].media if records else "", [str(fault) for fault in findings.faults]
+
+    with ThreadPoolExecutor(n_readers) as readers:
+        for number in range(20):
+            cache = tmp_path / str(number)
+            monkeypatch.setenv("LSVID_CACHE_DIR", str(cache))
+            media = cache / "media" / hashlib.sha256(data.partition(",")[2].encode()).hexdigest()[:16] / "a.mp4"
+            assert list(readers.map(unpacked, range(n_readers))) == [(str(media), [])] * n_readers
+            assert media.read_bytes() == content
+            assert [path for path in cache.rglob("*") if path.is_file()] == [media]
+
+
+def test_what_a_killed_process_left_beside_unpacked_data_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LSVID_CACHE_DIR", str(tmp_path / "cache"))
+    data = "data:video/mp4;base64," + base64.b64encode(b"film").decode()
+    file = write(tmp_path / "out.jsonl", task(path=None, video=data, text="a"))
+    digest = hashlib.sha256(data.partition(",")[2].encode()).hexdigest()[:16]
+    code = (
+        "import os, sys; from pathlib import Path; from lsvid.files.unfinished import unfinished_folder\n"
+        "with unfinished_folder(Path(sys.argv[1]), 'a') as folder: (folder / 'a.mp4').write_bytes(b'fi'); os._exit(9)"
+    )
+    folder = tmp_path / "cache" / "media" / digest
+    folder.mkdir(parents=True)
+    assert subprocess.run([sys.executable, "-c", code, str(folder)], check=False).returncode == 9
+    assert len(list(folder.iterdir())) == 1
+    (clip, *_), findings = read(file, rule=CaseRule("op1"), decode_media=True)
+    assert not findings.faults
+    assert list(folder.iterdir()) == [Path(clip.media)]
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,20 @@ class Evaluation:
     """The result of an evaluation. It prints like the table of a paper; `as_dict()` has every number.
 
     pairs: the compared frames. warnings: sentences that a reader of the numbers has to know.
+
+    >>> truth, said = {"op1": [0, 0, 0, 1], "op2": [0, 1, 1, 1]}, {"op1": [0, 0, 1, 1], "op2": [0, 1, 1, 1]}
+    >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
+    >>> print(found)
+    2 cases, 2 labels, 8 frames at 1 fps; 0 frames without truth (ignored)
+                    accuracy      precision     recall        Jaccard       F1
+    unrelaxed       87.5 ± 17.7   87.5 ± 17.7   91.7 ± 11.8   79.2 ± 29.5   86.7 ± 18.9
+    relaxed 10 s    100.0 ± 0.0   100.0 ± 0.0   100.0 ± 0.0   100.0 ± 0.0   100.0 ± 0.0
+    segments        edit 100.0    F1@10 100.0   F1@25 100.0   F1@50 100.0
+    mean over the labels in a case's truth (strategy B), then mean ± SD (n-1) over cases
+    >>> found.per_case["case", "accuracy"].rows()
+    [('op1', 75.0), ('op2', 100.0)]
+    >>> found.summary["variant", "measure", "mean"].row(0)
+    ('unrelaxed', 'accuracy', 87.5)
     """
 
     pairs: Pairs
@@ -69,7 +83,13 @@ class Evaluation:
     level: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Every number by its name, ready for JSON: None if not defined, 'inf' if infinite."""
+        """Every number by its name, ready for JSON: None if not defined, 'inf' if infinite.
+
+        >>> truth, said = {"op1": [0, 0, 1, 1]}, {"op1": [0, 1, 1, 1]}
+        >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
+        >>> found.as_dict()["tp_fp_fn"]
+        {'op1': [[1, 0, 1], [2, 1, 0]]}
+        """
         about = {
             "labels": list(self.pairs.labels),
             "cases": list(self.pairs.cases),
@@ -124,12 +144,24 @@ class Evaluation:
         return pl.DataFrame({"truth": names, **columns})
 
     def confusion_names(self) -> list[str]:
-        """The names of the rows and columns of results["confusion"]: '' (no label), each label, sets of labels."""
+        """The names of the rows and columns of results["confusion"]: '' (no label), each label, sets of labels.
+
+        >>> truth, said = {"op1": [0, 0, 1, 1]}, {"op1": [0, 1, 1, 1]}
+        >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
+        >>> found.confusion_names(), found.as_dict()["confusion"]
+        (['', 'cut', 'sew'], [[0, 0, 0], [0, 1, 1], [0, 0, 2]])
+        """
         members = self.pairs.members
         return ["; ".join(self.pairs.labels[k] for k in np.flatnonzero(column)) for column in members.T]
 
     def label_rows(self) -> list[dict[str, Any]]:
-        """`per_label` as plain rows."""
+        """`per_label` as plain rows.
+
+        >>> truth, said = {"op1": [0, 0, 1, 1]}, {"op1": [0, 1, 1, 1]}
+        >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
+        >>> [(row["label"], row["frames_in_truth"], row["recall"]) for row in found.label_rows()]
+        [('cut', 2, 50.0), ('sew', 2, 100.0)]
+        """
         found = self.results["unrelaxed"][self.options.strategy]
         relaxed = self.results["relaxed"]["consistent_neighbours"]
         rows = []
@@ -149,7 +181,13 @@ class Evaluation:
         return rows
 
     def case_rows(self) -> list[dict[str, Any]]:
-        """`per_case` as plain rows."""
+        """`per_case` as plain rows.
+
+        >>> truth, said = {"op1": [0, 0, 1, 1]}, {"op1": [0, 1, 1, 1]}
+        >>> found = lsvid.evaluate(truth, said, labels=["cut", "sew"], fps=1)
+        >>> [(row["case"], row["frames"], row["accuracy"]) for row in found.case_rows()]
+        [('op1', 4, 75.0)]
+        """
         values = self.results["cells"][self.options.strategy]
         segment = self.results["segments"]
         rows = []

@@ -478,7 +478,7 @@ def _find(clip: GatheredClip, finder: ClipFinder, findings: Findings) -> str | N
 
 
 def _tell_shared_files(paths: dict[str, str | None], findings: Findings) -> None:
-    """Faults for clips that one and the same file was found for, and no file for any of them: which is right?"""
+    """If one file was found for several clips, report a fault for each, and give none of them the file."""
     sharing: dict[str, list[str]] = {}
     for name, path in paths.items():
         if path is not None:

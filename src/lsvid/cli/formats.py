@@ -1,7 +1,12 @@
 """`lsvid formats`."""
 
+from typing import TYPE_CHECKING, Any
+
 from lsvid.cli.groups import command
 from lsvid.cli.output import Output, output_options
+
+if TYPE_CHECKING:
+    from lsvid.writers.formats import Format
 
 
 @command("formats")
@@ -18,22 +23,7 @@ def formats(output: Output, /) -> None:
     from lsvid.writers import all_formats
 
     readers, written = names(), all_formats()
-    output.document = {
-        "write": {
-            name: {
-                "files": known.files,
-                "holds": known.holds,
-                "loses": known.loses,
-                "overlapping_labels": known.overlaps,
-                "several_annotators": known.annotators,
-                "unit": known.unit,
-                "options": sorted(known.options),
-                "flavours": known.flavours,
-            }
-            for name, known in written.items()
-        },
-        "read": readers,
-    }
+    output.document = {"write": {name: _described(known) for name, known in written.items()}, "read": readers}
     if output.json:
         return
     for name, known in written.items():
@@ -46,3 +36,16 @@ def formats(output: Output, /) -> None:
         for flavour, meaning in known.flavours.items():
             output.text(f"  --flavour   {flavour}: {meaning}")
     output.text(f"\nRead by every command: {', '.join(readers)}.")
+
+
+def _described(known: "Format") -> dict[str, Any]:
+    return {
+        "files": known.files,
+        "holds": known.holds,
+        "loses": known.loses,
+        "overlapping_labels": known.overlaps,
+        "several_annotators": known.annotators,
+        "unit": known.unit,
+        "options": sorted(known.options),
+        "flavours": known.flavours,
+    }

@@ -128,7 +128,6 @@ def import_clips(
       lsvid import-clips manifest.csv --project Surgery --dry-run
       lsvid import-clips /data/clips --project Surgery --spans prodigy.db --dataset timeline --as annotations
     """
-    from lsvid.errors import DataError
     from lsvid.findings import Findings
     from lsvid.label_studio import imports
 
@@ -151,6 +150,12 @@ def import_clips(
         verb = "would add" if request.dry_run else "added"
         counts = report.spans
         output.note(f"{request.spans.kind}: {verb} {counts['added']}, there already: {counts['unchanged']}")
+    _raise_failed(report)
+
+
+def _raise_failed(report: "ImportReport") -> None:
+    from lsvid.errors import DataError
+
     bad = [item for item in report.items if item.error]
     if bad:
         raise DataError(

@@ -1,7 +1,6 @@
 """`lsvid make-proxies`."""
 
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ from lsvid.cli.output import Output, output_options
 
 if TYPE_CHECKING:
     from lsvid.errors import LsvidError
+    from lsvid.video.clips import ClipFile
     from lsvid.video.proxies import Proxy
 
 
@@ -73,78 +73,22 @@ def make_proxies(
       lsvid make-proxies /data/clips -o /data/copies --for-training
       lsvid import-clips /data/clips --project Surgery --proxies /data/proxies
     """
-    from lsvid.errors import DataError, LsvidError, SettingsError
-    from lsvid.files.paths import lies_in
-    from lsvid.video.clips import CaseRule, find_clips
-    from lsvid.video.index import VideoInfo, probe_all
-    from lsvid.video.proxies import TRAINING_HEIGHT, ProxySettings, make_proxies
+    from lsvid.video.clips import CaseRule
+    from lsvid.video.proxies import TRAINING_HEIGHT, ProxyRequest, ProxySettings, make_proxies
+
+    def tell(clip: "ClipFile", result: "Proxy | LsvidError") -> None:
+        if not sys.stderr.isatty():  # a log shows no bar
+            output.note(f"{clip.id}: {_became(result)}")
 
     settings = ProxySettings(
         height or (TRAINING_HEIGHT if for_training else 720), crf, audio, _key_fps(fps, for_training)
     )
-    for source in sources:
-        if lies_in(folder, source):
-            raise SettingsError(
-                f"{folder} lies in {source}: proxies there would be taken for clips", "give -o a folder outside it"
-            )
-    clips = find_clips(sources, CaseRule.parse(case, case_from or "parent"))
+    request = ProxyRequest(sources, folder, settings, CaseRule.parse(case, case_from or "parent"))
     with open_workers(scheduler, jobs) as workers:
-        with output.progress("Reading clips", len(clips)) as step:
-            infos = probe_all([clip.path for clip in clips], step, workers)
-        for clip, info in zip(clips, infos, strict=True):
-            for note in info.notes if isinstance(info, VideoInfo) else ():
-                output.warn(f"{clip.id}: {clip.path} {note}")
-        lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
-        done_s = [0.0] * len(clips)
-        made_s = 0.0
-        begin = time.monotonic()
-        with output.progress("Making proxies", round(sum(lengths_s))) as step:
-            shown = 0
-
-            def on_progress(position: int, seconds: float) -> None:
-                nonlocal shown, made_s
-                made_s += max(seconds - done_s[position], 0.0)
-                done_s[position] = seconds
-                now = round(sum(done_s))
-                step(max(now - shown, 0), note=f"({made_s / (time.monotonic() - begin):.1f} x real time)")
-                shown = max(now, shown)
-
-            def on_done(position: int, result: "Proxy | LsvidError") -> None:
-                nonlocal shown
-                done_s[position] = lengths_s[position]
-                now = round(sum(done_s))
-                step(max(now - shown, 0))
-                shown = max(now, shown)
-                if not sys.stderr.isatty():  # a log shows no bar
-                    output.note(f"{clips[position].id}: {_became(result)}")
-
-            results = make_proxies(clips, folder, settings, workers, on_progress, on_done)
-    speed = made_s / max(time.monotonic() - begin, 1e-9)
-    items = [
-        {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}
-        if isinstance(result, LsvidError)
-        else {
-            "clip": clip.id, "path": clip.path, "status": "made" if result.made else "unchanged",
-            "proxy": result.path, "size": result.size,
-        }
-        for clip, result in zip(clips, results, strict=True)
-    ]  # fmt: skip
-    output.document = {"version": 1, "command": "make-proxies", "folder": folder, "items": items}
-    count = {status: sum(item["status"] == status for item in items) for status in ("made", "unchanged", "failed")}
-    size = sum(int(str(item.get("size", 0))) for item in items)
-    output.note(
-        f"proxies made {count['made']}, there already {count['unchanged']}, failed {count['failed']}; "
-        f"{size / 1e6:,.0f} MB in {folder}"
-        + (f"; {speed:.1f} times as fast as the clips play" if count["made"] else "")
-    )
-    bad = [(clip, result) for clip, result in zip(clips, results, strict=True) if isinstance(result, LsvidError)]
-    if bad:
-        raise DataError(
-            "\n".join(
-                [f"{len(bad)} of {len(clips)} clips have no proxy:", *(f"  {c.id}: {e.message}" for c, e in bad)]
-            ),
-            bad[0][1].hint,
-        )
+        report = make_proxies(request, workers, warn=output.warn, progress=output.progress, on_done=tell)
+    output.document = {"version": 1, "command": "make-proxies", "folder": folder, "items": report.items()}
+    output.note(str(report))
+    report.raise_failed()
 
 
 def _key_fps(fps: str | None, for_training: bool) -> Any:

@@ -1,7 +1,7 @@
 """`lsvid status`."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,11 +39,22 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
     server = connected(output, url, api_key)
     with output.progress("Reading annotations") as step:
         found = project_status(server, project, step)
-    output.document = {
+    output.document = _document(found, server.project_url(found.project.id))
+    if not output.json:
+        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one)), *_people(found)]))
+    clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
+    output.note(
+        f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "
+        f"{found.project.annotations_per_clip} annotation(s)"
+    )
+
+
+def _document(found: "ProjectStatus", address: str) -> dict[str, Any]:
+    return {
         "version": 1,
         "command": "status",
         "project": {
-            "id": found.project.id, "title": found.project.title, "url": server.project_url(found.project.id),
+            "id": found.project.id, "title": found.project.title, "url": address,
             "annotations_per_clip": found.project.annotations_per_clip,
         },
         "cases": [
@@ -59,13 +70,6 @@ def status(output: Output, /, project: str, url: str, api_key: str | None) -> No
             for who, share in found.people.items()
         ],
     }  # fmt: skip
-    if not output.json:
-        output.text(_table([_HEADINGS, *(row for one in found.cases for row in _rows(one)), *_people(found)]))
-    clips, complete = sum(one.clips for one in found.cases), sum(one.complete for one in found.cases)
-    output.note(
-        f"project {found.project.id} ({found.project.title}): {complete} of {clips} clips have "
-        f"{found.project.annotations_per_clip} annotation(s)"
-    )
 
 
 def _rows(one: "CaseStatus") -> list[tuple[str, ...]]:

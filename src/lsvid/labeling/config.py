@@ -60,6 +60,10 @@ def labeling_config(tree: LabelTree, timeline: Timeline = "frames", speed: str =
 
     With "both", labels marked `timeline: frames` are drawn on the frames and the rest on the waveform.
     Raises SettingsError if that leaves one of them without a label, or there is no such timeline.
+
+    >>> xml = lsvid.labeling_config(lsvid.read_labels("labels.txt"), timeline="waveform")
+    >>> next(line.strip() for line in xml.splitlines() if "Suturing" in line)
+    '<Label value="Suturing" background="#00a000" hotkey="2"/>'
     """
     check_choice("timeline", timeline, get_args(Timeline))
     labels = dressed(tree).labels

@@ -58,6 +58,9 @@ def read_labels(path: str | Path) -> LabelTree:
     """The labels in a file: YAML (.yaml, .yml), JSON (.json), else text or a table.
 
     Raises LabelFileError with all its faults.
+
+    >>> lsvid.read_labels("labels.txt").paths()
+    [('Dissection',), ('Suturing',), ('Suturing', 'Knot')]
     """
     path = Path(path)
     try:
@@ -287,7 +290,8 @@ def _with_depth(nodes: list[Node], depth: int = 0) -> Iterator[tuple[Node, int]]
 
 
 def _clean(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", text).split()).strip("\u200c\u200d")  # which join nothing there
+    # Joiners at the ends of a name have no effect.
+    return " ".join(unicodedata.normalize("NFC", text).split()).strip("\u200c\u200d")
 
 
 def _name_faults(name: str) -> Iterator[str]:

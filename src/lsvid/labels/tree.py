@@ -43,6 +43,10 @@ class Label:
     hint: shown while the mouse is on the label.
     multiple: several sub labels of this top-level label may hold at once.
     timeline: the timeline of a top-level label, if a project has both.
+
+    >>> suturing = lsvid.Label("Suturing", (lsvid.Label("Knot"), lsvid.Label("Running")), hotkey="s")
+    >>> [child.name for child in suturing.children], suturing.export_value
+    (['Knot', 'Running'], 'Suturing')
     """
 
     name: str
@@ -62,12 +66,21 @@ class Label:
 
 @dataclass(frozen=True)
 class LabelTree:
-    """The labels of a project, in the order of their file."""
+    """The labels of a project, in the order of their file.
+
+    >>> tree = lsvid.LabelTree((lsvid.Label("Dissection"), lsvid.Label("Suturing", (lsvid.Label("Knot"),))))
+    >>> tree.depth, tree.paths()
+    (2, [('Dissection',), ('Suturing',), ('Suturing', 'Knot')])
+    """
 
     labels: tuple[Label, ...]
 
     def walk(self) -> Iterator[tuple[tuple[str, ...], Label]]:
-        """Each label with its path from the root, depth first: a label, then its sub labels."""
+        """Each label with its path from the root, depth first: a label, then its sub labels.
+
+        >>> [(path, label.name) for path, label in lsvid.read_labels("labels.txt").walk()]
+        [(('Dissection',), 'Dissection'), (('Suturing',), 'Suturing'), (('Suturing', 'Knot'), 'Knot')]
+        """
         stack: list[tuple[tuple[str, ...], Label]] = [((label.name,), label) for label in reversed(self.labels)]
         while stack:
             path, label = stack.pop()
@@ -75,13 +88,20 @@ class LabelTree:
             stack.extend(((*path, child.name), child) for child in reversed(label.children))
 
     def paths(self) -> list[tuple[str, ...]]:
-        """The path of each label, depth first in the order of the file; inner labels too, not only leaves."""
+        """The path of each label, depth first in the order of the file; inner labels too, not only leaves.
+
+        >>> lsvid.read_labels("labels.txt").paths()
+        [('Dissection',), ('Suturing',), ('Suturing', 'Knot')]
+        """
         return [path for path, _ in self.walk()]
 
     def on_frames(self, names: Sequence[str]) -> "LabelTree":
         """The same labels, with the top-level labels `names` on the timeline of frames, if a project has both.
 
         Raises SettingsError if there is no such label.
+
+        >>> [label.timeline for label in lsvid.read_labels("labels.txt").on_frames(["Suturing"]).labels]
+        [None, 'frames']
         """
         known = [label.name for label in self.labels]
         for name in names:
@@ -95,7 +115,11 @@ class LabelTree:
         return max((len(path) for path in self.paths()), default=0)
 
     def find(self, path: Sequence[str]) -> Label | None:
-        """The label at `path` (names from the root), or None."""
+        """The label at `path` (names from the root), or None.
+
+        >>> lsvid.read_labels("labels.txt").find(["Suturing", "Knot"]).name
+        'Knot'
+        """
         found, level = None, self.labels
         for name in path:
             found = next((label for label in level if label.name == name), None)

@@ -1,16 +1,16 @@
-"""BORIS: its projects (.boris, .boris.gz) and its aggregated events (CSV, TSV). State events become spans.
+"""Projects of BORIS (.boris, .boris.gz) and its tables of aggregated events (CSV, TSV). State events become spans.
 
 The levels of a label are: the subject (who is observed), the category of the behaviour if it has one, the behaviour's
 code, and one level for each set of modifiers. If several modifiers of a set hold at once, each becomes a span of the
-same region. The subject is part of the label because two subjects may do the same at once; `ReadOptions.tier_names`
-"none" leaves it out, and "annotator" takes it as the annotator. Otherwise the annotator is in a variable or column
-named observer, coder, annotator or rater.
+same region. The subject is part of the label because two subjects may do the same at once. `ReadOptions.tier_names`
+"none" leaves it out, and "annotator" takes it as the annotator. Otherwise a variable or column named observer, coder,
+annotator or rater names the annotator.
 
-Times are milliseconds from the start of the container, over all files of player 1, which play one after another. They
-count from the observation's time offset. A state that goes on over the end of a file becomes a span in each file. Other
-players show the same from another view. A point event has no length: it becomes a span without a picture, which is
-reported, or a span of `ReadOptions.point_s` seconds if that is set. Live observations, and observations of pictures,
-have no video, and are left out.
+Times are seconds with three decimals, from the start of the first file's container. All files of player 1 play one
+after another. BORIS adds the observation's time offset to the times; it is subtracted here. A state that goes on over
+the end of a file becomes a span in each file. Other players show the same from another view. A point event has no
+length. It becomes a span without a picture, which is reported; if `ReadOptions.point_s` is set, it becomes a span of
+so many seconds. Live observations, and observations of pictures, have no video, and are left out.
 
 The format, read in olivierfriard/BORIS at 73bdf07 (9.12.3): boris/config.py (names), project_functions.py (opening,
 pairing of state events), write_event.py (offset, queued files), export_observation.py (aggregated events).
@@ -39,7 +39,7 @@ from lsvid.readers.documents import ReadOptions
 SOURCE = "boris"
 
 CASE, CLIP, ANNOTATOR = "lsvid.case", "lsvid.clip", "lsvid.annotator"
-"""The independent variables in which lsvid's own projects keep what BORIS has no place for."""
+"""Independent variables in the projects that lsvid writes. They hold facts for which BORIS has no field of its own."""
 
 _ANNOTATORS = (ANNOTATOR, "annotator", "observer", "coder", "rater")
 _NOBODY = ("", "no focal subject", "na")
@@ -201,7 +201,7 @@ def _identify(media: str, project: Path, variables: Mapping[str, str], options: 
 
 
 def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tuple[int, float, float]]:
-    """(number of the file, start and end in seconds of that file) for each file that an event lies in."""
+    """(number of the file, start and end in seconds from its beginning) for each file in which an event lies."""
     last = len(media) - 1
     for number, one in enumerate(media):
         start = max(start_s, one.start_s if number else -math.inf)
@@ -211,7 +211,7 @@ def _parts(media: Sequence[_Media], start_s: float, end_s: float) -> Iterator[tu
 
 
 def _queued(paths: Sequence[str], lengths: Mapping[str, float], where: str, findings: Findings) -> list[_Media]:
-    """The files one after another. Empty, with a fault reported, if a length that is needed is not known."""
+    """The files, each with its place in the observation. If a length is needed but not known: none, and a fault."""
     found, start_s = [], 0.0
     for number, path in enumerate(paths, start=1):
         length_s = lengths.get(path, math.nan)
@@ -255,7 +255,7 @@ def _of_project(path: Path, text: str, findings: Findings) -> Iterator[_Observed
 def _events(
     where: str, observation: _Observation, behaviours: Mapping[str, _Behaviour], findings: Findings
 ) -> Iterator[_Event]:
-    """The states and points, in order of time. Two events of one subject, behaviour and modifiers make a state."""
+    """The states and points, in order of time. Two events of the same subject, behaviour and modifiers are a state."""
     offset_s = observation.offset_s or 0.0
     started: dict[tuple[str, str, str], tuple[str, float]] = {}
     for number, values in sorted(enumerate(observation.events, start=1), key=lambda item: _order(item[1])):

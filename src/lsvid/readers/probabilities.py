@@ -3,12 +3,13 @@
 Each file is one case, with all its clips end to end. `classes.txt` beside it names the columns, a name a line (a class
 "background" means no label). The user gives the number of rows a second, or `fps` in an .npz file does. The rows are
 those of the frame table, in which sampling starts again in each clip; or, if their number fits that instead, those of
-sampling the whole case. A CSV file may also name its columns in its first line.
+sampling the whole case. A CSV file may name its columns in its first line, with or without a classes.txt.
 
 The rows become predictions: spans with a score each, cut at the ends of clips, and a score for each clip.
 """
 
 import csv
+import itertools
 import math
 import re
 import struct
@@ -16,6 +17,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,6 +36,7 @@ from lsvid.annotations.probabilities import (
 from lsvid.annotations.spans import Annotation, Clip, Frames, Record, Span, Status
 from lsvid.errors import ClipError, ExportError
 from lsvid.files.names import readable
+from lsvid.files.texts import head_of
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath
 from lsvid.labels.tree import split_path
@@ -57,34 +60,97 @@ class _Table(NamedTuple):
     classes: list[str] | None = None
 
 
+class _Rows(NamedTuple):
+    """The rows of a case without faults. labels: of each column. starts: the frame of the case at which each begins."""
+
+    values: FloatArray
+    fps: Fraction
+    labels: list[LabelPath]
+    clips: list[ClipFile]
+    indexes: list[FrameIndex]
+    starts: IntArray
+
+
 def recognises(path: Path, head: bytes) -> bool:
-    """Whether `path` is such a file, or a folder of them with a classes.txt."""
+    """Whether `path` is such a file, or a folder of them; without a classes.txt, a CSV file must name its columns."""
     if path.is_dir():
-        return (path / CLASSES).is_file() and any(path.glob(f"*{suffix}") for suffix in _SUFFIXES)
-    if path.suffix.lower() not in _SUFFIXES:
+        files = _files(path)
+        return bool(files) and ((path / CLASSES).is_file() or any(map(_names_its_columns, files)))
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        return (path.parent / CLASSES).is_file() or _names_its_columns(path)
+    return suffix in _SUFFIXES and head.startswith((b"\x93NUMPY", b"PK"))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
+
+
+def _names_its_columns(file: Path) -> bool:
+    """Whether `file` is a CSV file with a line of names and below it, in as many columns, numbers."""
+    if file.suffix.lower() != ".csv":
         return False
-    is_array = head.startswith((b"\x93NUMPY", b"PK"))
-    return is_array or (path.suffix.lower() == ".csv" and (path.parent / CLASSES).is_file())
+    try:
+        lines = head_of(file, _HEAD_SIZE).decode("utf-8-sig", errors="replace").splitlines()
+        names, numbers = itertools.islice(filter(None, csv.reader(lines)), 2)
+    except (OSError, ValueError, csv.Error):
+        return False
+    return len(names) == len(numbers) and not any(map(_is_number, names)) and all(map(_is_number, numbers))
+
+
+_HEAD_SIZE = 1 << 18
+"""Bytes: two lines of thousands of columns."""
 
 
 def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Record]:
     """The records of every case in the folder, or of the one file. Raises ExportError if the clips are not known."""
     folder = path if path.is_dir() else path.parent
-    files = [path]
-    if path.is_dir():
-        files = sorted(file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES)
+    files = _files(path) if path.is_dir() else [path]
     classes = _classes(folder / CLASSES) if (folder / CLASSES).is_file() else None
     cases = _cases(path, options)
     model = readable(options.probabilities.model or folder.resolve().name)
+    labels = _Labels(options, findings)
+    if classes:
+        labels.of(classes, folder / CLASSES)
+    of_case: dict[str, list[Path]] = {}
     for file in files:
-        table = _checked(file, classes, options, findings)
-        if table is None:
-            continue
-        clips = cases.get(readable(file.stem))
-        if clips is None:
-            findings.fault(str(file), f"no clips of a case {file.stem}; there are: {', '.join(cases) or 'none'}")
-            continue
-        yield from _records(file, table, clips, model, options, findings)
+        of_case.setdefault(readable(file.stem), []).append(file)
+    for case, several in of_case.items():
+        if len(several) > 1:
+            names = ", ".join(readable(file.name) for file in several)
+            findings.fault(str(folder), f"{len(several)} files of case {case}: {names}")
+        if case not in cases:
+            findings.fault(str(several[0]), f"no clips of a case {case}; there are: {', '.join(cases) or 'none'}")
+        for file in several:
+            rows = _checked(file, classes, cases.get(case, []), labels, options, findings)
+            if rows is not None and len(several) == 1:
+                yield from _records(rows, model, options)
+
+
+@dataclass
+class _Labels:
+    """The labels of classes. The faults of the same classes are told once, however many files have them."""
+
+    options: ReadOptions
+    findings: Findings
+    found: dict[tuple[str, ...], list[LabelPath] | None] = field(default_factory=dict)
+
+    def of(self, classes: Sequence[str], place: Path) -> list[LabelPath] | None:
+        """The label path of each class, empty for the background; None if there are faults, which are reported."""
+        key = tuple(classes)
+        if key not in self.found:
+            paths = [_label(name, self.options) for name in classes]
+            names: dict[LabelPath, list[str]] = {}
+            for name, path in zip(classes, paths, strict=True):
+                names.setdefault((name,) if path is None else path, []).append(name)
+            unknown = dict.fromkeys(name for name, path in zip(classes, paths, strict=True) if path is None)
+            faults = [f"class {name!r} is no label" for name in unknown]
+            twice = (", ".join(map(repr, same)) for same in names.values() if len(same) > 1)
+            faults += [f"several classes are one label: {same}" for same in twice]
+            for fault in faults:
+                self.findings.fault(str(place), fault)
+            self.found[key] = None if faults else [path for path in paths if path is not None]
+        return self.found[key]
 
 
 def _classes(file: Path) -> list[str]:
@@ -115,26 +181,48 @@ def _cases(path: Path, options: ReadOptions) -> dict[str, list[ClipFile]]:
 # --- Files ------------------------------------------------------------------------------------------------------------
 
 
-def _checked(file: Path, classes: list[str] | None, options: ReadOptions, findings: Findings) -> _Table | None:
-    """The file's table, with classes and a rate; None if it has faults, which are reported."""
+def _checked(
+    file: Path, classes: list[str] | None, clips: list[ClipFile], labels: _Labels, options: ReadOptions,
+    findings: Findings,
+) -> _Rows | None:  # fmt: skip
+    """The file's rows; None if there is any fault. Every fault is reported: a person should see all of them at once."""
+    before = len(findings.faults)
+    infos = probe_all([clip.path for clip in clips])
+    indexes = [info.index for info in infos if isinstance(info, VideoInfo)]
+    for error in infos:
+        if isinstance(error, ClipError):
+            findings.fault(str(file), f"its case needs every clip: {error.message}")
     try:
         table = _load(file)
     except _UNREADABLE as error:
         findings.fault(str(file), f"cannot be read: {shortened(str(error)) or type(error).__name__}")
         return None
-    faults = []
-    names = classes or table.classes
+    values = table.values
+    names, of_names = classes or table.classes, None
     if names is None:
-        faults.append(f"its columns have no names: write {CLASSES} beside it, a name a line")
-    elif table.classes and classes and table.classes != classes:
-        faults.append(f"has other names for its columns than {CLASSES}: {', '.join(table.classes)}")
-    rate = options.probabilities.fps or table.fps
-    if rate is None:
-        faults.append("nothing says how many rows a second it has")
-    faults += faults_of(table.values, len(names) if names else table.values.shape[-1] if table.values.ndim else 0)
-    for fault in faults:
+        findings.fault(str(file), f"its columns have no names: write {CLASSES} beside it, a name a line")
+    else:
+        of_names = labels.of(names, file)
+    if table.classes and classes and table.classes != classes:
+        findings.fault(str(file), f"has other names for its columns than {CLASSES}: {', '.join(table.classes)}")
+    rate = _rate(file, table.fps, options.probabilities.fps, findings)
+    for fault in faults_of(values, len(names) if names else values.shape[-1] if values.ndim else 0):
         findings.fault(str(file), fault)
-    return None if faults else _Table(table.values.astype(np.float64), rate, names)
+    starts = None
+    if rate is not None and values.ndim == 2 and clips and len(indexes) == len(clips):
+        starts = _row_starts(file, len(values), indexes, rate, findings)
+    if of_names is None or rate is None or starts is None or len(findings.faults) > before:
+        return None
+    return _Rows(values.astype(np.float64), rate, of_names, clips, indexes, starts)
+
+
+def _rate(file: Path, own: Fraction | None, given: Fraction | None, findings: Findings) -> Fraction | None:
+    """The rows a second: `given`, or the file's own; None, and a fault, if nobody says it."""
+    if own is not None and given is not None and abs(own - given) > given / 10_000:  # 29.97 is 30000/1001
+        findings.fault(str(file), f"says itself that it has {float(own):g} rows a second; you gave {float(given):g}")
+    if own is None and given is None:
+        findings.fault(str(file), "nothing says how many rows a second it has")
+    return given or own
 
 
 _UNREADABLE = (
@@ -181,41 +269,26 @@ def _is_number(text: str) -> bool:
 # --- Records ----------------------------------------------------------------------------------------------------------
 
 
-def _records(
-    file: Path, table: _Table, clips: Sequence[ClipFile], model: str, options: ReadOptions, findings: Findings
-) -> Iterator[Record]:
-    infos = probe_all([clip.path for clip in clips])
-    lost = [info for info in infos if isinstance(info, ClipError)]
-    for error in lost:
-        findings.fault(str(file), f"its case needs every clip: {error.message}")
-    labels = [_label(name, options) for name in table.classes or ()]
-    for name, label in zip(table.classes or (), labels, strict=True):
-        if label is None:
-            findings.fault(str(file), f"class {name!r} is no label")
-    if lost or None in labels or table.fps is None:
-        return
-    indexes = [info.index for info in infos if isinstance(info, VideoInfo)]
-    values: FloatArray = table.values.astype(np.float64)
-    starts = _row_starts(file, len(values), indexes, table.fps, findings)
-    if starts is None:
-        return
-    chosen = options.probabilities
-    found = stretches(values, table.fps, chosen)
+def _records(rows: _Rows, model: str, options: ReadOptions) -> Iterator[Record]:
+    chosen, starts = options.probabilities, rows.starts
+    found = stretches(rows.values, rows.fps, chosen)
     first = 0
-    for clip, index in zip(clips, indexes, strict=True):
+    for clip, index in zip(rows.clips, rows.indexes, strict=True):
         last = first + index.n_frames
-        rows = slice(max(int(np.searchsorted(starts, first, side="right")) - 1, 0), int(np.searchsorted(starts, last)))
+        inside = slice(
+            max(int(np.searchsorted(starts, first, side="right")) - 1, 0), int(np.searchsorted(starts, last))
+        )
         common: dict[str, Any] = {"case": clip.case, "clip": clip.name, "annotator": options.annotator(model),
                   "status": Status.PREDICTION, "source": SOURCE, "annotation_id": model}  # fmt: skip
         yield Clip(case=clip.case, clip=clip.name, media=clip.path, order=clip.order)
-        yield Annotation(**common, score=certainty(values[rows], chosen))
+        yield Annotation(**common, score=certainty(rows.values[inside], chosen))
         for one in found:
             start, stop = max(int(starts[one.start]), first), min(int(starts[one.stop]), last)
-            label = labels[one.label]
+            label = rows.labels[one.label]
             if label and start < stop:
-                inside = values[max(one.start, rows.start) : min(one.stop, rows.stop), one.label]
+                scored = rows.values[max(one.start, inside.start) : min(one.stop, inside.stop), one.label]
                 yield Span(
-                    **common, label=label, region_id=f"row{one.start}-{one.label}", score=float(inside.mean()),
+                    **common, label=label, region_id=f"row{one.start}-{one.label}", score=float(scored.mean()),
                     basis=Frames(start - first, stop - first),
                 )  # fmt: skip
         first = last

@@ -26,6 +26,7 @@ import msgspec
 from lsvid.annotations.spans import Annotation, Clip, Record, Seconds, Span, Status
 from lsvid.errors import ClipError
 from lsvid.files.names import path_part
+from lsvid.files.unfinished import unfinished_folder
 from lsvid.findings import Findings
 from lsvid.readers.documents import MAX_DOCUMENT_BYTES, BadDocumentError, Document, ReadOptions, decode
 from lsvid.video.index import cache_dir
@@ -230,9 +231,9 @@ def _own(task: _Task, name: str) -> str | None:
 def _write(path: Path, content: bytes) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(".unfinished")
-        beside.write_bytes(content)
-        beside.replace(path)
+        with unfinished_folder(path.parent, path.stem) as folder:  # another thread or process may write the same file
+            (folder / path.name).write_bytes(content)
+            (folder / path.name).replace(path)
     except OSError as error:
         raise ClipError(f"cannot unpack base64 data into {path}: {error.strerror}", "free some space there") from error
 

@@ -1,4 +1,8 @@
-"""The output of `lsvid report`: times, agreement, figures, and one HTML page that shows them."""
+"""What people look at: `lsvid report` (this module, with `data`, `figures` and `page`), the page of `lsvid evaluate`
+(`evaluation`), and contact sheets (`contact_sheet`). `templates` fills in the HTML of all of them.
+
+This package writes pages, figures and tables. Measures come from `analysis`, and pictures from `video`.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields

@@ -33,34 +33,34 @@ _CHECKED_GUESSES = 250
 _WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
 
 _CHECKED_BYTES = 2 << 20
-"""Of a file in S3 whose pictures need not be fetched to read its index: as many of its first as these hold."""
+"""Bytes that are fetched for this check of a file in S3, if its index can be read without its pictures."""
 
 _BEGINS_AT_KEYS = frozenset({
     "dnxhd", "dvvideo", "ffv1", "flv", "h263", "h264", "hevc", "huffyuv", "jpeg2000", "libdav1d", "mjpeg", "mpeg1video",
     "mpeg2video", "mpeg4", "msmpeg4", "msmpeg4v2", "prores", "rawvideo", "rv10", "rv20", "rv30", "rv40", "theora",
     "vc1", "vp8", "vp9", "vvc", "wmv1", "wmv2", "wmv3",
 })  # fmt: skip
-"""Codecs of which a decoder may begin at any picture that the container calls a key picture; others, mostly of the
-1990s (Cinepak), keep what it would lack, and are decoded from the beginning."""
+"""Codecs whose decoder may begin at each picture that the container calls a key picture. Other codecs, mostly of the
+1990s (Cinepak), need earlier pictures even there: their films are decoded from the beginning."""
 
 _AHEAD = 12
-"""Packets that a decoder may hold back, for pictures that are stored out of order."""
+"""A decoder may take so many more packets before it shows a picture, since pictures can be stored out of order."""
 
 _FED = 1000
 """Packets after which a clip without a picture is called undecodable."""
 
 _NO_PICTURE_BYTES = 16
-"""MPEG-4 has pictures that say only that they are none; up to this size a packet may be one."""
+"""MPEG-4 has packets that say only that there is no new picture. A packet of at most this size may be one of them."""
 
 
 @dataclass
 class Packets:
     """The facts of a film from its packets. pts: ascending. sizes: bytes. durations: ticks, 0 if unknown.
 
-    pts, sizes and durations are equally long. keys: PTS of key pictures. n_packets: those that hold something, with the
-    pictures that an edit list cuts away. leading: packets at the beginning from which no decoder makes a picture; they
-    are left out. trailing: the same at the end of a file that was cut off. trouble: FFmpeg's error if it could not read
-    on; None if it read to the end.
+    pts, sizes and durations are equally long. keys: PTS of key pictures. n_packets: the number of packets that are not
+    empty; it counts the pictures that an edit list cuts away, too. leading: the number of packets at the beginning from
+    which no decoder makes a picture; they are left out. trailing: the same at the end of a file that was cut off.
+    trouble: FFmpeg's error if it could not read on; None if it read to the end.
     """
 
     pts: PtsArray
@@ -102,13 +102,13 @@ def read_packets(container: "InputContainer", stream: "VideoStream", media: str 
 def _read_all(
     container: "InputContainer", stream: "VideoStream", check: "_Check", n_fed: int, *, hollow: bool
 ) -> "_Found":
-    """What the packets tell. The first `n_fed` go to `check`. hollow: their contents are not there."""
+    """The facts in the packets. The first `n_fed` go to `check`. hollow: the packets are read without contents."""
     found = _Found()
-    # FFmpeg's parser makes no key pictures of zeros; the container lists them.
+    # The contents are zeros, in which FFmpeg's parser finds no key picture. The container has a list of them.
     listed = {entry.timestamp for entry in stream.index_entries if entry.is_keyframe} if hollow else set()
     hides = _HIDES.get(stream.codec_context.codec.name) if not hollow else None
     fed: list[Future[None]] = []
-    with ThreadPoolExecutor(1) as decoder:  # beside the reading
+    with ThreadPoolExecutor(1) as decoder:  # it decodes while this thread reads
         for packet in _demuxed(container, stream, found):
             feeds = len(fed) < n_fed
             if feeds:
@@ -131,7 +131,7 @@ class _Found:
     keys: list[int] = field(default_factory=list)
     n_packets: int = 0
     without_time: int = 0
-    untold_late: bool = False
+    lacks_time_late: bool = False
     """A packet without a time comes after the pictures that were checked."""
     encrypted: bool = False
     cut_off: bool = False
@@ -149,7 +149,7 @@ class _Found:
             return
         if packet.pts is None:
             self.without_time += 1
-            self.untold_late = self.untold_late or not checked
+            self.lacks_time_late = self.lacks_time_late or not checked
         elif not hides:
             self.pts.append(packet.pts)
             self.sizes.append(packet.size)
@@ -157,22 +157,22 @@ class _Found:
 
 
 def _demuxed(container: "InputContainer", stream: "VideoStream", found: _Found) -> "Iterator[Packet[VideoStream]]":
-    """The packets that hold something. An error after some of them ends the film there, unless reading can go on."""
+    """The packets that hold something. If reading fails and cannot go on, the film ends there."""
     import av  # noqa: PLC0415 - not needed where every index is in the cache
 
     n_read, failed_at, going_on = 0, -1, True
     while going_on:
         try:
             for packet in container.demux(stream):
-                if packet.size:  # else the flush at the end, or an AVI's 'as before'
+                if packet.size:  # an empty one is the flush at the end, or says 'no new picture' in an AVI
                     n_read += 1
                     yield packet
             going_on = False
         except av.FFmpegError as error:
             if not isinstance(error, BlockingIOError):  # some demuxers say 'try again' at the end
                 found.trouble = error.strerror
-            failed_at, going_on = n_read, failed_at != n_read  # twice in one place is the end
-        except IndexError:  # PyAV does not find a stream again whose number has changed: a damaged transport stream
+            failed_at, going_on = n_read, failed_at != n_read  # the second error in one place ends it
+        except IndexError:  # in a damaged transport stream, a stream's number may change: PyAV does not find it then
             found.trouble, going_on = "its streams change while it is read", False
 
 
@@ -215,7 +215,7 @@ def _check_in_s3(stream: "VideoStream", media: S3File, path: str) -> _Check:
     """Fetch and decode the first pictures of a film whose packets were read without their contents."""
     limit = min(entry.pos for entry in stream.index_entries) + _CHECKED_BYTES
     media.hollow = [(max(start, limit), max(stop, limit)) for start, stop in media.hollow]
-    with open_container(media, path) as container:  # anew: the other one holds zeros in its buffers
+    with open_container(media, path) as container:  # a new one: the buffers of the other hold zeros
         again = only(container, stream.index)
         check = _Check(again, CHECKED)
         for packet in _demuxed(container, again, _Found()):
@@ -231,29 +231,30 @@ def _judged(found: _Found, check: _Check, media: str | S3File, path: str, stream
     codec = stream.codec_context.codec.name
     _raise_unusable(found, check, path)
     packets = _sorted(found)
-    if not check.shown:  # of a large film in S3, the first pictures alone are more than is fetched for a check
+    if not check.shown:  # in a large film in S3, the first picture alone is bigger than what is fetched for a check
         return packets
-    # What the check did not see may hold more of the same: a decoder has to see it all.
-    unsure = found.untold_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
+    # The unchecked rest may have the same problem, so decode the whole film.
+    unsure = found.lacks_time_late or (codec == "mpeg4" and min(found.sizes) <= _NO_PICTURE_BYTES)
     if not unsure and _leading(packets, check) == 0:
         return packets
     if _ascending(check.shown) is None:
-        raise _out_of_order(path, codec, untold=None in check.shown)
+        raise _out_of_order(path, codec, lacks_time=None in check.shown)
     if not unsure:
         for some in (packets, _without_second_fields(media, path, stream) if codec == "h264" else None):
             leading = None if some is None else _leading(some, check)
             if some is not None and leading is not None:
                 return _without(some, leading)
-    if check.errors and not found.untold_late and _mostly_known(packets, check):
+    if check.errors and not found.lacks_time_late and _mostly_known(packets, check):
         first = np.array(check.shown[:1], dtype=np.int64)
-        return _without(packets, int(np.searchsorted(packets.pts, first)[0]))  # what is damaged keeps its number
+        return _without(packets, int(np.searchsorted(packets.pts, first)[0]))  # damaged pictures keep their numbers
     return _as_decoded(found, check, media, path, stream)
 
 
 def _leading(packets: Packets, check: _Check) -> int | None:
-    """How many of `packets` come before the first picture shown; None if those shown are not the ones from there on.
+    """How many of `packets` come before the first picture shown; None if the packets after them do not agree with the
+    pictures shown.
 
-    None also where two pictures have one time: one of them may be none.
+    None also if two packets have the same time: perhaps only one of them holds a picture.
     """
     first, n_shown = check.shown[0], len(check.shown)
     leading = int(np.searchsorted(packets.pts, first)) if first is not None else 0
@@ -263,7 +264,9 @@ def _leading(packets: Packets, check: _Check) -> int | None:
 
 
 def _mostly_known(packets: Packets, check: _Check) -> bool:
-    """Whether all pictures shown are among `packets`, and most follow one another there: the rest is damaged."""
+    """Whether all pictures shown are among `packets`, and most of them are neighbours there. Then the packets are
+    right, and some pictures are damaged.
+    """
     shown = np.array(check.shown, dtype=np.int64)
     steps = np.diff(np.searchsorted(packets.pts, shown))
     return bool(np.isin(shown, packets.pts).all()) and 2 * np.count_nonzero(steps == 1) > len(steps)
@@ -284,11 +287,13 @@ def _without_second_fields(media: str | S3File, path: str, stream: "VideoStream"
     if not n_second:
         return None
     packets = _sorted(found)
-    return replace(packets, durations=np.zeros(len(packets.pts), dtype=np.int64))  # theirs may be those of fields
+    return replace(
+        packets, durations=np.zeros(len(packets.pts), dtype=np.int64)
+    )  # these durations may be those of single fields
 
 
 def _without_end(packets: Packets, media: str | S3File, path: str, number: int) -> Packets:
-    """`packets` without the last pictures, where the file was cut off in them, so that no decoder shows them."""
+    """`packets` without the pictures at the end that no decoder shows, because the file was cut off there."""
     import av  # noqa: PLC0415 - as above
 
     key = max((key for key in packets.keys if key < packets.pts[-1]), default=None)
@@ -335,7 +340,7 @@ def _without(packets: Packets, leading: int) -> Packets:
 
 
 def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
-    """The times of pictures in the order shown; None if one has none, or two are not in this order."""
+    """The times of pictures in the order shown; None if a picture has no time, or is earlier than the one before."""
     times = [time for time in shown if time is not None]
     if len(times) < len(shown) or any(later < earlier for earlier, later in itertools.pairwise(times)):
         return None
@@ -343,14 +348,16 @@ def _ascending(shown: Sequence[int | None]) -> PtsArray | None:
 
 
 def _as_decoded(found: _Found, check: _Check, media: str | S3File, path: str, stream: "VideoStream") -> Packets:
-    """The pictures that a decoder shows, all of them: it takes as long as playing the film fast."""
+    """All pictures that a decoder shows. This decodes the whole film, which takes time."""
     whole = check if check.whole else _decoded(media, path, stream.index)
     pts = _ascending(whole.shown)
     if pts is None:
-        raise _out_of_order(path, stream.codec_context.codec.name, untold=None in whole.shown)
+        raise _out_of_order(path, stream.codec_context.codec.name, lacks_time=None in whole.shown)
     first = next((time for time in check.shown if time is not None), int(pts[0]))
     pts = pts[pts >= first]
-    sizes = dict(zip(reversed(found.pts), reversed(found.sizes), strict=True))  # of two, the first's
+    sizes = dict(
+        zip(reversed(found.pts), reversed(found.sizes), strict=True)
+    )  # if two pictures have the same PTS, take the size of the first
     return replace(
         _sorted(found),
         pts=pts,
@@ -376,7 +383,7 @@ def _decoded(media: str | S3File, path: str, number: int, *, wanted: int = 1 << 
 
 
 def _is_protected_asf(media: str | S3File) -> bool:
-    """Whether the header of an ASF (WMV) file tells of its encryption, which FFmpeg reads over."""
+    """Whether the header of an ASF (WMV) file says that it is encrypted. FFmpeg does not look at this."""
     if isinstance(media, S3File):
         media.seek(0)
         return _ASF_ENCRYPTION in (media.read(_ASF_HEADER) or b"")
@@ -402,7 +409,7 @@ def _vp9_hides(data: memoryview) -> bool:
 
 
 def _vp9_frames(data: memoryview) -> Iterator[memoryview]:
-    """The frames of a packet: the one, or those of a superframe, whose sizes stand at its end."""
+    """The frames of a packet: one frame, or those of a superframe. A superframe lists their sizes at its end."""
     marker = data[-1]
     count, width = (marker & 7) + 1, (marker >> 3 & 3) + 1
     length = 2 + count * width
@@ -418,19 +425,21 @@ def _vp9_frames(data: memoryview) -> Iterator[memoryview]:
 
 
 def _vp9_shows(head: int) -> bool:
-    """By the first byte of a frame: marker (2 bits), profile (2; of profile 3 one more), show existing, type, show."""
+    """Whether a frame is shown, by its first byte: marker (2 bits), profile (2 bits; 3 bits for profile 3), show
+    existing frame, frame type, show frame.
+    """
     if head >> 6 != 0b10:
-        return True  # no VP9 as we know it: the decoder will tell
+        return True  # not a known VP9 header: let the decoder decide
     bits = head >> 4 & 3 == 3
     shows_existing = head >> (2 if bits else 3) & 1
     return bool(shows_existing or head >> (0 if bits else 1) & 1)
 
 
 _HIDES: dict[str, Callable[[memoryview], bool]] = {"vp8": _vp8_hides, "vp9": _vp9_hides}
-"""By codec: whether a packet holds nothing to be shown (a picture that others are made from)."""
+"""By codec: whether a packet holds no picture to be shown (others may be made from what it holds)."""
 
 
-# --- What is wrong, and the way out -----------------------------------------------------------------------------------
+# --- Errors, and what to do about them --------------------------------------------------------------------------------
 
 
 def _encode(path: str, before: str = "") -> str:
@@ -465,9 +474,9 @@ def _undecodable(found: _Found, check: _Check, path: str) -> ClipError:
     )
 
 
-def _out_of_order(path: str, codec: str, *, untold: bool) -> ClipError:
+def _out_of_order(path: str, codec: str, *, lacks_time: bool) -> ClipError:
     text = f"{path} ({codec}): its times are not those at which its pictures are shown: frame numbers would be wrong"
-    if untold:
+    if lacks_time:
         text = f"{path} ({codec}) carries presentation times for some of its pictures only"
     if codec == "mpeg4":
         return ClipError(

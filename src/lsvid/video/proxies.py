@@ -4,11 +4,13 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ from lsvid.files.names import places
 from lsvid.files.outputs import claim, release
 from lsvid.files.paths import lies_in
 from lsvid.files.unfinished import unfinished
-from lsvid.video.clips import ClipFile
+from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.container import metadata, open_container
 from lsvid.video.index import VideoInfo, probe, probe_all
 from lsvid.video.timebase import sample_frames
@@ -88,37 +90,167 @@ class _Job:
     threads: int = 1
 
 
-def make_proxies(
-    clips: Sequence[ClipFile],
-    folder: str,
-    settings: ProxySettings,
-    workers: Workers | None = None,
-    on_progress: Callable[[int, float], None] | None = None,
-    on_done: Callable[[int, Proxy | LsvidError], None] | None = None,
-) -> list[Proxy | LsvidError]:
-    """A proxy of each clip at `folder`/case/name.mp4, in the clips' order; for a failed one, its error.
+@dataclass(frozen=True)
+class ProxyRequest:
+    """The proxies that are wanted: of the clips of `sources` (see `find_clips`), in `folder`/case/name.mp4.
 
-    folder: of this machine, or `s3://BUCKET/PREFIX`; then each is made in a temporary folder and uploaded. Names that
-    cannot be names of files are changed, see `lsvid.files.names`. A record there, `.proxies.json`, lists the proxies.
-    A proxy is there only if it has been verified: as many pictures as the clip, at exactly the same times. Those of
-    an earlier run with the same settings are kept. `on_progress` gets a clip's position and the seconds of it done,
-    `on_done` its position and what became of it. Raises SettingsError, also where a file is in a proxy's place that no
-    earlier run made; ServerError; and DataError if the disk is full.
+    folder: of this machine, or `s3://BUCKET/PREFIX`. rule: how to find a clip's case.
     """
-    inside = [clip.path for clip in clips if lies_in(clip.path, folder)]
+
+    sources: Sequence[str]
+    folder: str
+    settings: ProxySettings = ProxySettings()
+    rule: CaseRule = field(default_factory=CaseRule)
+
+
+@dataclass(frozen=True)
+class ProxyReport:
+    """The outcome for each clip. results: the proxies, in the order of the clips; for a failed one, its error.
+
+    speed: how many times faster than the clips play.
+    """
+
+    folder: str
+    clips: Sequence[ClipFile]
+    results: Sequence[Proxy | LsvidError]
+    speed: float
+
+    def items(self) -> list[dict[str, Any]]:
+        """A description of each clip's outcome, for JSON."""
+        return [
+            {"clip": clip.id, "path": clip.path, "status": "failed", "error": result.message}
+            if isinstance(result, LsvidError)
+            else {
+                "clip": clip.id, "path": clip.path, "status": "made" if result.made else "unchanged",
+                "proxy": result.path, "size": result.size,
+            }
+            for clip, result in zip(self.clips, self.results, strict=True)
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        proxies = [result for result in self.results if isinstance(result, Proxy)]
+        n_made = sum(proxy.made for proxy in proxies)
+        return (
+            f"proxies made {n_made}, there already {len(proxies) - n_made}, failed {len(self.results) - len(proxies)}; "
+            f"{sum(proxy.size for proxy in proxies) / 1e6:,.0f} MB in {self.folder}"
+            + (f"; {self.speed:.1f} times as fast as the clips play" if n_made else "")
+        )
+
+    def raise_failed(self) -> None:
+        """Raise DataError with all clips that have no proxy, if there are any."""
+        pairs = zip(self.clips, self.results, strict=True)
+        bad = [(clip, result) for clip, result in pairs if isinstance(result, LsvidError)]
+        if bad:
+            lines = [f"{len(bad)} of {len(self.clips)} clips have no proxy:"]
+            raise DataError("\n".join([*lines, *(f"  {clip.id}: {e.message}" for clip, e in bad)]), bad[0][1].hint)
+
+
+def _ignore(*_: object, **__: object) -> None:
+    pass
+
+
+def _no_progress(_label: str, _total: int) -> AbstractContextManager[Callable[..., None]]:
+    return nullcontext(_ignore)
+
+
+def make_proxies(
+    request: ProxyRequest,
+    workers: Workers | None = None,
+    *,
+    warn: Callable[[str], object] = _ignore,
+    progress: Callable[[str, int], AbstractContextManager[Callable[..., None]]] = _no_progress,
+    on_done: Callable[[ClipFile, Proxy | LsvidError], object] = _ignore,
+) -> ProxyReport:
+    """The outcome for each clip: its proxy, or its error.
+
+    Names that cannot be names of files are changed, see `lsvid.files.names`. In S3, each proxy is made in a temporary
+    folder and uploaded. A record in the folder, `.proxies.json`, lists the proxies. A proxy is there only if it has
+    been verified: as many pictures as the clip, at exactly the same times. Those of an earlier run with the same
+    settings are kept.
+
+    warn: gets what a person should know of a clip. progress: makes a progress bar from its label and its length; the
+    bar gets the steps done since the last call, and perhaps a note. on_done: gets each clip and its outcome at once.
+    Raises SettingsError, also where a file is in a proxy's place that no earlier run made; ServerError; and DataError
+    if the disk is full.
+    """
+    for source in request.sources:
+        if lies_in(request.folder, source):
+            raise SettingsError(
+                f"{request.folder} lies in {source}: proxies there would be taken for clips",
+                "give -o a folder outside it",
+            )
+    clips = find_clips(request.sources, request.rule)
+    with progress("Reading clips", len(clips)) as step:
+        infos = probe_all([clip.path for clip in clips], step, workers)
+    for clip, info in zip(clips, infos, strict=True):
+        for note in info.notes if isinstance(info, VideoInfo) else ():
+            warn(f"{clip.id}: {clip.path} {note}")
+    lengths_s = [float(info.index.length_s) if isinstance(info, VideoInfo) else 0.0 for info in infos]
+    with progress("Making proxies", round(sum(lengths_s))) as step:
+        meter = _Meter(lengths_s, step)
+
+        def finished(position: int, result: Proxy | LsvidError) -> None:
+            meter.finished(position)
+            on_done(clips[position], result)
+
+        results = _make_each(clips, request, workers or Processes(), meter.reached, finished)
+    return ProxyReport(request.folder, clips, results, meter.speed)
+
+
+class _Meter:
+    """Adds up the seconds of clips that are done, and shows them on a progress bar."""
+
+    def __init__(self, lengths_s: Sequence[float], step: Callable[..., None]) -> None:
+        self._lengths_s, self._step = lengths_s, step
+        self._done_s = [0.0] * len(lengths_s)
+        self._made_s, self._shown = 0.0, 0
+        self._begin = time.monotonic()
+
+    @property
+    def speed(self) -> float:
+        """Seconds of clips that were made in a second."""
+        return self._made_s / max(time.monotonic() - self._begin, 1e-9)
+
+    def reached(self, position: int, seconds: float) -> None:
+        """So many seconds of a clip are done."""
+        self._made_s += max(seconds - self._done_s[position], 0.0)
+        self._show(position, seconds, note=f"({self.speed:.1f} x real time)")
+
+    def finished(self, position: int) -> None:
+        """A clip is done."""
+        self._show(position, self._lengths_s[position])
+
+    def _show(self, position: int, seconds: float, **note: str) -> None:
+        self._done_s[position] = seconds
+        now = round(sum(self._done_s))
+        self._step(max(now - self._shown, 0), **note)
+        self._shown = max(now, self._shown)
+
+
+def _make_each(
+    clips: Sequence[ClipFile],
+    request: ProxyRequest,
+    workers: Workers,
+    on_progress: Callable[[int, float], None],
+    on_done: Callable[[int, Proxy | LsvidError], None],
+) -> list[Proxy | LsvidError]:
+    """The outcome for each clip, in their order.
+
+    `on_progress` gets a clip's position and the seconds of it that are done, `on_done` its position and its outcome.
+    """
+    inside = [clip.path for clip in clips if lies_in(clip.path, request.folder)]
     if inside:
         raise SettingsError(
-            f"{inside[0]} lies in {folder}, where proxies are to be written",
+            f"{inside[0]} lies in {request.folder}, where proxies are to be written",
             "give -o a folder of their own, outside that of the clips",
         )
-    workers = workers or Processes()
     ffmpeg = None if workers.elsewhere else find_ffmpeg()
     threads = workers.threads(len(clips), THREADS)
-    output = folder_at(folder)
+    output = folder_at(request.folder)
     names = proxy_names(clips)
     claim(output, RECORD, names, lambda name: bool(_description(output.where(name))))
     work = [
-        _Job(clip.path, output.address, name, settings, ffmpeg, threads)
+        _Job(clip.path, output.address, name, request.settings, ffmpeg, threads)
         for clip, name in zip(clips, names, strict=True)
     ]
     results: dict[int, Proxy | LsvidError] = {}
@@ -128,8 +260,7 @@ def make_proxies(
         if isinstance(result, LsvidError) and not isinstance(result, ClipError):
             raise result  # the next clip would fail by it as well
         results[position] = result
-        if on_done:
-            on_done(position, result)
+        on_done(position, result)
     release(output, RECORD, (names[position] for position, one in results.items() if isinstance(one, LsvidError)))
     return [results[position] for position in range(len(clips))]
 
@@ -262,28 +393,28 @@ def make_proxy(job: _Job, report: Report) -> Proxy:
 
 
 def _encode(job: _Job, source: str, target: Path, comment: str, original: VideoInfo, report: Report) -> None:
-    # Without -copyts, -enc_time_base -1 and passthrough, offsets move, times are rounded, and pictures are added to
-    # or dropped from clips of variable rate (all measured). Sizes have to be even for yuv420p. ffmpeg itself turns
-    # the pictures of clips that say they lie on their side.
+    # Without -copyts, -enc_time_base -1 and passthrough, ffmpeg moves offsets, rounds times, and adds pictures to clips
+    # of variable rate or drops some (all measured). yuv420p needs even sizes. If a clip says that its pictures lie on
+    # their side, ffmpeg turns them by itself.
     ffmpeg = job.ffmpeg or find_ffmpeg()
     version = ffmpeg.version
     passthrough = ["-vsync", "0"] if version < (5, 1) else ["-fps_mode", "passthrough"]
-    time_base = "-1" if version < (7, 0) else "demux"  # both mean: that of the clip
-    # MP4 keeps the time before the first picture in units of its own, by default milliseconds: here in the clip's.
+    time_base = "-1" if version < (7, 0) else "demux"  # both mean: the time base of the clip
+    # MP4 writes the time before the first picture in units of its own, by default milliseconds. Use the clip's units.
     denominator = original.index.time_base.denominator
     scale = denominator * -(-1000 // denominator)
     movie_scale = ["-movie_timescale", str(scale)] if scale < 1 << 31 and version >= (5, 0) else []
     if job.settings.audio and original.has_audio:
         nothing: list[str] = []
         sound = ["-map", "0:a:0", "-c:a", "aac", "-b:a", "64k", "-ac", "1"]
-        if original.index.zero:  # it moves with the pictures
+        if original.index.zero:  # the sound moves with the pictures
             sound += ["-af", f"asetpts=PTS+{float(-original.index.zero * original.index.time_base)}/TB"]
-    else:  # no voices. Without a track Firefox does not show the waveform (153, measured)
+    else:  # Write silence. Without a sound track, Firefox 153 does not show the waveform (measured).
         nothing = ["-f", "lavfi", "-i", f"anullsrc=r={_SILENCE_HZ}:cl=mono"]
         length = int((original.index.end_s - original.index.zero * original.index.time_base) * _SILENCE_HZ)
-        # As long as the pictures, and no sample longer: the strip would be, too.
+        # The sound must not be longer than the pictures, or the waveform strip would be longer than the video.
         sound = ["-map", "1:a", "-c:a", "aac", "-b:a", "16k", "-af", f"atrim=end_sample={length}"]
-    # A newer ffmpeg leaves a full range (MJPEG) as it is, unless told.
+    # Without out_range, a newer ffmpeg keeps the full range of colours of an MJPEG.
     size = f"scale=-2:'max(2,trunc(min({job.settings.height},ih)/2)*2)':out_range=tv"
     command = [
         ffmpeg.path, "-v", "error", "-nostdin", "-y", "-progress", "pipe:1", "-threads", str(job.threads), "-i", source,
@@ -329,8 +460,9 @@ def _keys(settings: ProxySettings) -> list[str]:
     if settings.key_fps is None:
         return ["-g", "25"]
     gap = 1 / settings.key_fps
-    # Times are floating-point numbers there, from the first picture on: a microsecond, so that they round to no later
-    # picture. Where steps fall into one gap of a clip, the pictures after it are key pictures, too.
+    # ffmpeg computes `t` as a floating-point number, from the first picture on. The microsecond corrects its rounding;
+    # without it, the picture after the right one could become the key picture. If several steps fall into one gap of a
+    # clip, the pictures after the gap become key pictures, too.
     at = f"expr:gte(t+0.000001,n_forced*{gap.numerator}/{gap.denominator})"
     return ["-force_key_frames", at, "-g", "250", "-sc_threshold", "0", "-tune", "fastdecode"]
 
@@ -346,12 +478,13 @@ def check_keys(original: VideoInfo, copy: VideoInfo, path: str, key_fps: Fractio
 
 
 def _timing(original: VideoInfo) -> list[str]:
-    """Filters that let through the pictures that have numbers, at their times on the presentation timeline."""
+    """Filters that keep the pictures with a frame number, and give them their times on the presentation timeline."""
     index = original.index
     first = int(index.pts[0])
-    # Of a clip that begins in the middle of a recording ffmpeg may show more than can be decoded whole.
+    # If a clip begins in the middle of a recording, ffmpeg may show pictures that cannot be decoded whole: cut them
+    # off.
     filters = [f"trim=start_pts={first}"] if original.leading else []
-    # What a proxy cannot hold is moved; and the times of an AVI, which it does not hold, begin as ffmpeg likes.
+    # A proxy cannot hold times below zero, and an AVI has no times of its own. In both cases set the first time here.
     if index.zero or original.container == "avi":
         filters.append(f"setpts=PTS-STARTPTS+{first - index.zero}")
     return filters
