@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lsvid.analysis.evaluated import Evaluation
-from lsvid.analysis.evaluation import evaluate
+from lsvid.analysis.evaluation import _plain_hits, evaluate
 from lsvid.errors import PairingError, SettingsError
 
 DATA = Path(__file__).parent.parent / "data" / "evaluation"
@@ -185,6 +186,26 @@ def test_several_labels_at_once(sides: tuple[dict[str, Any], dict[str, Any]], t:
                 assert jaccard == expected
 
 
+@given(st.integers(0, 5), st.lists(st.sets(st.integers(0, 4), min_size=2), max_size=4), st.data())
+def test_counts_without_a_cube(n_labels: int, sets: list[set[int]], data: st.DataObject) -> None:
+    """The counts of labels are those of the plain formula: every pair of codes, for every label."""
+    columns = [set(), *({k} for k in range(n_labels)), *sets]
+    members = np.array([[label in column for column in columns] for label in range(5)])
+    n = len(columns)
+    counts = data.draw(st.lists(st.lists(st.integers(0, 99), min_size=n, max_size=n), min_size=n, max_size=n))
+    table, has = np.array(counts), members.astype(np.int64)
+    hits = _plain_hits([table], members)
+    assert hits.right_either[0].tolist() == np.einsum("li,ij,lj->l", has, table, has).tolist()
+
+
+def test_thousands_of_labels_take_seconds() -> None:
+    labels = [f"label {k}" for k in range(2000)]
+    began = time.process_time()
+    found = evaluate({"a": [0, 1999]}, {"a": [0, 1]}, labels=labels, fps=1)
+    assert time.process_time() - began < 5
+    assert found.as_dict()["accuracy"]["mean"] == 50
+
+
 @given(two_sides(), st.integers(0, 20))
 def test_relaxed_is_never_less_and_never_above_100(sides: tuple[dict[str, Any], dict[str, Any]], t: int) -> None:
     truth, said = sides
@@ -266,6 +287,64 @@ def test_one_frame_more_is_rounding() -> None:
     assert any("ends of cases" in text for text in found.warnings)
 
 
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.uint64, np.int8, bool])
+def test_arrays_of_every_kind_of_whole_numbers(kind: type) -> None:
+    truth: npt.NDArray[Any] = np.array([0, 1, 1, 1], kind)
+    said: npt.NDArray[Any] = np.array([0, 1, 0, 1], kind)
+    for sides in ((truth, said), (np.stack([truth, 1 - truth.astype(int)]).T.astype(kind),) * 2):
+        found = evaluate({"a": sides[0]}, {"a": sides[1]}, labels=["x", "y"], fps=1)
+        assert found.as_dict()["accuracy"]["mean"] == (75 if sides[0] is truth else 100)
+    assert evaluate({"a": truth}, {"a": said}, fps=1).pairs.labels == ["0", "1"]
+
+
+def test_where_nobody_looked_nothing_counts() -> None:
+    """-100, which torch's losses ignore and `windows` gives, is not "no label": it never counts."""
+    truth: dict[str, Any] = {"a": [0, 0, -100, -100, 1, -1]}
+    said: dict[str, Any] = {"a": [0, 1, 1, 1, 1, 1]}
+    found = evaluate(truth, said, labels=["x", "y"], fps=1, unlabelled="background", relaxed_s=0).as_dict()
+    assert found["frames"] == {"a": 4}
+    assert found["accuracy"]["mean"] == 50
+    assert found["tp_fp_fn"]["a"] == [[1, 0, 1], [1, 2, 0]]
+    assert any("2 frames of the truth are -100: nobody looked there" in text for text in found["warnings"])
+    with pytest.raises(PairingError, match="predictions hold -100; -1 is no label"):
+        evaluate(said, truth, labels=["x", "y"], fps=1)
+
+
+def test_scored_predictions_name_a_label_or_give_its_number() -> None:
+    sides: Any = ({"a": [0, 0, 1, 1]},) * 2
+    by_name, by_number = (
+        evaluate(*sides, labels=["x / y", "z"], fps=1, scored={"a": [(0, 2, label, 0.9)]}).as_dict()["detections"]
+        for label in ("x / y", 0)
+    )
+    assert by_name == by_number
+    assert by_name["n_found"] == 1
+    with pytest.raises(PairingError) as caught:
+        evaluate(*sides, labels=["x", "y"], fps=1, scored={"a": [(0, 2, "z", 1), (0, 2, 0), (3, 2, 1, 1), None]})  # type: ignore[list-item]
+    assert caught.value.faults == [
+        "case a: scored prediction (0, 2, 'z', 1) is not a valid (start_s, end_s, label, score)",
+        "case a: scored prediction (0, 2, 0) is not a valid (start_s, end_s, label, score)",
+        "case a: scored prediction (3, 2, 1, 1) is not a valid (start_s, end_s, label, score)",
+        "case a: scored prediction None is not a valid (start_s, end_s, label, score)",
+    ]
+
+
+def test_one_wrong_number_does_not_fill_the_memory() -> None:
+    with pytest.raises(PairingError) as caught:
+        evaluate({"a": [0, 1]}, {"a": [0, 100_000]}, fps=1)
+    assert caught.value.faults == ["case a: predictions hold label 100000; name the labels if there are so many"]
+
+
+def test_rows_of_different_lengths_are_a_fault() -> None:
+    with pytest.raises(PairingError, match="case a: truth have rows of different lengths"):
+        evaluate({"a": [[0], [0, 1]]}, {"a": [[0, 1]] * 2}, labels=["x", "y"], fps=1)
+
+
+def test_what_is_neither_arrays_nor_annotations() -> None:
+    sides: Any = [[0, 1]]
+    with pytest.raises(SettingsError, match="a list is neither arrays by case nor annotated clips"):
+        evaluate(sides, sides, labels=["x", "y"], fps=1)
+
+
 @pytest.mark.parametrize(
     ("more", "says"),
     [
@@ -276,11 +355,16 @@ def test_one_frame_more_is_rounding() -> None:
         ({"as_": "trans"}, "choose from tmrnet"),
         ({"relaxed_s": -1}, "choose 0 or more"),
         ({"relaxed_s": "x"}, "is not a number"),
+        ({"relaxed_s": "1e999999999"}, "is not a number"),
+        ({"labels": ["x", "y", "x"]}, "labels has x twice"),
+        ({"labels": 2}, "labels 2 is not a list of names"),
+        ({"scored": [(0, 1, 0, 1)]}, "is not a dict from cases"),
     ],
 )
 def test_wrong_settings(more: dict[str, Any], says: str) -> None:
+    settings: dict[str, Any] = {"fps": 1, "labels": ["x", "y"]}
     with pytest.raises(SettingsError, match=says):
-        evaluate({"a": [0, 1]}, {"a": [0, 1]}, labels=["x", "y"], **({"fps": 1} | more))
+        evaluate({"a": [0, 1]}, {"a": [0, 1]}, **(settings | more))
 
 
 def test_tables() -> None:

@@ -129,6 +129,30 @@ def test_a_level_that_no_label_has() -> None:
         compared(case((50, [])), case((50, [])), labels=LABELS, level=3)
 
 
+@pytest.mark.parametrize("fps", [25, 50, 100])
+def test_tolerances_count_in_pictures_that_are_there(fps: int) -> None:
+    """A rate above the clip's own takes every picture; more than the clip has there are not."""
+    labels = [(f"phase {k}",) for k in range(7)]
+    truth = case((200, [("phase 0", 0, 50), ("phase 1", 50, 200)]))
+    said = case((200, [("phase 0", 0, 150), ("phase 1", 150, 200)]))
+    found = compared(truth, said, labels=labels, fps=fps, relaxed_s=1, as_=["tmrnet-fixed", "cholec80"]).as_dict()
+    assert (found["frames"], found["settings"]["fps"], found["settings"]["relaxed_frames"]) == ({"case01": 200}, 25, 25)
+    assert found["relaxed"]["consistent_neighbours"]["accuracy"]["mean"] == 62.5
+    assert found["relaxed"]["consistent_cholec80"]["accuracy"]["mean"] == 62.5
+    assert found["relaxed"]["tmrnet_fixed"]["summary"]["accuracy"]["mean"] == 62.5
+    assert any("a clip has only 25" in text for text in found["warnings"]) == (fps > 25)
+
+
+def test_clips_of_two_rates_are_compared_at_the_lower() -> None:
+    both = [
+        clip
+        for name, rate in (("case01", 25), ("case02", 50))
+        for clip in annotated_case([(100, {"anna": [("Cut", 0, 100)]})], case=name, rate=Fraction(rate))
+    ]
+    found = compared(both, both, labels=LABELS, fps=60).as_dict()
+    assert (found["settings"]["fps"], found["frames"]) == (25, {"case01": 100, "case02": 50})
+
+
 def scored(clip: AnnotatedClip, score: float) -> AnnotatedClip:
     (work,) = clip.tracks
     spans = tuple(msgspec.structs.replace(span, score=score) for span in work.spans)

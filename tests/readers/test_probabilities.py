@@ -104,6 +104,25 @@ def test_sampled_again_each_row_has_its_class(tmp_path: Path, clips: Path, fps: 
     assert found == codes.tolist()
 
 
+@pytest.mark.parametrize("fps", [10, 25, 100])
+@pytest.mark.parametrize("hysteresis", [None, (0.5, 0.5)])
+def test_above_the_rate_of_the_clips_times_are_theirs(
+    tmp_path: Path, clips: Path, fps: int, hysteresis: tuple[float, float] | None
+) -> None:
+    """16 pictures of 0.2 s, 20 of 0.1 s, 16 of 0.2 s: stretches of 1.6 s, then of 1.6 + 0.6, 1.4 and 3.2 s."""
+    codes = [0] * 8 + [1] * 8 + [1] * 6 + [2] * 14 + [1] * 16
+    path = folder(tmp_path, op1=one_hot(*codes))
+    whole = [("clip_1", "Cut", 8, 16), ("clip_2", "Cut", 0, 6), ("clip_2", "Tie", 6, 20), ("clip_3", "Cut", 0, 16)]
+    options: dict[str, Any] = {"fps": Fraction(fps), "hysteresis": hysteresis}
+    assert spans(read(path, clips, **options)) == whole
+    assert spans(read(path, clips, **options, min_duration_s=Fraction("1.4"))) == whole
+    found = spans(read(path, clips, **options, min_duration_s=Fraction("1.5")))
+    if hysteresis is None:
+        assert found == [("clip_1", "Cut", 8, 16), ("clip_2", "Cut", 0, 20), ("clip_3", "Cut", 0, 16)]
+    else:
+        assert found == [span for span in whole if span[1] == "Cut"]
+
+
 def test_npz_and_csv(tmp_path: Path, clips: Path) -> None:
     path = folder(tmp_path)
     np.savez(path / "op2.npz", probabilities=one_hot(1, 2), fps=1)

@@ -7,6 +7,7 @@ lsvid.analysis.published.
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -29,15 +30,17 @@ from lsvid.analysis.cells import (
 )
 from lsvid.analysis.detections import detections
 from lsvid.analysis.evaluated import Evaluation, EvaluationOptions, tolerance
-from lsvid.analysis.pairing import Frames, Pairs, pair_arrays, pair_clips
+from lsvid.analysis.pairing import Frames, Pairs, Scored, pair_arrays, pair_clips
 from lsvid.analysis.published import VARIANTS, cholec80_rule, published
 from lsvid.analysis.relaxed import NEIGHBOURS, BoolArray, Rule, judge
 from lsvid.analysis.timings import LabelPath
 from lsvid.annotations.codings import MISSING, NOTHING, IntArray, Runs, accuracy, cohen_kappa, confusion
 from lsvid.annotations.spans import LocatedSpan, Status
 from lsvid.annotations.stages import AnnotatedClip, Stage, Track
-from lsvid.errors import DataError, SettingsError
+from lsvid.errors import DataError, SettingsError, check_kind
 from lsvid.findings import Findings
+from lsvid.labels.tree import join_path
+from lsvid.video.timebase import exact
 
 
 class HasClips(Protocol):
@@ -66,15 +69,16 @@ def evaluate(
     unlabelled: str | None = None,
     as_: str | Iterable[str] = (),
     common: bool = False,
-    scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
+    scored: Mapping[str, Iterable[Scored]] | None = None,
     sources: Sequence[str] = (),
     findings: Findings | None = None,
 ) -> Evaluation:
     """An Evaluation of `predictions` against `truth`. It prints like the table of a paper.
 
-    Both sides are arrays by case: integers, shape (T,), -1 for no label; or, if a frame may have several labels, 0 and
-    1, shape (T, K). labels: their names. fps: frames a second of both. scored: by case, (start_s, end_s, label, score)
-    of each prediction with a score, for mAP.
+    Both sides are arrays by case: integers, shape (T,), -1 for no label, in the truth -100 where nobody looked; or, if
+    a frame may have several labels, 0 and 1, shape (T, K). labels: their names; None: their numbers. fps: frames a
+    second of both. scored: by case, (start_s, end_s, label, score) of each prediction with a score, for mAP; label is a
+    number or a name.
 
     Or both sides are annotated clips. From `predictions`, the spans with status prediction are taken, or the accepted
     ones if there are none. labels: every label path, in order; None: those of the truth. level: how many names of a
@@ -94,23 +98,39 @@ def evaluate(
     """
     options = evaluation_options(relaxed_s=relaxed_s, strategy=strategy, unlabelled=unlabelled, as_=as_)
     findings = Findings() if findings is None else findings
+    paths = None if labels is None else _paths(labels)
     if isinstance(truth, Mapping) and isinstance(predictions, Mapping):
         if fps is None:
             raise SettingsError("arrays do not tell how many frames a second they have", "say it: fps=1")
-        names = None if labels is None else [str(label) for label in labels]
-        pairs = pair_arrays(truth, predictions, names, _rate(fps), findings, common=common, scored=scored)
+        check_kind("scored", scored or {}, Mapping, "a dict from cases to predictions with a score")
+        pairs = pair_arrays(truth, predictions, paths, _rate(fps), findings, common=common, scored=scored)
         return evaluate_pairs(pairs, options, findings, sources=sources)
     if isinstance(truth, Mapping) or isinstance(predictions, Mapping):
         raise SettingsError("one side is arrays and the other is not", "give both as arrays, or both as annotations")
-    paths = None if labels is None else [(label,) if isinstance(label, str) else tuple(label) for label in labels]
     rate = _rate(DEFAULT_FPS if fps is None else fps)
     said = predictions_of(_clips(predictions))
     pairs = pair_clips(_clips(truth), said, paths, rate, findings, level=level, common=common)
     return evaluate_pairs(pairs, options, findings, sources=sources, level=level)
 
 
-def _clips(side: Stage[AnnotatedClip] | HasClips) -> Stage[AnnotatedClip]:
-    return side if isinstance(side, Stage) else side.located
+def _paths(labels: Sequence[str] | Sequence[LabelPath]) -> list[LabelPath]:
+    """The labels as paths. Raises SettingsError if one is there twice."""
+    ones = (labels,) if isinstance(labels, str) else labels
+    check_kind("labels", ones, Iterable, "a list of names")
+    paths = [tuple(label) if isinstance(label, (tuple, list)) else (str(label),) for label in ones]
+    if twice := [join_path(path) for path, count in Counter(paths).items() if count > 1]:
+        raise SettingsError(f"labels has {', '.join(twice)} twice", "give each label another name")
+    return paths
+
+
+def _clips(side: object) -> Stage[AnnotatedClip]:
+    located = side if isinstance(side, Stage) else getattr(side, "located", None)
+    if not isinstance(located, Stage):
+        raise SettingsError(
+            f"a {type(side).__name__} is neither arrays by case nor annotated clips",
+            "give {case: a label for each frame}, or what lsvid.read returns",
+        )
+    return located
 
 
 def predictions_of(located: Stage[AnnotatedClip]) -> Stage[AnnotatedClip]:
@@ -217,9 +237,13 @@ def _kept(runs: Runs, keep: BoolArray) -> Runs:
 
 def _plain_hits(tables: Iterable[IntArray], members: BoolArray) -> Hits:
     has = members.astype(np.int64)
+    several = members.sum(axis=0) > 1
     rows = []
     for table in tables:
-        both = np.einsum("li,ij,lj->l", has, table, has, optimize=True)
+        one, other = np.nonzero(table)
+        apart = (one != other) & (several[one] | several[other])  # else two different codes have no label in common
+        one, other = one[apart], other[apart]
+        both = has @ table.diagonal() + (members[:, one] & members[:, other]) @ table[one, other]
         true, said = has @ table.sum(axis=1), has @ table.sum(axis=0)
         rows.append((true, said, true + said - both, both, both, both))
     return Hits(*(np.array(column) for column in zip(*rows, strict=True)))
@@ -402,6 +426,6 @@ def _warnings(pairs: Pairs, results: Mapping[str, Any], unlabelled: str) -> Iter
 
 def _exact(value: float | str | Fraction, name: str) -> Fraction:
     try:
-        return Fraction(str(value))
-    except (ValueError, ZeroDivisionError) as error:
+        return exact(value)
+    except ValueError as error:
         raise SettingsError(f"{name} {value!r} is not a number") from error

@@ -18,17 +18,26 @@ from lsvid.annotations.stages import AnnotatedClip, GatheredClip, Stage, Track
 from lsvid.errors import PairingError, SettingsError
 from lsvid.findings import Findings
 from lsvid.labels.tree import join_path
-from lsvid.video.timebase import sample_frames
+from lsvid.video.timebase import FrameIndex, sample_frames
 
 Frames = npt.ArrayLike
-"""The frames of a case: integers, -1 for no label, shape (T,); or, if a frame may have several labels, 0 and 1, shape
-(T, K).
+"""The frames of a case: integers, shape (T,), -1 for no label, in the truth -100 where nobody looked; or, if a frame
+may have several labels, 0 and 1, shape (T, K).
 """
+
+Scored = tuple[float, float, int | str, float]
+"""(start_s, end_s, number or name of a label, score) of a prediction."""
 
 LabelSet = frozenset[int]
 
 _MISSING_CLIP = Runs(np.ones(1, np.int64), np.full((2, 1), MISSING))
 """Stands for a clip that cannot be read, so that nothing is joined across it."""
+
+IGNORED = -100
+"""In the truth: nobody looked at this frame. torch's losses ignore this value, and `Dataset.windows` gives it."""
+
+MAX_UNNAMED_LABELS = 1000
+"""So many labels need names: a single wrong number would otherwise make a table that is larger than any memory."""
 
 MAX_UNEQUAL_FRAMES = 1
 """A prediction may differ in length from its truth by this many frames, from rounding. Both are cut to the shorter."""
@@ -76,8 +85,10 @@ class _Codes:
         return self.numbers.setdefault(frozenset(labels), len(self.numbers))
 
     def members(self) -> npt.NDArray[np.bool_]:
-        table = [[label in labels for labels in self.numbers] for label in range(self.n_labels)]
-        return np.array(table, dtype=bool).reshape(self.n_labels, len(self.numbers))
+        table = np.zeros((self.n_labels, len(self.numbers)), dtype=bool)
+        for labels, code in self.numbers.items():
+            table[[label for label in labels if label >= 0], code] = True
+        return table
 
 
 # --- From arrays ------------------------------------------------------------------------------------------------------
@@ -86,35 +97,32 @@ class _Codes:
 def pair_arrays(
     truth: Mapping[str, Frames],
     predictions: Mapping[str, Frames],
-    labels: Sequence[str] | None,
+    paths: Sequence[LabelPath] | None,
     fps: Fraction,
     findings: Findings,
     *,
     common: bool,
-    scored: Mapping[str, Iterable[tuple[float, float, int, float]]] | None = None,
+    scored: Mapping[str, Iterable[Scored]] | None = None,
 ) -> Pairs:
     """The Pairs of two sides of arrays.
 
-    labels: their names; None: the numbers that occur. scored: by case, (start_s, end_s, label, score) of each
+    paths: their labels; None: the numbers up to the highest. scored: by case, (start_s, end_s, label, score) of each
     prediction with a score. Raises PairingError with everything that does not fit; with `common`, cases of only one
     side are left out and counted instead.
     """
     faults: list[str] = []
     sides = [_checked(truth, "truth", faults), _checked(predictions, "predictions", faults)]
     names = _common_cases(list(truth), list(predictions), faults, findings, common=common)
-    highest = max((_highest(array) for side in sides for array in side.values()), default=-1)
-    if labels is None:
-        labels = [str(number) for number in range(highest + 1)]
+    if paths is None:
+        paths = _numbered(sides, faults)
     for name, side in zip(("truth", "predictions"), sides, strict=True):
         for case, array in side.items():
-            if array.ndim == 2 and array.shape[1] != len(labels):
-                faults.append(f"case {case}: {name} have {array.shape[1]} columns for {len(labels)} labels")
-            elif _highest(array) >= len(labels) and not (common and side is sides[1] and array.ndim == 1):
-                faults.append(
-                    f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {len(labels) - 1}"
-                )
-    found = _scored(scored or {}, truth, len(labels), faults, findings)
-    codes = _Codes(len(labels))
+            if array.ndim == 2 and array.shape[1] != len(paths):
+                faults.append(f"case {case}: {name} have {array.shape[1]} columns for {len(paths)} labels")
+            elif _highest(array) >= len(paths) and not (common and side is sides[1] and array.ndim == 1):
+                faults.append(f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {len(paths) - 1}")
+    found = _scored(scored or {}, truth, paths, faults, findings)
+    codes = _Codes(len(paths))
     cases = {}
     for case in (name for name in names if name in sides[0] and name in sides[1]):
         pair = [sides[0][case], sides[1][case]]
@@ -122,8 +130,9 @@ def pair_arrays(
         if not faults:
             cases[case] = _runs([array[:length] for array in pair], codes)
     _stop(faults)
+    if n_ignored := sum(int(runs.lengths[runs.codes[0] == MISSING].sum()) for runs in cases.values()):
+        findings.warn(f"{n_ignored} frames of the truth are {IGNORED}: nobody looked there, and they are left out")
     members = codes.members()
-    paths = [(label,) for label in labels]
     if not found:
         return Pairs(cases, paths, members, fps)
     spans = [
@@ -134,20 +143,45 @@ def pair_arrays(
     return Pairs(cases, paths, members, fps, spans, found)
 
 
+def _numbered(sides: Sequence[Mapping[str, IntArray]], faults: list[str]) -> list[LabelPath]:
+    """The numbers from 0 to the highest label, as labels. Raises PairingError if they are too many."""
+    highest = {
+        f"case {case}: {name}": _highest(array)
+        for name, side in zip(("truth", "predictions"), sides, strict=True)
+        for case, array in side.items()
+    }
+    if many := {where: number for where, number in highest.items() if number >= MAX_UNNAMED_LABELS}:
+        _stop(
+            [*faults, *(f"{where} hold label {n}; name the labels if there are so many" for where, n in many.items())]
+        )
+    return [(str(number),) for number in range(max(highest.values(), default=-1) + 1)]
+
+
 def _checked(side: Mapping[str, Frames], name: str, faults: list[str]) -> dict[str, IntArray]:
+    """The arrays of a side, int64, of the cases that have no fault."""
     checked = {}
     for case, values in side.items():
-        array = np.asarray(values)
+        try:
+            array = np.asarray(values)
+        except ValueError:
+            faults.append(f"case {case}: {name} have rows of different lengths")
+            continue
+        low, high = (int(array.min()), int(array.max())) if array.size and array.dtype.kind in "biu" else (0, 0)
+        ignored = array.ndim == 1 and name == "truth" and low == IGNORED
+        if ignored:
+            low = int(array[array != IGNORED].min(initial=-1))
         if array.ndim not in (1, 2):
             faults.append(f"case {case}: {name} have the shape {array.shape}, not (T,) or (T, K)")
-        elif array.size and not (array.dtype == bool or np.issubdtype(array.dtype, np.integer)):
+        elif array.size and array.dtype.kind not in "biu":
             faults.append(f"case {case}: {name} are {array.dtype}, not whole numbers")
-        elif array.size and array.min() < (-1 if array.ndim == 1 else 0):
-            faults.append(f"case {case}: {name} hold {array.min()}; -1 is no label")
-        elif array.ndim == 2 and array.size and array.max() > 1:
-            faults.append(f"case {case}: {name} of shape (T, K) hold {array.max()}, not only 0 and 1")
+        elif low < (-1 if array.ndim == 1 else 0):
+            faults.append(f"case {case}: {name} hold {low}; -1 is no label")
+        elif array.ndim == 2 and high > 1:
+            faults.append(f"case {case}: {name} of shape (T, K) hold {high}, not only 0 and 1")
+        elif high > np.iinfo(np.int64).max:
+            faults.append(f"case {case}: {name} hold {high}, which is no label")
         else:
-            checked[case] = array
+            checked[case] = array.astype(np.int64, copy=False)
     return checked
 
 
@@ -161,14 +195,6 @@ def _common_length(case: str, pair: Sequence[IntArray], faults: list[str], findi
     return min(one, other)
 
 
-def _check_labels(side: Mapping[str, IntArray], name: str, n_labels: int, faults: list[str]) -> None:
-    for case, array in side.items():
-        if array.ndim == 2 and array.shape[1] != n_labels:
-            faults.append(f"case {case}: {name} have {array.shape[1]} columns for {n_labels} labels")
-        elif array.ndim == 1 and _highest(array) >= n_labels:
-            faults.append(f"case {case}: {name} hold label {_highest(array)}, but labels are 0 to {n_labels - 1}")
-
-
 def _highest(array: IntArray) -> int:
     return int(array.max(initial=-1)) if array.ndim == 1 else array.shape[1] - 1
 
@@ -176,7 +202,7 @@ def _highest(array: IntArray) -> int:
 def _runs(pair: Sequence[IntArray], codes: _Codes) -> Runs:
     """The runs of two sides of equal length."""
     columns = [side[None, :] if side.ndim == 1 else side.T for side in pair]
-    runs = runs_of_frames(np.concatenate([column.astype(np.int64, copy=False) for column in columns]))
+    runs = runs_of_frames(np.concatenate(columns))
     rows, at = [], 0
     for side, column in zip(pair, columns, strict=True):
         values = runs.codes[at : at + len(column)]
@@ -191,24 +217,35 @@ def _runs(pair: Sequence[IntArray], codes: _Codes) -> Runs:
             sets, which = np.unique(values, axis=1, return_inverse=True)
             numbers = np.array([codes.of(np.flatnonzero(one).tolist()) for one in sets.T], dtype=np.int64)
             rows.append(numbers[which.ravel()])
-    return Runs(runs.lengths, np.array(rows).reshape(2, len(runs.lengths)))
+    found = np.array(rows).reshape(2, len(runs.lengths))
+    found[:, runs.codes[0] == IGNORED] = MISSING
+    return Runs(runs.lengths, found)
 
 
 def _scored(
-    scored: Mapping[str, Iterable[tuple[float, float, int, float]]],
+    scored: Mapping[str, Iterable[Scored]],
     cases: Mapping[str, Frames],
-    n_labels: int,
+    paths: Sequence[LabelPath],
     faults: list[str],
     findings: Findings,
 ) -> list[Detection]:
+    numbers: dict[object, int] = {number: number for number in range(len(paths))}
+    numbers |= {path[0] if len(path) == 1 else join_path(path): number for number, path in enumerate(paths)}
     found = []
     for case, ones in scored.items():
         if case not in cases:
             findings.warn(f"case {case} has scored predictions but no truth: for mAP they are false")
-        for start_s, end_s, label, score in ones:
-            if not (start_s <= end_s and np.isfinite(score) and 0 <= label < n_labels):
-                faults.append(f"case {case}: scored prediction ({start_s}, {end_s}, {label}, {score}) is not valid")
-            found.append(Detection(case, int(label), float(start_s), float(end_s), float(score)))
+        for one in ones:
+            try:
+                start_s, end_s, label, score = one
+                detection = Detection(case, numbers[label], float(start_s), float(end_s), float(score))
+                valid = detection.start <= detection.stop and bool(np.isfinite(detection[2:]).all())
+            except (TypeError, ValueError, KeyError):
+                valid = False
+            if not valid:
+                faults.append(f"case {case}: scored prediction {one!r} is not a valid (start_s, end_s, label, score)")
+                continue
+            found.append(detection)
     return found
 
 
@@ -227,6 +264,7 @@ def pair_clips(
 ) -> Pairs:
     """The Pairs of located clips at one level of the labels, at `fps` pictures a second, sampled as in the frame table.
 
+    If a clip has fewer pictures a second than `fps`, all clips are compared at the lowest rate among them.
     A label path that is shorter than the level does not count. A clip without a truth is left out. A clip without a
     prediction is a fault or, with `common`, left out. labels: every path, in order; None: those of the truth. Raises
     PairingError with everything that does not fit.
@@ -238,6 +276,9 @@ def pair_clips(
     names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
     paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
     rank = {path: number for number, path in enumerate(paths)}
+    rate = _compared_rate(
+        [clip for clip in truth.clips if clip.id in true_works and clip.id in said_works], fps, findings
+    )
     frames_there = {clip.id: clip.index.n_frames for clip in predictions.clips}
     codes = _Codes(len(paths))
     cases: dict[str, Runs] = {}
@@ -262,7 +303,9 @@ def pair_clips(
             if true is None and said is not None:
                 findings.leave_out(f"clip {clip.id}", "predicted clips that nobody has annotated")
             both = true is not None and (said is not None or not common)
-            stretches.append(_clip_runs(clip, true if both else None, said, rank, level, fps, codes))
+            own = _own_rate(clip.index)
+            sampling = fps if own is not None and own <= rate else rate  # in such a clip, fps takes every picture
+            stretches.append(_clip_runs(clip, true if both else None, said, rank, level, sampling, codes))
         cases[case.name] = Runs(
             np.concatenate([one.lengths for one in stretches]), np.concatenate([one.codes for one in stretches], axis=1)
         )
@@ -270,7 +313,26 @@ def pair_clips(
         true_spans += _joined(case.name, compared, true_works, rank, level)
         found += _joined(case.name, compared, said_works, rank, level, scored=True)
     _stop(faults)
-    return Pairs(cases, paths, codes.members(), fps, true_spans if found else (), found)
+    return Pairs(cases, paths, codes.members(), rate, true_spans if found else (), found)
+
+
+def _compared_rate(clips: Iterable[AnnotatedClip], fps: Fraction, findings: Findings) -> Fraction:
+    """`fps` or, if that is less, the rate of the slowest clip: tolerances count in pictures that are there."""
+    rates = [own for clip in clips if (own := _own_rate(clip.index)) is not None]
+    rate = min([fps, *rates])
+    if rate < fps:
+        findings.warn(
+            f"{float(fps):g} pictures a second are asked for, but a clip has only {float(rate):g}: "
+            f"all clips are compared at {float(rate):g}"
+        )
+    return rate
+
+
+def _own_rate(index: FrameIndex) -> Fraction | None:
+    """The clip's pictures a second, the mean if its rate varies; None if it has only one picture, or no length."""
+    if index.n_frames == 1 or not index.length_s:
+        return None
+    return index.rate or (index.n_frames / index.length_s).limit_denominator(1001)
 
 
 def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict[str, Track[LocatedSpan]]:

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from lsvid.annotations.probabilities import (
     FloatArray,
     IntArray,
+    RowTimes,
     certainty,
     faults_of,
     row_frames,
@@ -64,11 +65,11 @@ class _Rows(NamedTuple):
     """The rows of a case without faults. labels: of each column. starts: the frame of the case at which each begins."""
 
     values: FloatArray
-    fps: Fraction
     labels: list[LabelPath]
     clips: list[ClipFile]
     indexes: list[FrameIndex]
     starts: IntArray
+    times: RowTimes
 
 
 def recognises(path: Path, head: bytes) -> bool:
@@ -208,12 +209,12 @@ def _checked(
     rate = _rate(file, table.fps, options.probabilities.fps, findings)
     for fault in faults_of(values, len(names) if names else values.shape[-1] if values.ndim else 0):
         findings.fault(str(file), fault)
-    starts = None
+    placed = None
     if rate is not None and values.ndim == 2 and clips and len(indexes) == len(clips):
-        starts = _row_starts(file, len(values), indexes, rate, findings)
-    if of_names is None or rate is None or starts is None or len(findings.faults) > before:
+        placed = _placed(file, len(values), indexes, rate, findings)
+    if of_names is None or placed is None or len(findings.faults) > before:
         return None
-    return _Rows(values.astype(np.float64), rate, of_names, clips, indexes, starts)
+    return _Rows(values.astype(np.float64), of_names, clips, indexes, *placed)
 
 
 def _rate(file: Path, own: Fraction | None, given: Fraction | None, findings: Findings) -> Fraction | None:
@@ -271,7 +272,7 @@ def _is_number(text: str) -> bool:
 
 def _records(rows: _Rows, model: str, options: ReadOptions) -> Iterator[Record]:
     chosen, starts = options.probabilities, rows.starts
-    found = stretches(rows.values, rows.fps, chosen)
+    found = stretches(rows.values, rows.times, chosen)
     first = 0
     for clip, index in zip(rows.clips, rows.indexes, strict=True):
         last = first + index.n_frames
@@ -305,15 +306,18 @@ def _label(name: str, options: ReadOptions) -> LabelPath | None:
     return () if name == BACKGROUND else None
 
 
-def _row_starts(
+def _placed(
     file: Path, n_rows: int, indexes: Sequence[FrameIndex], fps: Fraction, findings: Findings
-) -> IntArray | None:
-    """The frame of the case at which each row begins, then the case's length; None if `n_rows` does not fit."""
+) -> tuple[IntArray, RowTimes] | None:
+    """The frame of the case at which each row begins, then the case's length; and the rows' times.
+
+    None, and a fault, if `n_rows` does not fit.
+    """
     sampled = [sample_frames(index, fps) for index in indexes]
     n_frames = [index.n_frames for index in indexes]
     n_sampled = sum(map(len, sampled))
     if n_rows == n_sampled:
-        return row_frames(sampled, n_frames)
+        return row_frames(sampled, n_frames), RowTimes.sampled(sampled, indexes, fps)
     length_s = sum((index.length_s for index in indexes), Fraction(0))
     n_times = math.ceil(length_s * fps)
     if abs(n_rows - n_times) > 1:
@@ -331,4 +335,4 @@ def _row_starts(
             row += 1
         before_s, first = before_s + index.length_s, first + index.n_frames
     starts[row:] = first
-    return starts
+    return starts, RowTimes.evenly(n_rows, fps)
