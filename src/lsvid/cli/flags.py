@@ -2,7 +2,7 @@
 
 _OTHER_NAMES = {
     "annotators": "annotator", "datasets": "dataset", "endpoint": "s3-endpoint", "key_env": "s3-key-env",
-    "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split", "statuses": "status",
+    "missing": "damaged", "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split", "statuses": "status",
 }  # fmt: skip
 """The options whose flag has another name than in Python."""
 
