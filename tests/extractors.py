@@ -43,4 +43,11 @@ def changing(pictures: Any) -> Any:
     return np.zeros((len(pictures), len(pictures)))
 
 
+def broken(pictures: Any) -> Any:
+    """Wrong: it fails for three pictures."""
+    if len(pictures) == 3:
+        raise RuntimeError("CUDA out of\nmemory")
+    return number(pictures)
+
+
 nothing = 3

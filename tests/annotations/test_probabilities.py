@@ -228,3 +228,9 @@ def test_the_rounding_of_32_bits_is_no_fault() -> None:
 def test_settings_that_cannot_be(options: dict[str, object]) -> None:
     with pytest.raises(SettingsError, match="choose"):
         ProbabilityOptions(**options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("hysteresis", ["0.7,0.3", 0.7, (0.7,), ("a", "b"), (0.7, None)])
+def test_hysteresis_is_two_numbers(hysteresis: object) -> None:
+    with pytest.raises(SettingsError, match="is not two numbers"):
+        ProbabilityOptions(hysteresis=hysteresis)  # type: ignore[arg-type]

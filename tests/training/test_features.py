@@ -11,10 +11,12 @@ import pytest
 import extractors
 from builders import annotation, damaged, export, region, run, succeeded, task
 from factories import VideoFactory
+from lsvid.cli.flags import as_flag
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.training.clips import TrainingClip
 from lsvid.training.features import CaseFeatures, FeatureOptions, features, write_features
 from lsvid.video.index import probe
+from lsvid.wording import spoken
 from lsvid.workers.processes import Processes
 from s3_server import Bucket
 from training_cases import MIXED, sampled_plainly, training_case
@@ -186,6 +188,60 @@ def test_wrong_options(options: dict[str, Any]) -> None:
         FeatureOptions(**options)
 
 
+def test_the_last_picture_is_damaged(videos: VideoFactory, tmp_path: Path) -> None:
+    path = damaged(videos, tmp_path / "a.mp4", [95], n_frames=101, gop=20)  # so 95 to 99, and not 100
+    bad = TrainingClip("op1", "clip_1", str(path), probe(path), 0, None)
+    options = FeatureOptions(Fraction(25, 19))  # the last of the pictures 0, 19, … 95
+    with pytest.raises(ClipError, match="picture 95 cannot be decoded"):
+        features([bad], extractors.number, options)
+
+
+@pytest.mark.parametrize("where", ["here", "in a process"])
+def test_a_function_that_fails(
+    videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    extractor: Any = extractors.broken if where == "here" else "extractors:broken"
+    said = "case op 2: your function extractors:broken failed: RuntimeError: CUDA out of memory"
+
+    def made() -> tuple[CaseFeatures | LsvidError, ...]:
+        return tuple(write_features(_cases(videos), extractor, tmp_path, FeatureOptions(1), Processes(1)))
+
+    monkeypatch.delenv("LSVID_DEBUG", raising=False)
+    fine, failed = made()
+    assert isinstance(fine, CaseFeatures), "the other case is made"
+    assert isinstance(failed, ClipError)
+    assert failed.message == said
+    assert failed.hint.startswith("lsvid only calls this function")
+    monkeypatch.setenv("LSVID_DEBUG", "1")
+    _, failed = made()
+    assert isinstance(failed, ClipError)
+    first, *lines = failed.message.splitlines()
+    assert first == said
+    assert "extractors.py" in lines[1]
+    assert "in broken" in lines[1]
+    assert not any("features.py" in line for line in lines)
+    with pytest.raises(ClipError, match="your function extractors:broken failed") as caught:
+        features(_cases(videos), extractor, FeatureOptions(1))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_the_command_says_whose_function_failed(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = export(tmp_path, *(task(k, f"clip_{k}", annotation(k, 1)) for k in (1, 2, 10)))
+    (tmp_path / "module_that_fails.py").write_text("1 / 0\n")
+    (tmp_path / "function_that_fails.py").write_text("def shades(pictures):\n    raise RuntimeError('CUDA')\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LSVID_DEBUG", raising=False)
+    command = ["export-features", file, "--clips", clips, "-o", tmp_path / "set", "--extractor"]
+    result = run(*command, "function_that_fails:shades")
+    assert result.exit_code == 1
+    assert "case op1: your function function_that_fails:shades failed: RuntimeError: CUDA" in result.output
+    assert "report" not in result.output
+    result = run(*command, "module_that_fails:shades")
+    assert result.exit_code == 2
+    assert "module_that_fails fails: ZeroDivisionError: division by zero" in result.output
+    assert "report" not in result.output
+
+
 def test_damage(videos: VideoFactory, tmp_path: Path) -> None:
     path = damaged(videos, tmp_path / "a.mp4", [47], n_frames=120, gop=20)  # so 47 to 59 cannot be decoded
     bad = TrainingClip("op1", "clip_1", str(path), probe(path), 0, None)
@@ -193,6 +249,11 @@ def test_damage(videos: VideoFactory, tmp_path: Path) -> None:
     failed, fine = write_features([bad, *good], extractors.number, tmp_path, FeatureOptions(5))
     assert isinstance(failed, ClipError)
     assert "picture 50 cannot be decoded" in failed.message
+    assert "copy the clip again from its source" in failed.hint
+    with spoken(as_flag):
+        failed, _ = write_features([bad, *good], extractors.number, tmp_path, FeatureOptions(5))
+    assert isinstance(failed, ClipError)
+    assert failed.hint.endswith("the features of the one before: --damaged repeat")
     assert isinstance(fine, CaseFeatures)
     repeated, _ = write_features([bad, *good], extractors.number, tmp_path, FeatureOptions(5, missing="repeat"))
     assert isinstance(repeated, CaseFeatures)

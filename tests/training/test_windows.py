@@ -16,7 +16,8 @@ from factories import NTSC, VideoFactory, read_burnt_number
 from lsvid.errors import ClipError, DataError, LsvidError, SettingsError
 from lsvid.training.clips import TrainingClip, training_clips
 from lsvid.training.windows import WindowOptions, Windows
-from lsvid.video.index import probe
+from lsvid.video.decode import Examined, Segment
+from lsvid.video.index import VideoInfo, probe
 from s3_server import Bucket
 from training_cases import LABELS, MIXED, Spans, label_plainly, sampled_plainly, training_case
 
@@ -106,7 +107,7 @@ def _last(windows: Windows, epoch: int) -> list[tuple[int, int]]:
     """The clip and frame that each window of an epoch is for; without decoding."""
     found = []
     for place in windows._order(epoch):
-        clips, frames = windows._pictures_for(int(place), windows._phase(epoch))
+        clips, frames = windows._pictures_at(windows._places(int(place)), windows._phase(epoch))
         found.append((int(clips[-1]), int(frames[-1])))
     return found
 
@@ -208,11 +209,48 @@ def test_damaged_pictures(videos: VideoFactory, tmp_path: Path) -> None:
     first = repeating[13]
     assert first["frame"].tolist() == _numbers(first) == [60, 60, 65], "none before it"
     assert repeating[0]["missing"] == 0
-    assert repeating.missing == {"op1/clip_1": 3}
+    assert repeating.missing == {"op1/clip_1": 2}, "each is counted once"
     skipping = _windows([clip], **options, missing="skip")
     assert skipping[10]["frame"].tolist() == [60, 65, 70]
-    assert skipping[10]["missing"] == 1 + 2 + 2 + 1
+    assert skipping[10]["missing"] == 2, "four windows hold these two"
     assert skipping[-1]["frame"].tolist() == [105, 110, 115]
+
+
+def test_a_window_without_any_picture_is_filled_from_before(videos: VideoFactory, tmp_path: Path) -> None:
+    path = damaged(videos, tmp_path / "a.mp4", [47], n_frames=120, gop=20)  # so 47 to 59 cannot be decoded
+    clip = TrainingClip("op1", "clip_1", str(path), probe(path), 0, ((("A",), 0, 50), (("C",), 50, 120)))
+    for frames in (1, 3):
+        repeating = _windows([clip], frames=frames, fps=25, missing="repeat")
+        for place in range(46 + frames, 60):
+            window = repeating[place]
+            assert window["frame"].tolist() == _numbers(window) == [46] * frames
+            assert window["labels"][:, 0].tolist() == [1] * frames
+            assert window["missing"] <= frames + 13
+        assert repeating.missing == {"op1/clip_1": 13}
+    start = damaged(videos, tmp_path / "b.mp4", [1], n_frames=60, gop=20)  # 1 to 19
+    clip = TrainingClip("op1", "clip_1", str(start), probe(start), 0, ((("A",), 0, 60),))
+    assert _windows([clip], frames=1, fps=25, missing="repeat")[5]["frame"].tolist() == [0]
+
+
+def test_what_is_known_to_be_damaged_is_not_decoded_again(
+    videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = damaged(videos, tmp_path / "a.mp4", [2], n_frames=120, gop=60)
+    clip = TrainingClip("op1", "clip_1", str(path), probe(path), 0, ((("A",), 0, 120),))
+    examined: list[int] = []
+    original = Examined.of
+
+    def count(path: str, info: VideoInfo, segment: Segment) -> Examined:
+        examined.append(segment.key)
+        return original(path, info, segment)
+
+    monkeypatch.setattr(Examined, "of", count)
+    for missing in ("skip", "repeat"):
+        windows = _windows([clip], frames=4, fps=25, missing=missing, threads=1)
+        assert len([windows[i] for i in range(len(windows))]) == 120
+        assert windows.missing == {"op1/clip_1": 58}
+        assert examined == [0], "once for a stretch"
+        examined.clear()
 
 
 # --- Processes --------------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ import gc
 import multiprocessing
 import os
 import random
+import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from factories import VideoFactory, read_burnt_number
 from lsvid.errors import ClipError, SettingsError
 from lsvid.video import decode
 from lsvid.video.decode import Decoder, Reader, pictures
-from lsvid.video.h264 import Unreferenced
+from lsvid.video.h264 import Unreferenced, _Bits
 from lsvid.video.index import probe
 from s3_server import Bucket
 
@@ -253,6 +255,92 @@ def test_a_reader_that_met_damage_reads_the_rest_exactly(videos: VideoFactory, t
         for number, picture in reader.pictures([30, 34]):
             assert np.array_equal(picture[..., ::-1], whole[number]), (offset, number)
         reader.close()
+
+
+def test_pictures_that_the_encoder_counts_are_not_left_out(videos: VideoFactory, tmp_path: Path) -> None:
+    # Not as H.264 says: frame_num goes on after unreferenced pictures, too. FFmpeg invents what is missing then.
+    source, clip = videos.make(n_frames=60, gop=30, b_frames=1), tmp_path / "a.mp4"
+    with av.open(str(source)) as given, av.open(str(clip), "w") as counted:
+        stream = given.streams.video[0]
+        finder = Unreferenced(bytes(stream.codec_context.extradata or b""))
+        sequence = finder._sequence
+        assert sequence is not None
+        copied = counted.add_stream_from_template(stream)
+        number = 0
+        for packet in given.demux(stream):
+            if packet.size:
+                number = 0 if packet.is_keyframe else number
+                changed = av.Packet(
+                    with_frame_number(bytes(packet), number % (1 << sequence.frame_number_bits), finder)
+                )
+                number += 1
+                changed.stream, changed.time_base, changed.is_keyframe = copied, packet.time_base, packet.is_keyframe
+                changed.pts, changed.dts = packet.pts, packet.dts
+                counted.mux_one(changed)
+    info, truth = probe(clip), fully_decoded(clip)
+    for threads in (1, 2):
+        frames = list(range(0, 60, 6))
+        shown = dict(pictures(str(clip), info, frames, threads=threads))
+        assert list(shown) == frames
+        for number, picture in shown.items():
+            assert np.array_equal(picture[..., ::-1], truth[number]), number
+
+
+def with_frame_number(packet: bytes, number: int, finder: Unreferenced) -> bytes:
+    """A packet of MP4 whose slices have another frame_num."""
+    changed, at, sequence = b"", 0, finder._sequence
+    assert sequence is not None
+    while at < len(packet):
+        size = int.from_bytes(packet[at : at + 4], "big")
+        unit, at = packet[at + 4 : at + 4 + size], at + 4 + size
+        if unit[0] & 31 in (1, 5):
+            bits = _Bits(unit[:64])
+            for _ in range(3):
+                bits.ue()
+            text = "".join(f"{byte:08b}" for byte in unit[1:].replace(b"\0\0\3", b"\0\0"))
+            text = (
+                text[: bits._at]
+                + f"{number:0{sequence.frame_number_bits}b}"
+                + text[bits._at + sequence.frame_number_bits :]
+            )
+            body = bytes(int(text[k : k + 8], 2) for k in range(0, len(text), 8))
+            unit = unit[:1] + re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", body)
+        changed += len(unit).to_bytes(4, "big") + unit
+    return changed
+
+
+def test_few_pictures_are_decoded_ahead(videos: VideoFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    fed: list[int] = []
+    original = Decoder._decoded
+
+    def count(self: Decoder, packet: Any) -> Any:
+        fed.append(1)
+        return original(self, packet)
+
+    monkeypatch.setattr(Decoder, "_decoded", count)
+    monkeypatch.setattr(decode, "_LEAST", 2)
+    clip = videos.make(n_frames=200, gop=5)
+    shown = pictures(str(clip), probe(clip), range(0, 200, 5), threads=2)
+    next(shown)
+    time.sleep(0.5)
+    assert sum(fed) < 40, "not the whole clip"
+    assert [number for number, _ in shown] == list(range(5, 200, 5))
+
+
+def test_requests_that_the_garbage_collector_ends(videos: VideoFactory) -> None:
+    # It may run in a thread that decodes for this very request.
+    clip = videos.make(n_frames=200, gop=20, b_frames=2)
+    info, before = probe(clip), gc.get_threshold()
+    gc.set_threshold(50)
+    try:
+        for _ in range(30):
+            holder: list[Any] = []
+            holder.append([pictures(str(clip), info, range(0, 200, 3), threads=3), holder])
+            next(holder[0][0])
+            del holder
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
 
 
 def test_pictures_of_a_clip_in_s3(videos: VideoFactory, bucket: Bucket) -> None:

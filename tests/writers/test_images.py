@@ -3,18 +3,25 @@
 import json
 import os
 import signal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
+import polars as pl
 import pytest
 
 import lsvid.video.pictures
 from builders import annotation, damaged, export, region, rows, run, task
+from exports import LABELS, clip, placed, vfr_index
 from factories import VideoFactory, read_burnt_number
+from lsvid.annotations.frames import FrameTables, TableOptions
+from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError
+from lsvid.labels.tree import join_path
 from lsvid.workers.processes import Report
+from lsvid.writers.images import ImageRequest, plan_pictures
 
 
 def _exported(folder: Path) -> Path:
@@ -66,6 +73,46 @@ def test_all_frames_sampled_wide_and_small(clips: Path, tmp_path: Path) -> None:
         for clip, frames in (("clip_1", (5, 10, 15)), ("clip_2", (50, 55)))
         for frame in frames
     ]
+
+
+@pytest.mark.parametrize("all_frames", [False, True])
+@pytest.mark.parametrize("sample_fps", [None, Fraction(7)])
+@pytest.mark.parametrize("background", [None, "none"])
+@pytest.mark.parametrize("wide", [False, True])
+def test_the_pictures_that_are_planned_are_those_of_the_rows(
+    wide: bool, background: str | None, sample_fps: Fraction | None, all_frames: bool
+) -> None:
+    clips = placed(
+        clip("op1/a", [("Dissection", 5, 20), ("Suturing", 10, 30), ("Dissection / Blunt", 90, 100)]),
+        clip("op1/b", {"ann": [("Suturing", 3, 9)], "bea": [("Suturing", 50, 51)]}, vfr_index([40, 10, 90] * 20)),
+        clip("op1/c", {"ann": []}),
+        clip("op1/d", None),
+    )
+    options = TableOptions(LABELS, wide, sample_fps, background)
+    tables, names = FrameTables(clips, options), [join_path(path) for path in LABELS]
+    names += [background] if background else []
+    places = {one.id: one.id for one in clips}
+    for planned in plan_pictures(clips, options, places, ImageRequest(all_frames=all_frames)):
+        told = [
+            row["frame"]
+            for row in tables.table([planned.clip]).iter_rows(named=True)
+            if all_frames or (any(row[name] for name in names) if wide else row["label"])
+        ]
+        assert planned.frames.tolist() == sorted(set(told))
+
+
+def test_the_table_of_a_clip_is_computed_once(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    computed: list[str] = []
+    table = FrameTables.table
+
+    def counted(self: FrameTables, some: list[AnnotatedClip]) -> pl.DataFrame:
+        computed.extend(one.id for one in some)
+        return table(self, some)
+
+    monkeypatch.setattr(FrameTables, "table", counted)
+    exported = _exported(tmp_path)
+    assert run("export-frames", exported, "--clips", clips, "-o", tmp_path / "out", "--images").exit_code == 0
+    assert computed == ["op1/clip_1", "op1/clip_2"]
 
 
 def test_what_is_no_longer_exported_is_removed(clips: Path, tmp_path: Path) -> None:

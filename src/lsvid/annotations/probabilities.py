@@ -50,7 +50,12 @@ class ProbabilityOptions:
             if value < 0:
                 raise SettingsError(f"{name} is {float(value):g} s: choose 0 or more")
         if self.hysteresis is not None:
-            high, low = self.hysteresis
+            try:
+                high, low = map(float, self.hysteresis)
+            except (TypeError, ValueError) as error:
+                raise SettingsError(
+                    f"hysteresis {self.hysteresis!r} is not two numbers", "for example (0.7, 0.3)"
+                ) from error
             if not 0 < low <= high <= 1:
                 raise SettingsError(
                     f"hysteresis from {high:g} to {low:g}: choose two numbers above 0 and up to 1, the higher one first"

@@ -11,7 +11,9 @@ import importlib
 import io
 import itertools
 import json
+import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -141,7 +143,7 @@ def write_features(
     for position, result in _run(jobs, workers if named else None, on_case):
         if isinstance(result, LsvidError) and not isinstance(result, ClipError):
             raise result  # the next case would fail in the same way
-        results[position] = result
+        results[position] = _with_traceback(result)
     in_order = [results[position] for position in range(len(jobs))]
     made = [result for result in in_order if isinstance(result, CaseFeatures)]
     if options.format == "hdf5" and len(made) == len(in_order):
@@ -280,15 +282,18 @@ def _is_whole(folder: Folder, file: str, dimensions: int, n_frames: int) -> bool
 
 def _made_from(job: _Job) -> dict[str, Any]:
     options = job.options
-    name = job.extractor if isinstance(job.extractor, str) else _name_of(job.extractor)
     return {
-        "extractor": name, "fps": str(check_fps(options.fps)), "batch": options.batch, "size": options.size,
-        "short_side": options.short_side, "clips": [[clip.name, clip.info.fingerprint] for clip in job.clips],
+        "extractor": _extractor_name(job), "fps": str(check_fps(options.fps)), "batch": options.batch,
+        "size": options.size, "short_side": options.short_side,
+        "clips": [[clip.name, clip.info.fingerprint] for clip in job.clips],
         "when_missing": options.missing,
     }  # fmt: skip
 
 
-def _name_of(extractor: Extractor) -> str:
+def _extractor_name(job: _Job) -> str:
+    extractor = job.extractor
+    if isinstance(extractor, str):
+        return extractor
     return f"{getattr(extractor, '__module__', '')}:{getattr(extractor, '__qualname__', type(extractor).__qualname__)}"
 
 
@@ -301,7 +306,7 @@ def _features(
     whole = np.zeros(n_frames, dtype=bool)
     for some in _batched(_pictures(job, frames), job.options.batch):
         rows = np.array([row for row, _ in some])
-        found = _checked(extractor(np.stack([picture for _, picture in some])), len(some), job)
+        found = _checked(_called(extractor, np.stack([picture for _, picture in some]), job), len(some), job)
         if values is None:
             values = np.zeros((n_frames, found.shape[1]), dtype=np.float32)
         if found.shape[1] != values.shape[1]:
@@ -322,13 +327,21 @@ def _pictures(job: _Job, frames: Sequence[npt.NDArray[np.int64]]) -> Iterator[tu
     options, first = job.options, 0
     for clip, wanted in zip(job.clips, frames, strict=True):
         place = {int(frame): first + position for position, frame in enumerate(wanted)}
-        reader = Reader(clip.path, clip.info, job.threads)
+        reader, n_read = Reader(clip.path, clip.info, job.threads), 0
         try:
             for frame, picture in reader.pictures(
-                wanted, size=options.size, short_side=options.short_side,
-                missing="raise" if options.missing == "raise" else "skip",
-            ):  # fmt: skip
+                wanted, size=options.size, short_side=options.short_side, missing="skip"
+            ):
+                if options.missing == "raise" and frame != wanted[n_read]:
+                    break
+                n_read += 1
                 yield place[frame], picture
+            if options.missing == "raise" and n_read < len(wanted):
+                raise ClipError(
+                    f"{clip.path}: picture {wanted[n_read]} cannot be decoded: the clip is damaged there",
+                    "copy the clip again from its source, or give such a picture the features of the one before: "
+                    "<<damaged=repeat>>",
+                )
         finally:
             reader.close()
         first += len(wanted)
@@ -339,6 +352,34 @@ def _batched(pictures: Iterator[tuple[int, Image]], size: int) -> Iterator[list[
     for _, alike in itertools.groupby(pictures, key=lambda one: one[1].shape):
         while some := list(itertools.islice(alike, size)):
             yield some
+
+
+class _FunctionError(ClipError):
+    """The user's function failed. traceback: where in it; '' if it is not known."""
+
+    traceback = ""
+
+
+def _called(extractor: Extractor, pictures: Image, job: _Job) -> Any:  # noqa: ANN401 - the result of a user's function
+    """What the extractor returns. Raises _FunctionError for whatever it raises."""
+    try:
+        return extractor(pictures)
+    except Exception as error:
+        text = " ".join(str(error).split())[:200]
+        failed = _FunctionError(
+            f"case {job.case}: your function {_extractor_name(job)} failed: {type(error).__name__}: {text}",
+            "lsvid only calls this function; to see where it fails, run the same again after: export LSVID_DEBUG=1",
+        )
+        below = error.__traceback__.tb_next if error.__traceback__ else None  # without this function
+        failed.traceback = "".join(traceback.format_exception(type(error), error, below)).rstrip()
+        raise failed from error
+
+
+def _with_traceback(result: CaseFeatures | LsvidError) -> CaseFeatures | LsvidError:
+    """The same, but with LSVID_DEBUG=1 an error of the user's function, maybe in a worker, shows its traceback."""
+    if isinstance(result, _FunctionError) and os.environ.get("LSVID_DEBUG") == "1":
+        return ClipError(f"{result.message}\n{result.traceback}", result.hint)
+    return result
 
 
 def _checked(found: Any, n_pictures: int, job: _Job) -> FeatureArray:  # noqa: ANN401 - the result of a user's function
@@ -374,6 +415,11 @@ def load_extractor(name: str, places: tuple[str, ...]) -> Extractor:
     except (ImportError, AttributeError) as error:
         raise SettingsError(
             f"cannot load the extractor {name}: {error}", f"is {module}.py in {places[-1]}, or installed?"
+        ) from error
+    except Exception as error:
+        raise SettingsError(
+            f"cannot load the extractor {name}: {module} fails: {type(error).__name__}: {error}",
+            "it is your module; to see where it fails, run the same again after: export LSVID_DEBUG=1",
         ) from error
     if not callable(found):
         raise SettingsError(f"{name} is no function, but {type(found).__name__}", "write module:function")

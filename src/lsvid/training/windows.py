@@ -40,7 +40,8 @@ class WindowOptions:
     labels: "multi" for uint8 (frames, classes), "single" for int64 (frames,). level: how many names of a label path
     count; None: all. background: the class of annotated pictures without a label.
     missing: what to do if a picture cannot be decoded. "raise": raise ClipError; "skip": take the next complete window
-    instead; "repeat": take the picture before it, or else after it, instead, with that picture's label.
+    instead; "repeat": take the picture of the window before it instead, or else after it, with that picture's label. If
+    none of the window can be decoded, one of the pictures before it, or else after it, fills the window.
     include_unannotated: make windows also for clips that nobody annotated.
     threads: so many stretches of a clip are decoded at a time; None: two if key pictures are far apart, else one.
     """
@@ -92,7 +93,7 @@ class Windows:
     frame     int64 (frames,): the number of each picture in its clip, from 0
     clip      int64 (frames,): the place of each picture's clip in `dataset.clips`
     case      str
-    missing   int: pictures that could not be decoded; only with missing="repeat" or "skip"
+    missing   int: different pictures that could not be decoded on the way to it; only with missing="repeat" or "skip"
 
     `windows[i]` depends only on (seed, epoch, i). `set_epoch` sets the epoch; `windows[epoch, i]` gives it directly.
     Files are opened in the process that asks for a window. A pickled instance is small.
@@ -104,11 +105,15 @@ class Windows:
         self._labelling = Labelling(labels, options.labels, options.level, options.background)
         self._clips = [_Clip.of(clip, self._labelling.numbered(clip)) for clip in clips]
         self._epoch = 0
-        self.missing: Counter[str] = Counter()
-        """How many pictures of each clip (case/name) could not be decoded, in this process."""
+        self._damaged: set[tuple[int, int]] = set()  # (clip, frame)
         self._readers = _Readers()
         self._orders: dict[int, IntArray] = {}
         check_sample(options.sample, options.n, options.group, self._grid.anchors)
+
+    @property
+    def missing(self) -> Counter[str]:
+        """How many pictures of each clip (case/name) could not be decoded so far, in this process."""
+        return Counter(self._clips[clip].id for clip, _ in self._damaged)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -157,20 +162,19 @@ class Windows:
         if not 0 <= i < len(self):
             raise IndexError(f"window {i} of {len(self)}")
         order, phase = self._order(epoch), self._phase(epoch)
-        n_missing = 0
+        met: set[tuple[int, int]] = set()
         for further in range(len(self)):
-            window, missing = self._window(int(order[(i + further) % len(self)]), phase)
-            n_missing += missing
+            window = self._window(int(order[(i + further) % len(self)]), phase, met)
             if window is not None:
-                return window if self.options.missing == "raise" else window | {"missing": n_missing}
+                return window if self.options.missing == "raise" else window | {"missing": len(met)}
         raise ClipError("every window holds a picture that cannot be decoded", "copy the clips again from their source")
 
     def __getstate__(self) -> dict[str, Any]:
-        as_quickly_made_again = ("_grid", "_orders", "_readers", "missing")
+        as_quickly_made_again = ("_grid", "_orders", "_readers", "_damaged")
         return {name: value for name, value in self.__dict__.items() if name not in as_quickly_made_again}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _orders={}, _readers=_Readers(), missing=Counter())
+        self.__dict__.update(state, _orders={}, _readers=_Readers(), _damaged=set())
 
     @cached_property
     def _grid(self) -> "_Grid":
@@ -190,34 +194,57 @@ class Windows:
             return Fraction(0)
         return Fraction(int(np.random.default_rng([self.options.seed, epoch, 1]).integers(1 << 20)), 1 << 20)
 
-    def _window(self, place: int, phase: Fraction) -> tuple[dict[str, Any] | None, int]:
-        """The window for the picture at `place` in the grid, and how many of its pictures cannot be decoded.
+    def _window(self, place: int, phase: Fraction, met: set[tuple[int, int]]) -> dict[str, Any] | None:
+        """The window for the picture at `place` in the grid; None if it has to be skipped for damaged pictures.
 
-        The window is None if it has to be skipped for that.
+        The damaged pictures that it meets (clip, frame) are added to `met`.
         """
-        clips, frames = self._pictures_for(place, phase)
-        pictures, whole = self._decoded(clips, frames)
-        n_missing = int(np.count_nonzero(~whole))
-        if pictures is None or (n_missing and self.options.missing == "skip"):
-            return None, n_missing
-        if n_missing:
+        repeats = self.options.missing == "repeat"
+        places = self._places(place)
+        clips, frames = self._pictures_at(places, phase)
+        pictures, whole = self._decoded(clips, frames, met)
+        if not whole.all():
+            if not repeats:
+                return None
+            if pictures is None:
+                return self._filled(places, phase, met)
             shown = _nearest(whole)
             pictures, clips, frames = pictures[shown], clips[shown], frames[shown]
-        window = {
+        return self._item(pictures, clips, frames)
+
+    def _filled(self, places: IntArray, phase: Fraction, met: set[tuple[int, int]]) -> dict[str, Any] | None:
+        """A window of the nearest undamaged picture before `places`, or else after them; None if there is none."""
+        begin, end = self._grid.run_of(int(places[0]))
+        step = len(places)
+        before = (np.arange(max(begin, stop - step), stop) for stop in range(int(places[0]), begin, -step))
+        after = (np.arange(start, min(end, start + step)) for start in range(int(places[-1]) + 1, end, step))
+        for some, nearest in [*((one, -1) for one in before), *((one, 0) for one in after)]:
+            clips, frames = self._pictures_at(some, phase)
+            pictures, whole = self._decoded(clips, frames, met)
+            if pictures is not None:
+                shown = np.repeat(np.flatnonzero(whole)[nearest], step)
+                return self._item(pictures[shown], clips[shown], frames[shown])
+        return None
+
+    def _item(self, pictures: Image | None, clips: IntArray, frames: IntArray) -> dict[str, Any]:
+        return {
             "pictures": pictures,
             "labels": self._labels(clips, frames),
             "frame": frames,
             "clip": clips,
             "case": self._clips[int(clips[0])].case,
         }
-        return window, n_missing
 
-    def _pictures_for(self, place: int, phase: Fraction) -> tuple[IntArray, IntArray]:
-        """The clips and frames of the window for the picture at `place`."""
-        options, grid = self.options, self._grid
+    def _places(self, place: int) -> IntArray:
+        """The places in the grid of the pictures of the window for the picture at `place`."""
+        options = self.options
         before = options.frames - 1 if options.where == "past" else options.frames // 2
-        begin, end = grid.run_of(place)
-        places = np.arange(place - before, place - before + options.frames).clip(begin, end - 1)
+        begin, end = self._grid.run_of(place)
+        return np.asarray(np.arange(place - before, place - before + options.frames).clip(begin, end - 1))
+
+    def _pictures_at(self, places: IntArray, phase: Fraction) -> tuple[IntArray, IntArray]:
+        """The clips and frames at `places` in the grid."""
+        grid = self._grid
         clips = grid.anchors.clips(places)
         frames = np.empty_like(places)
         for clip in np.unique(clips):
@@ -229,8 +256,13 @@ class Windows:
             frames[clips == clip] = sampled[np.minimum(number, len(sampled) - 1)]
         return clips, frames
 
-    def _decoded(self, clips: IntArray, frames: IntArray) -> tuple[Image | None, npt.NDArray[np.bool_]]:
-        """The pictures, and which of them are complete; None if none is. The others have undefined contents."""
+    def _decoded(
+        self, clips: IntArray, frames: IntArray, met: set[tuple[int, int]]
+    ) -> tuple[Image | None, npt.NDArray[np.bool_]]:
+        """The pictures, and which of them are undamaged; None if none is. The others have undefined contents.
+
+        Damaged ones are added to `met`. Known ones are not decoded again; and to skip a window, one is enough.
+        """
         options = self.options
         pictures: Image | None = None
         whole = np.zeros(len(frames), dtype=bool)
@@ -241,9 +273,13 @@ class Windows:
             rows_of: dict[int, list[int]] = {}
             for row in rows.tolist():
                 rows_of.setdefault(int(frames[row]), []).append(row)
-            n_found = 0
+            known = {frame for frame in rows_of if (int(number), frame) in self._damaged}
+            met |= {(int(number), frame) for frame in known}
+            if known and options.missing == "skip":
+                break
+            found = set[int]()
             for frame, picture in reader.pictures(
-                sorted(rows_of), size=options.size, short_side=options.short_side, missing=missing
+                sorted(rows_of.keys() - known), size=options.size, short_side=options.short_side, missing=missing
             ):
                 if pictures is None:
                     pictures = np.empty((len(frames), *picture.shape), dtype=np.uint8)
@@ -253,12 +289,13 @@ class Windows:
                         f"{pictures.shape[2]}x{pictures.shape[1]}",
                         "bring all to one size: size=(width, height)",
                     )
-                n_found += 1
+                found.add(frame)
                 for row in rows_of[frame]:
                     pictures[row] = picture
                 whole[rows_of[frame]] = True
-            if n_found < len(rows_of):
-                self.missing[clip.id] += len(rows_of) - n_found
+            damaged = {(int(number), frame) for frame in rows_of.keys() - known - found}
+            met |= damaged
+            self._damaged |= damaged
         return pictures, whole
 
     def _labels(self, clips: IntArray, frames: IntArray) -> LabelArray:

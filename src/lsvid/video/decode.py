@@ -5,13 +5,14 @@ A picture is found by its PTS, never by counting or by a player's seeking. Decod
 cannot be decoded whole are missing, because a decoder would make them up from their neighbours.
 """
 
+import itertools
 import math
 import operator
 import threading
 from collections import Counter, deque
 from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -80,6 +81,10 @@ def _is_near(info: VideoInfo, segment: Segment, following: Segment) -> bool:
     return int(last - first) <= _NEAR
 
 
+class CountedError(Exception):
+    """No picture of the clip can be left out: its encoder counts those that no other refers to. See h264."""
+
+
 class DamageError(Exception):
     """A stretch has damage. It is caught inside lsvid."""
 
@@ -88,12 +93,15 @@ class Decoder:
     """Decodes segments of one clip, in ascending order, with one thread (see container.only).
 
     It leaves out pictures that nobody wants if no other refers to them; in many H.264 clips this is every second one.
-    without: PTS of such pictures that it leaves out even if they are wanted.
+    saves: whether it does. without: PTS of such pictures that it leaves out in any case. CountedError is raised before
+    the first picture that this would change.
     """
 
-    def __init__(self, path: str, info: VideoInfo, without: Collection[int] = ()) -> None:
-        self._path, self._info, self._without = path, info, without
+    def __init__(self, path: str, info: VideoInfo, without: Collection[int] = (), *, saves: bool = True) -> None:
+        self._path, self._info, self._without, self.saves = path, info, without, saves
         self._seeks_fast = "mp4" in info.container
+        self.busy_in: int | None = None  # a thread
+        self._closes_later = False
         self._open()
 
     def _open(self) -> None:
@@ -123,10 +131,21 @@ class Decoder:
         self._came: set[int] = set()  # places whose picture has come out of the decoder
         self._at_once: Counter[int] = Counter()  # pictures that have come, by PTS
         self._settled = 0
+        self._left_out: int | None = None  # the frame_num of the picture just left out
         self._goes_on = False
 
     def close(self) -> None:
-        self._container.close()
+        """Close the file; if the garbage collector asks for it amid this thread's own decoding, after that."""
+        if self.busy_in == threading.get_ident():
+            self._closes_later = True
+        else:
+            self._container.close()
+
+    def released(self) -> None:
+        """The thread that decodes has ended."""
+        self.busy_in = None
+        if self._closes_later:
+            self._container.close()
 
     def sound(self, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
         """(number, picture) of each wanted picture of `segment`, by PTS, as soon as it is known to be undamaged.
@@ -206,9 +225,10 @@ class Decoder:
         """Whether what was decoded at `place` lies before `segment`."""
         return place < self._fed.get(segment.begin, 0)
 
-    def left_alone(self, place: int) -> int | None:
-        """The PTS of the picture that was decoded at `place` if no other refers to it, else None."""
-        return self._order[place] if place in self._alone else None
+    def bad_alone(self, segment: Segment) -> list[int]:
+        """PTS of the damaged pictures that no other refers to, before the first other damage, as decoded."""
+        places = sorted(place for place in self._bad if place >= (self.first_bad(segment) or 0))
+        return [self._order[place] for place in itertools.takewhile(self._alone.__contains__, places)]
 
     def _is_settled(self, segment: Segment, place: int) -> bool:
         """Whether all pictures of `segment` up to `place`, in the order of decoding, have come."""
@@ -243,13 +263,27 @@ class Decoder:
                     self._alone.add(place)
                     # The next segment may want a picture that is shown after this one.
                     is_wanted = packet.pts in segment.wanted or packet.pts >= segment.end
-                    if not is_wanted or packet.pts in self._without:
+                    if (self.saves and not is_wanted) or packet.pts in self._without:
+                        self._leave_out(packet)
                         self._came.add(place)
                         continue
+            self._check_count(packet)
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
+
+    def _leave_out(self, packet: "Packet[VideoStream]") -> None:
+        self._check_count(packet)
+        self._left_out = self._unreferenced.frame_number(memoryview(packet)) if self._unreferenced else None
+
+    def _check_count(self, packet: "Packet[VideoStream]") -> None:
+        """Raise CountedError if the picture just left out was counted, so that this one would come out wrong."""
+        if self._left_out is not None and self._unreferenced is not None:
+            number = self._unreferenced.frame_number(memoryview(packet))
+            if number is not None and number != self._left_out:
+                raise CountedError
+            self._left_out = None
 
     def _is_alone(self, packet: "Packet[VideoStream]") -> bool:
         """Whether no other picture depends on this one, so that it can be left out."""
@@ -274,6 +308,8 @@ class Decoder:
         for frame in frames:
             if frame.pts is not None and frame.pts >= segment.end:
                 self._later.append(frame)
+                if frame.is_corrupt and frame.pts in self._fed:  # the segment's last pictures may refer to it
+                    self._bad.add(self._fed[frame.pts])
             else:
                 yield frame
 
@@ -304,13 +340,13 @@ class Decoder:
 
     def _go_to(self, begin: int, key: int) -> bool:
         """Make the packet of the key picture with PTS `begin` the next one; False if it cannot be found."""
+        self._make_clean()
         near = (
             not self._seeks_fast
             and self._latest_key is not None
             and self._latest_key < begin
             and key - self._key <= _SKIP_KEYS
         )
-        self._make_clean()
         self._begin_anew()
         if key < 0:
             self._reopen()
@@ -325,7 +361,7 @@ class Decoder:
                 self._container.seek(begin - offset, stream=self._stream)
             except self._av.FFmpegError:
                 break
-            self._packets = self._container.demux(self._stream)
+            self._packets, self._next = self._container.demux(self._stream), None
             if self._skip_to(begin):
                 return True
         self._reopen()
@@ -340,7 +376,7 @@ class Decoder:
             self._reopen()
 
     def _reopen(self) -> None:
-        self.close()
+        self._container.close()
         self._open()
 
     def _skip_to(self, begin: int) -> bool:
@@ -357,35 +393,68 @@ _SKIP_KEYS = 2
 """So many key pictures are read and not searched for; but not in MP4, which lists the place of each picture."""
 
 
-def undamaged(path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
-    """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS.
+@dataclass(frozen=True)
+class Examined:
+    """What is undamaged in a segment, and how to decode it. sound: numbers of pictures; without: see Decoder."""
 
-    It is decoded from the key picture before, since a container may mark a picture as a key picture that is none; and
-    to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes. First it only
-    learns which pictures are undamaged: those of a whole segment may not fit into memory.
-    """
-    without: set[int] = set()
-    from_before = True
-    while True:
-        with closing(Decoder(path, info, without)) as decoder:
-            found = decoder.wanted(segment, go_on=True, from_before=from_before)
-            places = {number: place for number, place, _ in found}
-            bad = decoder.first_bad(segment)
-            if bad is None:
-                break
-            # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend on
-            # it: without the damage, it begins again.
-            if from_before and decoder.is_before(bad, segment):
-                from_before = False
-            elif (pts := decoder.left_alone(bad)) is not None:
-                without.add(pts)
-            else:
-                places = {number: place for number, place in places.items() if place < bad}
-                break
-    with closing(Decoder(path, info, without)) as decoder:
-        for number, _, frame in decoder.wanted(segment, go_on=True, from_before=from_before):
-            if number in places:
+    sound: frozenset[int]
+    without: frozenset[int]
+    from_before: bool
+
+    @classmethod
+    def of(cls, path: str, info: VideoInfo, segment: Segment) -> "Examined":
+        """All pictures of `segment` are examined, wanted or not.
+
+        It is decoded from the key picture before, since a container may mark a picture as a key picture that is none;
+        and to the segment's end, since some decoders (RealVideo) hold a picture back until the next one comes.
+        """
+        whole = _whole(info, segment)
+        without: set[int] = set()
+        from_before, can_leave_out = True, True
+        while True:
+            with closing(Decoder(path, info, without, saves=False)) as decoder:
+                found = decoder.wanted(whole, go_on=True, from_before=from_before)
+                try:
+                    places = {number: place for number, place, _ in found}
+                except CountedError:
+                    without, can_leave_out = set(), False
+                    continue
+                bad = decoder.first_bad(whole)
+                if bad is None:
+                    return cls(frozenset(places), frozenset(without), from_before)
+                # A decoder that has met damage is not to be trusted any more, not even with pictures that do not depend
+                # on it: without the damage, it begins again.
+                alone = decoder.bad_alone(whole) if can_leave_out else []
+                if from_before and decoder.is_before(bad, whole):
+                    from_before = False
+                elif set(alone) - without:
+                    # Those after the first may be sound: with few of them, it is worth to find out.
+                    without.update(alone[:1] if len(without) < _ROUNDS else alone)
+                else:
+                    sound = frozenset(number for number, place in places.items() if place < bad)
+                    return cls(sound, frozenset(without), from_before)
+
+    def pictures(self, path: str, info: VideoInfo, segment: Segment) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of each wanted picture of `segment` that is undamaged, by PTS."""
+        wanted = {pts: number for pts, number in segment.wanted.items() if number in self.sound}
+        if not wanted:
+            return
+        with closing(Decoder(path, info, self.without, saves=False)) as decoder:
+            some = replace(segment, wanted=wanted)
+            for number, _, frame in decoder.wanted(some, go_on=True, from_before=self.from_before):
                 yield number, frame
+
+
+_ROUNDS = 8
+"""So many damaged pictures that no other refers to are found one by one."""
+
+
+def _whole(info: VideoInfo, segment: Segment) -> Segment:
+    """The segment with all its pictures wanted."""
+    times = info.index.pts
+    first = 0 if segment.key < 0 else int(times.searchsorted(segment.begin))
+    stop = len(times) if math.isinf(segment.end) else int(times.searchsorted(segment.end))
+    return segments_of(info, range(first, stop))[0]
 
 
 # --- Arrays -----------------------------------------------------------------------------------------------------------
@@ -428,6 +497,7 @@ class Reader:
     def __init__(self, path: str, info: VideoInfo, threads: int | None = None) -> None:
         self._path, self._info, self._threads = path, info, threads or cores()
         self._decoders = [Decoder(path, info)]
+        self._damaged: dict[int, Examined] = {}  # by the key of the segment
 
     def close(self) -> None:
         """Close the file."""
@@ -525,27 +595,55 @@ class Reader:
         n_threads = min(self._threads, len(runs))
         if n_threads <= 1:
             for run in runs:
-                yield from self._sound_in(0, run)
+                yield from self._sound_in(self._decoders[0], run)
             return
         while len(self._decoders) < n_threads:
             self._decoders.append(Decoder(self._path, self._info))
-        most = max(2, min(_LEAST, _AHEAD_BYTES // max(1, 2 * self._info.width * self._info.height)))
-        with closing(made_ahead(runs, self._sound_in, n_threads, most)) as sound:
+        most = max(2, min(_LEAST, _AHEAD_BYTES // max(1, 2 * self._info.width * self._info.height * n_threads)))
+        with closing(made_ahead(runs, self._sound_of, n_threads, most)) as sound:
             yield from sound
 
-    def _sound_in(self, thread: int, run: Sequence[Segment]) -> "Generator[tuple[int, VideoFrame]]":
-        """(number, picture) of the wanted pictures of `run` that are undamaged, ascending."""
+    def _sound_of(self, thread: int, run: Sequence[Segment]) -> "Generator[tuple[int, VideoFrame]]":
+        """`_sound_in` for one of several threads."""
         decoder = self._decoders[thread]
+        decoder.busy_in = threading.get_ident()
+        try:
+            yield from self._sound_in(decoder, run)
+        finally:
+            decoder.released()
+
+    def _sound_in(self, decoder: Decoder, run: Sequence[Segment]) -> "Generator[tuple[int, VideoFrame]]":
+        """(number, picture) of the wanted pictures of `run` that are undamaged, ascending."""
         for segment, following in zip(run, [*run[1:], None], strict=True):
             done = -1
+            if segment.key in self._damaged:
+                yield from self._undamaged(segment, done)
+                continue
             try:
-                for number, frame in decoder.sound(segment, go_on=following is not None):
+                for number, frame in self._decoded(decoder, segment, go_on=following is not None):
                     yield number, frame
                     done = number
             except DamageError:
-                for number, frame in undamaged(self._path, self._info, segment):
-                    if number > done:
-                        yield number, frame
+                yield from self._undamaged(segment, done)
+
+    def _decoded(self, decoder: Decoder, segment: Segment, *, go_on: bool) -> "Iterator[tuple[int, VideoFrame]]":
+        """`decoder.sound`, by decoding every picture if none of them can be left out."""
+        done = -1
+        try:
+            for number, frame in decoder.sound(segment, go_on=go_on):
+                yield number, frame
+                done = number
+        except CountedError:
+            decoder.saves = False
+            yield from ((number, frame) for number, frame in decoder.sound(segment, go_on=go_on) if number > done)
+
+    def _undamaged(self, segment: Segment, done: int) -> "Iterator[tuple[int, VideoFrame]]":
+        """(number, picture) of the wanted pictures of a damaged segment that are undamaged, after `done`."""
+        if segment.key not in self._damaged:
+            self._damaged[segment.key] = Examined.of(self._path, self._info, segment)
+        for number, frame in self._damaged[segment.key].pictures(self._path, self._info, segment):
+            if number > done:
+                yield number, frame
 
 
 _LEAST = 32

@@ -100,17 +100,38 @@ class Unreferenced:
 
     def __init__(self, extradata: bytes) -> None:
         self._units = _Units(extradata)
-        self._whole = bool(self._units.sequences) and not any(one.fields_allowed for one in self._units.sequences)
+        self._sequences = set(self._units.sequences)
 
     def is_one(self, packet: memoryview) -> bool:
         """Whether the packet holds such a picture, and nothing that a later one needs."""
-        is_one = False
-        for unit in self._units.of(packet) if self._whole else ():
-            if _kind(unit) == _SLICE and not unit[0] & _REFERENCED:
-                is_one = True
-            elif _kind(unit) not in _WITHOUT_PICTURE:
-                return False
-        return is_one
+        is_one = True
+        n_slices = 0
+        for unit in self._units.of(packet):
+            kind = _kind(unit)
+            if kind == _SEQUENCE:
+                self._sequences.add(_sequence(unit))
+            n_slices += kind == _SLICE
+            is_one = is_one and (kind in _WITHOUT_PICTURE or (kind == _SLICE and not unit[0] & _REFERENCED))
+        return is_one and n_slices > 0 and self._sequence is not None
+
+    def frame_number(self, packet: memoryview) -> int | None:
+        """The frame_num of the packet's picture; None if it is an IDR picture, which begins to count anew.
+
+        An unreferenced picture has the same one as the next picture (7.4.3). Where it has not, the encoder counts
+        unreferenced pictures, too, and a decoder would invent those that are left out.
+        """
+        for unit in self._units.of(packet):
+            if _kind(unit) == _SLICE and self._sequence is not None:
+                return _frame_number(_Bits(unit[:_HEAD_BYTES]), self._sequence)
+        return None
+
+    @property
+    def _sequence(self) -> _Sequence | None:
+        """The only one so far, if its pictures are whole frames."""
+        if len(self._sequences) != 1:
+            return None
+        (one,) = self._sequences
+        return None if one.fields_allowed else one
 
 
 _REFERENCED = 3 << 5
@@ -184,12 +205,17 @@ def _skip_scaling(bits: _Bits, size: int) -> None:
 def _field(unit: bytes, sequence: _Sequence) -> tuple[int, int] | None:
     """(frame number of a slice, 1 for a bottom field or 0 for a top field); None for a slice of a whole frame."""
     bits = _Bits(unit[:_HEAD_BYTES])
+    frame_number = _frame_number(bits, sequence)
+    if not sequence.fields_allowed or not bits.u(1):
+        return None
+    return frame_number, bits.u(1)
+
+
+def _frame_number(bits: _Bits, sequence: _Sequence) -> int:
+    """The frame_num in the header of a slice, of which nothing has been read."""
     bits.ue()
     bits.ue()
     bits.ue()
     if sequence.separate_planes:
         bits.u(2)
-    frame_number = bits.u(sequence.frame_number_bits)
-    if not sequence.fields_allowed or not bits.u(1):
-        return None
-    return frame_number, bits.u(1)
+    return bits.u(sequence.frame_number_bits)

@@ -1,9 +1,9 @@
 """Writers turn the labelled clips of an export into files of a format, and spans into other tools' annotations.
 
 To add a format: write `writers/<name>.py` with `FORMAT`, which says what it is, and `write(export)`, which writes into
-`export.folder` and returns the names of the files it wrote; add its name to WRITERS; and test it with the format's own
-reader in `tests/writers/test_<name>.py`. What writers share (levels, stitching a case, one label a frame, names) is in
-`writers/base.py`.
+`export.folder` and returns a `Made`: the names of the files, and what the manifest says of them. Add its name to
+WRITERS, and test it with the format's own reader in `tests/writers/test_<name>.py`. What writers share (levels,
+stitching a case, one label a frame, names) is in `writers/base.py`.
 
 Importing this package is quick: a writer is imported only when it is used, or when its facts are needed.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lsvid.annotations.spans import Record
     from lsvid.findings import Findings
-    from lsvid.writers.base import Export
+    from lsvid.writers.base import Export, Made
     from lsvid.writers.formats import Format
 
 WRITERS = (
@@ -50,9 +50,9 @@ def all_formats() -> "dict[str, Format]":
     return {name: format_of(name) for name in WRITERS}
 
 
-def writer(name: str) -> "Callable[[Export], list[str]]":
+def writer(name: str) -> "Callable[[Export], Made]":
     """The `write` of the format `name`."""
-    write: Callable[[Export], list[str]] = importlib.import_module(f"lsvid.writers.{name}").write
+    write: Callable[[Export], Made] = importlib.import_module(f"lsvid.writers.{name}").write
     return write
 
 

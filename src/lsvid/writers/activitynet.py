@@ -26,7 +26,7 @@ from fractions import Fraction
 
 from lsvid.annotations.splits import Fold
 from lsvid.errors import DataError
-from lsvid.writers.base import Export, LabelPath, Video
+from lsvid.writers.base import Export, LabelPath, Made, Video
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -39,8 +39,8 @@ FORMAT = Format(
 SUBSETS = {"train": "training", "val": "validation", "test": "testing"}
 
 
-def write(export: Export) -> list[str]:
-    """Write the database, one for every split, and classes.txt; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write the database, one for every split, and classes.txt."""
     videos = export.videos()
     names = export.class_names(videos)
     if "Ambiguous" in names.values():
@@ -49,13 +49,13 @@ def write(export: Export) -> list[str]:
     entries = {video.name: _entry(export, video, names, ids) for video in videos}
     folds: Sequence[Fold] = export.folds or [{"train": list(export.cases())}]
     files = []
-    for number, fold in enumerate(folds, start=1):
+    members_of = export.to_train_on(videos, [fold.get("train", ()) for fold in folds])
+    for number, (fold, members) in enumerate(zip(folds, members_of, strict=True), start=1):
         subset_of = {case: SUBSETS[part] for part, cases in fold.items() for case in cases}
         if len(folds) > 1:  # a cross-validation has no third part: readers call its test part validation
             subset_of = {
                 case: "training" if subset == "training" else "validation" for case, subset in subset_of.items()
             }
-        members = export.labelled(videos, [case for case, subset in subset_of.items() if subset == "training"])
         database = {video.name: {"subset": subset_of[video.case]} | entries[video.name] for video in members}
         document = {"version": "lsvid-1", "taxonomy": [], "external_data": {}, "database": database}
         name = "activitynet.json" if len(folds) == 1 else f"activitynet_split{number}.json"
@@ -65,7 +65,7 @@ def write(export: Export) -> list[str]:
             "all videos are of the subset 'training'",
             "ask for splits by case: <<splits=train=0.7,val=0.3>>, or <<folds=5>>",
         )
-    return [*files, export.write_text("classes.txt", names.values())]
+    return Made([*files, export.write_text("classes.txt", names.values())], videos)
 
 
 def _entry(

@@ -3,7 +3,6 @@
 import math
 import re
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from lsvid.annotations.frames import FrameTables, TableOptions
+from lsvid.annotations.frames import TableOptions
 from lsvid.annotations.splits import Fold
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import DataError, SettingsError
@@ -30,7 +29,7 @@ from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
     from lsvid.workers.processes import Workers
-    from lsvid.writers.images import ExportedImages  # with multiprocessing behind it: only where pictures are wanted
+    from lsvid.writers.images import ExportedPictures  # with multiprocessing behind it: only where pictures are wanted
 
 LabelPath = tuple[str, ...]
 LabelArray = npt.NDArray[np.int32]
@@ -173,17 +172,28 @@ def _united(segments: Iterable[Segment], key: Callable[[Segment], object], *, to
     return united
 
 
-@dataclass
+@dataclass(frozen=True)
+class Made:
+    """What a writer has made, for the manifest.
+
+    files: their names. videos: those of the format, if it has any. counts: more numbers. facts: more about the format.
+    """
+
+    files: Sequence[str]
+    videos: Sequence[Video] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Export:
     """The data that a writer gets, and the folder for its files.
 
     folder: the writer writes into it; its files are moved into place later. output: that place on this machine; None if
     it is in S3. format, unit: the format's name, and what one video is (a clip or a case). clips: located, by case, in
     order. incomplete: cases of which some clips are not exported. table: label order, layout, sampling, background.
-    options: the other options. folds: the splits, each with its cases. pictures: writes the pictures of the frame
-    table, if they are wanted; made_pictures: its result. workers: make pictures, for formats that consist of them;
-    None: this machine does. untrainable: videos that were left out of training. counts, facts: the writer fills them
-    for the manifest.
+    options: the other options. folds: the splits, each with its cases. pictures: those of the frame table, if they are
+    wanted. workers: make pictures, for formats that consist of them; None: this machine does.
     """
 
     folder: Path
@@ -197,12 +207,8 @@ class Export:
     folds: Sequence[Fold] = ()
     incomplete: frozenset[str] = frozenset()
     on_clip: Progress = unheard
-    pictures: "Callable[[FrameTables], ExportedImages] | None" = None
-    made_pictures: "ExportedImages | None" = None
+    pictures: "ExportedPictures | None" = None
     workers: "Workers | None" = None
-    untrainable: set[str] = field(default_factory=set)
-    counts: Counter[str] = field(default_factory=Counter)
-    facts: dict[str, Any] = field(default_factory=dict)
 
     @property
     def level(self) -> int | None:
@@ -217,7 +223,7 @@ class Export:
         return cases
 
     def videos(self) -> list[Video]:
-        """The clips, or the cases, as videos. Changed names give a warning, and are kept in `facts`.
+        """The clips, or the cases, as videos. Warns of changed names.
 
         If one of its clips is missing, a case is left out: its frames would be at wrong places. Raises DataError if no
         case is left.
@@ -241,30 +247,18 @@ class Export:
         names = safe_ids(plain)
         what = f"names of videos that readers of {self.format} cannot take"
         tell_changed(self.findings, what, zip(plain, names, strict=True))
-        videos = [
-            Video(name, title, clips[0].clip.case, clips)
-            for name, (title, clips) in zip(names, groups.items(), strict=True)
+        return [
+            Video(name, title, clips[0].case, clips) for name, (title, clips) in zip(names, groups.items(), strict=True)
         ]
-        self.tell_videos(videos)
-        return videos
 
     def clip_paths(self) -> dict[str, str]:
-        """`case/clip` of every clip as a path below a folder, by the clip's id. Warns of changed names."""
-        found = places((clip.case, clip.name) for clip in self.clips)
-        paths = {clip.id: found[clip.case, clip.name] for clip in self.clips}
-        tell_changed(self.findings, "names that cannot be those of files", paths.items())
-        return paths
+        """See `clip_paths` of this module."""
+        return clip_paths(self.clips, self.findings)
 
     def case_paths(self) -> dict[str, str]:
         """The first part of `clip_paths`, by case."""
         paths = self.clip_paths()
         return {clip.case: paths[clip.id].partition("/")[0] for clip in self.clips}
-
-    def tell_videos(self, videos: Iterable[Video]) -> None:
-        """Keep for the manifest the clips of each video."""
-        self.facts["videos"] = [
-            {"name": v.name, "case": v.case, "clips": [clip.name for clip in v.clips]} for v in videos
-        ]
 
     def levels(self) -> list[Level]:
         """The levels to write. If there are several, each has its own folder."""
@@ -334,17 +328,19 @@ class Export:
         used = {segment.label for video in videos for segment in video.segments(self.level)}
         return self.lines_of({path: name for path, name in self.label_names().items() if path in used})
 
-    def labelled(self, videos: Iterable[Video], training: Collection[str]) -> list[Video]:
-        """`videos` without those of the cases `training` in which nothing is labelled. These are reported as left
-        out.
+    def to_train_on(self, videos: Sequence[Video], trainings: Iterable[Collection[str]]) -> list[list[Video]]:
+        """For each of `trainings` (the cases that a split trains on), `videos` without those of its cases in which
+        nothing is labelled. These are reported as left out, once.
         """
-        kept = []
-        for video in videos:
-            if video.case not in training or video.segments(self.level):
-                kept.append(video)
-            elif video.title not in self.untrainable:  # once, in however many splits
-                self.untrainable.add(video.title)
-                self.findings.leave_out(f"video {video.title}", _NOT_TO_TRAIN_ON)
+        unlabelled = {video.title for video in videos if not video.segments(self.level)}
+        kept: list[list[Video]] = []
+        left_out: dict[str, None] = {}
+        for cases in trainings:
+            lost = dict.fromkeys(video.title for video in videos if video.title in unlabelled and video.case in cases)
+            kept.append([video for video in videos if video.title not in lost])
+            left_out |= lost
+        for title in left_out:
+            self.findings.leave_out(f"video {title}", _NOT_TO_TRAIN_ON)
         return kept
 
     def lines_of(self, names: Mapping[LabelPath, str]) -> dict[LabelPath, str]:
@@ -353,17 +349,6 @@ class Export:
         what = f"names of labels that readers of {self.format} cannot take"
         tell_changed(self.findings, what, zip(names.values(), lines.values(), strict=True))
         return lines
-
-    def check_one_annotator(self) -> None:
-        """Raise DataError if a clip has several annotators; for formats that hold only one."""
-        several = [clip for clip in self.clips if len(clip.tracks) > 1]
-        if several:
-            people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.tracks))
-            raise DataError(
-                f"<<format={self.format}>> holds one annotator, but {len(several)} clips have several ({people}): "
-                + some([clip.id for clip in several], separator="; "),
-                "choose one with <<annotators>>, or make one with <<merge>>; 'lsvid formats' says which hold several",
-            )
 
     def tracks(self, video: Video, levels: Sequence[Level]) -> list[LabelArray]:
         """For each level an array with the position of every frame's label in the level's `paths`; -1 for no label.
@@ -445,6 +430,14 @@ class Export:
         self.tell_formulas()
         write_csv(self.path(name), header, rows, safe=self.options.spreadsheet_safe)
         return name
+
+
+def clip_paths(clips: Sequence[AnnotatedClip], findings: Findings) -> dict[str, str]:
+    """`case/clip` of every clip as a path below a folder, by the clip's id. Warns of changed names."""
+    found = places((clip.case, clip.name) for clip in clips)
+    paths = {clip.id: found[clip.case, clip.name] for clip in clips}
+    tell_changed(findings, "names that cannot be those of files", paths.items())
+    return paths
 
 
 def _levels(labels: Sequence[LabelPath], base: int) -> list[Level]:

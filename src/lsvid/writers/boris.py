@@ -22,7 +22,7 @@ from lsvid.labels.naming import LabelPath, distinct, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.readers.boris import ANNOTATOR, CASE, CLIP
 from lsvid.video.timebase import FrameIndex
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made
 from lsvid.writers.elan import DATE
 from lsvid.writers.formats import Format
 
@@ -39,8 +39,8 @@ _NONE = "None"
 _UNSEEN = r"\s\x00-\x1f\x7f\ufeff\ufffe\uffff"  # of a class of characters: blanks, control characters, none
 
 
-def write(export: Export) -> list[str]:
-    """Write the project; returns its name."""
+def write(export: Export) -> Made:
+    """Write the project."""
     names = _Names(export)
     titles, observations = [], []
     for clip in export.clips:
@@ -72,7 +72,8 @@ def write(export: Export) -> list[str]:
         "behaviors_coding_map": [],
         "converters": {},
     }  # fmt: skip
-    return [export.write_text("annotations.boris", [json.dumps(project, ensure_ascii=True, indent=1)])]
+    file = export.write_text("annotations.boris", [json.dumps(project, ensure_ascii=True, indent=1)])
+    return Made([file], counts={"events": sum(len(one["events"]) for one in observations)})
 
 
 class _Names:
@@ -129,7 +130,6 @@ def _observation(
     path = str(clip.path)
     rate = clip.index.rate or clip.index.n_frames / clip.index.length_s
     events = sorted(_events(export, names, clip, spans))
-    export.counts["events"] += len(events)
     return {
         "type": "MEDIA",
         "date": DATE[:19],

@@ -16,7 +16,7 @@ another: the option sample_fps keeps some of them, anew in each clip. Training r
 from collections.abc import Sequence
 
 from lsvid.errors import SettingsError
-from lsvid.writers.base import Export, Video
+from lsvid.writers.base import Export, Made, Video
 from lsvid.writers.case_pictures import case_pictures, put_pictures
 from lsvid.writers.formats import Format, options
 
@@ -31,8 +31,8 @@ FORMAT = Format(
 HEADER = "original_vido_id video_id frame_id path labels"
 
 
-def write(export: Export) -> list[str]:
-    """Write lists, classes and pictures; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write lists, classes and pictures."""
     if len(export.folds) > 1:
         raise SettingsError("<<folds>> is not for <<format=charades>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
@@ -41,6 +41,7 @@ def write(export: Export) -> list[str]:
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     lines: dict[str, list[str]] = {part: [HEADER] for part in fold}
     files = []
+    n_rows = 0
     with case_pictures(export, [(video, export.sampled(video).tolist()) for video in videos], "jpg") as made:
         for number, (video, pictures) in enumerate(zip(videos, made, strict=True)):
             labels = _labels(export, video, ids)
@@ -50,12 +51,13 @@ def write(export: Export) -> list[str]:
             for frame, path in paths:
                 text = ",".join(map(str, labels[frame]))
                 lines[part].append(f'{video.name} {number} {frame} {path} "{text}"')
-            export.counts["rows"] += len(paths)
+            n_rows += len(paths)
             export.on_clip(len(video.clips))
     if not export.folds:
         export.findings.warn("all videos are in train.csv", "ask for splits by case: <<splits=train=0.8,val=0.2>>")
     files += [export.write_text(f"{part}.csv", rows) for part, rows in lines.items()]
-    return [*files, export.write_text("classes.txt", names.values())]
+    files.append(export.write_text("classes.txt", names.values()))
+    return Made(files, videos, {"rows": n_rows})
 
 
 def _labels(export: Export, video: Video, ids: dict[tuple[str, ...], int]) -> Sequence[list[int]]:

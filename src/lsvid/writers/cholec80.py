@@ -24,9 +24,9 @@ from collections import Counter
 from dataclasses import replace
 
 from lsvid.labels.naming import without_blanks
-from lsvid.writers.base import Export, Level, Video
+from lsvid.writers.base import Export, Level, Made, Video
 from lsvid.writers.formats import Format, options
-from lsvid.writers.mstcn import BACKGROUND, class_names, tell_unlabelled
+from lsvid.writers.mstcn import BACKGROUND, class_names, classes_by_folder, tell_unlabelled
 
 FORMAT = Format(
     "phase_annotations/*-phase.txt, tool_annotations/*-tool.txt; a folder per level",
@@ -40,8 +40,8 @@ FORMAT = Format(
 RATE = 25
 
 
-def write(export: Export) -> list[str]:
-    """Write all levels; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write all levels."""
     levels, tools = export.phases_and_tools()
     videos = _numbered(export, export.videos())
     background = "_".join((export.table.background or BACKGROUND).split())
@@ -62,9 +62,9 @@ def write(export: Export) -> list[str]:
         for video in videos
     ]
     files.append(export.write_csv("videos.csv", ("video", "case", "clips", "frames", "rate"), rows))
-    tell_unlabelled(export, levels, unlabelled, background)
-    export.facts["background"] = background
-    return files
+    tell_unlabelled(export, names, unlabelled, background)
+    facts = {"classes": classes_by_folder(levels, names), "background": background}
+    return Made(files, videos, facts=facts)
 
 
 def _numbered(export: Export, videos: list[Video]) -> list[Video]:
@@ -72,7 +72,6 @@ def _numbered(export: Export, videos: list[Video]) -> list[Video]:
     width = max(2, len(str(len(videos))))
     if not all(re.fullmatch(rf"video\d{{{width}}}", video.name) for video in videos):
         videos = [replace(video, name=f"video{number:0{width}}") for number, video in enumerate(videos, start=1)]
-        export.tell_videos(videos)
         export.findings.warn(
             "Cholec80's readers take a number from names such as video01: the videos are numbered in their order",
             "videos.csv tells which is which",

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from lsvid.errors import DataError, SettingsError
 from lsvid.labels.naming import safe_ids
 from lsvid.video.cuts import Cut, make_cuts
-from lsvid.writers.base import Export, LabelPath, Segment, Video
+from lsvid.writers.base import Export, LabelPath, Made, Segment, Video
 from lsvid.writers.formats import Format, options
 from lsvid.writers.segments import clock
 
@@ -30,8 +30,8 @@ FORMAT = Format(
 COLUMNS = ("path", "label", "case", "clip", "start_frame", "stop_frame", "start_s", "end_s")
 
 
-def write(export: Export) -> list[str]:
-    """Write the files of all spans, and the lists; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write the files of all spans, and the lists."""
     if len(export.folds) > 1:
         raise SettingsError("<<folds>> is not for <<format=clips>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
@@ -49,10 +49,10 @@ def write(export: Export) -> list[str]:
         by_clip.setdefault(video.clips[0].path, []).append(Cut(segment.start, segment.stop, target))
     make_cuts(list(by_clip.items()), export.workers)
     export.on_clip(len(videos))
-    export.counts["rows"] += len(spans)
     rows = [_row(file, video, segment, names) for (video, segment), file in zip(spans, files, strict=True)]
-    return [*files, *_lists(export, spans, files, ids), export.write_csv("clips.csv", COLUMNS, rows),
-            export.write_text("classes.txt", names.values())]  # fmt: skip
+    lists = [*_lists(export, spans, files, ids), export.write_csv("clips.csv", COLUMNS, rows),
+             export.write_text("classes.txt", names.values())]  # fmt: skip
+    return Made([*files, *lists], videos, {"rows": len(spans)})
 
 
 def _name(video: Video, segment: Segment, names: dict[LabelPath, str]) -> str:

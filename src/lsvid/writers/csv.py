@@ -4,7 +4,7 @@ import polars as pl
 from polars import selectors
 
 from lsvid.files.spreadsheets import FORMULA, NUMBER, as_text
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made
 from lsvid.writers.formats import TABLE_HOLDS, TABLE_OPTIONS, Format, options
 from lsvid.writers.tables import write_tables
 
@@ -17,8 +17,8 @@ FORMAT = Format(
 )
 
 
-def write(export: Export) -> list[str]:
-    """Write the frame table; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write the frame table."""
     export.tell_formulas()
     safe = _safe if export.options.spreadsheet_safe else lambda frame: frame
     return write_tables(export, ".csv", lambda frame, file: safe(frame).sink_csv(file))

@@ -24,7 +24,7 @@ from lsvid.files.paths import absolute, addresses
 from lsvid.labels.naming import distinct, one_line, tell_changed
 from lsvid.labels.tree import join_path
 from lsvid.video.timebase import FrameIndex
-from lsvid.writers.base import Export, Video
+from lsvid.writers.base import Export, Made, Video
 from lsvid.writers.formats import Format
 
 FORMAT = Format(
@@ -38,11 +38,12 @@ DATE = "1970-01-01T00:00:00+00:00"
 """A fixed date, so that the same annotations give the same file."""
 
 
-def write(export: Export) -> list[str]:
-    """Write a file for each clip; returns their names."""
+def write(export: Export) -> Made:
+    """Write a file for each clip."""
     names = {name: xml_text(name) for path in export.table.labels for name in path}
     tell_changed(export.findings, "labels with characters that XML cannot hold", names.items())
-    return [_write_clip(export, video) for video in export.videos()]
+    videos = export.videos()
+    return Made([_write_clip(export, video) for video in videos], videos)
 
 
 def _write_clip(export: Export, video: Video) -> str:

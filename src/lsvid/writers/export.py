@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +20,13 @@ from lsvid.annotations.stages import (
     raise_faults,
 )
 from lsvid.errors import DataError, SettingsError, check_choice, check_kind
-from lsvid.files.folders import folder_at
 from lsvid.files.outputs import as_json, sha256, whole_file, whole_folder, write_text
-from lsvid.findings import Findings
+from lsvid.findings import Findings, some
 from lsvid.labels.tree import join_path
 from lsvid.progress import Progress, unheard
 from lsvid.video.clips import natural_key
 from lsvid.writers import WRITERS, all_formats, format_of, span_writer, writer
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made, clip_paths
 from lsvid.writers.formats import FormatOptions
 
 if TYPE_CHECKING:
@@ -124,51 +122,52 @@ def write(
     they are asked for. The folder's files appear whole or not at all. Raises DataError if nothing is left to write, or
     the format cannot hold the data; SettingsError if `folder` holds files that are not lsvid's.
     """
-    located, options, asked = request.located, request.options, request.options.of_format
-    chosen = format_of(options.format)
+    options, asked, chosen = request.options, request.options.of_format, format_of(request.options.format)
     exported = _exported(request, findings)
     there = {clip.id for clip in exported}
-    output = folder_at(folder)
-    export = Export(
-        folder=Path(folder),
-        output=output.path,
-        format=options.format,
-        clips=exported,
-        table=request.table,
-        findings=findings,
-        unit=asked.unit or chosen.unit,
-        options=asked,
-        incomplete=frozenset(clip.case for clip in located.in_order if clip.id not in there),
-        # What goes to S3 is put together in a folder of this machine, which no other sees.
-        workers=workers if output.path else None,
-    )
-    export.on_clip = on_clip
-    if options.images:
-        from lsvid.writers.images import ExportedImages  # noqa: PLC0415 - multiprocessing comes with it
-
-        export.pictures = partial(
-            ExportedImages, exported, output=output, places=export.clip_paths(), request=options.images,
-            findings=findings, workers=workers, on_progress=on_image,
-        )  # fmt: skip
+    incomplete = frozenset(clip.case for clip in request.located.in_order if clip.id not in there)
+    unit = asked.unit or chosen.unit
     if not chosen.annotators:
-        export.check_one_annotator()
-    export.folds = _folds(export, asked.splits or SplitOptions())
+        _check_one_annotator(options.format, exported)
+    folds = _folds([clip for clip in exported if unit == "clip" or clip.case not in incomplete], asked)
     with whole_folder(folder, MANIFEST, TABLES, request.inputs) as staging:
-        export.folder = staging.folder
-        files = writer(options.format)(export)
-        if export.folds:
-            files.append(_write_splits(export))
+        pictures = None
+        if options.images:
+            from lsvid.writers import images  # noqa: PLC0415 - multiprocessing comes with it
+
+            planned = images.plan_pictures(exported, request.table, clip_paths(exported, findings), options.images)
+            pictures = images.make_pictures(planned, staging.output, options.images, workers, on_image)
+        export = Export(
+            folder=staging.folder,
+            output=staging.output.path,
+            format=options.format,
+            clips=exported,
+            table=request.table,
+            findings=findings,
+            unit=unit,
+            options=asked,
+            folds=folds,
+            incomplete=incomplete,
+            on_clip=on_clip,
+            pictures=pictures,
+            # What goes to S3 is put together in a folder of this machine, which no other sees.
+            workers=workers if staging.output.path else None,
+        )
+        made = writer(options.format)(export)
+        files = [*made.files, *([_write_splits(export)] if folds else [])]
+        if pictures:
+            images.tell_missing(pictures, findings)
         manifest = _manifest(request, exported, findings)
-        manifest["format"] = {"name": options.format, "level": export.level, "unit": export.unit, **export.facts}
-        manifest["counts"] |= export.counts
+        manifest["format"] = {"name": options.format, "level": export.level, "unit": unit, **_facts(made)}
+        manifest["counts"] |= made.counts
         manifest |= {name: request.changes[name] for name in CHANGES if name in request.changes}
-        if export.made_pictures:
-            manifest["images"] = export.made_pictures.manifest()
-        manifest["files"] = [{"name": name, "sha256": sha256(export.folder / name)} for name in files]
-        write_text(export.folder / MANIFEST, as_json(manifest))
+        if pictures:
+            manifest["images"] = images.images_manifest(pictures)
+        manifest["files"] = [{"name": name, "sha256": sha256(staging.folder / name)} for name in files]
+        write_text(staging.folder / MANIFEST, as_json(manifest))
         staging.publish([*files, MANIFEST])
-    if export.made_pictures:
-        export.made_pictures.clear_up()
+    if pictures:
+        images.clear_up(pictures, staging.output)
     return Written(str(folder), manifest)
 
 
@@ -199,17 +198,35 @@ def _check_options(options: WriteOptions) -> None:
         )
 
 
-def _folds(export: Export, splits: SplitOptions) -> list[Fold]:
+def _check_one_annotator(file_format: str, clips: Sequence[AnnotatedClip]) -> None:
+    """Raise DataError if a clip has several annotators; for formats that hold only one."""
+    several = [clip for clip in clips if len(clip.tracks) > 1]
+    if several:
+        people = ", ".join(dict.fromkeys(work.annotator for clip in several for work in clip.tracks))
+        raise DataError(
+            f"<<format={file_format}>> holds one annotator, but {len(several)} clips have several ({people}): "
+            + some([clip.id for clip in several], separator="; "),
+            "choose one with <<annotators>>, or make one with <<merge>>; 'lsvid formats' says which hold several",
+        )
+
+
+def _folds(clips: Iterable[AnnotatedClip], options: FormatOptions) -> list[Fold]:
     weights: dict[str, dict[object, float]] = {}
-    for clip in export.clips:
-        if export.unit == "case" and clip.case in export.incomplete:
-            continue
+    for clip in clips:
         times = weights.setdefault(clip.case, {})
         for work in clip.tracks:
             for span in work.spans:
-                label = span.label[: export.level]
+                label = span.label[: options.level]
                 times[label] = times.get(label, 0.0) + span.end_s - span.start_s
-    return split(weights, splits)
+    return split(weights, options.splits or SplitOptions())
+
+
+def _facts(made: Made) -> dict[str, Any]:
+    """What the manifest says of the format, beside its name."""
+    if not made.videos:
+        return dict(made.facts)
+    videos = [{"name": v.name, "case": v.case, "clips": [clip.name for clip in v.clips]} for v in made.videos]
+    return {"videos": videos, **made.facts}
 
 
 def _write_splits(export: Export) -> str:

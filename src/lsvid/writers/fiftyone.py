@@ -15,7 +15,7 @@ Labels are written as texts: the loader (fiftyone/utils/data/parsers.py) takes a
 
 import json
 
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -26,8 +26,8 @@ FORMAT = Format(
 )
 
 
-def write(export: Export) -> list[str]:
-    """Write both files; returns their names."""
+def write(export: Export) -> Made:
+    """Write both files."""
     videos = export.videos()
     names = export.class_names(videos)
     labels = {}
@@ -39,7 +39,8 @@ def write(export: Export) -> list[str]:
         export.on_clip(1)
     document = {"classes": list(names.values()), "labels": labels}
     data = {video.name: video.clips[0].path for video in videos}
-    return [
+    files = [
         export.write_text("labels.json", [json.dumps(document, ensure_ascii=False)]),
         export.write_text("data.json", [json.dumps(data, ensure_ascii=False)]),
     ]
+    return Made(files, videos)

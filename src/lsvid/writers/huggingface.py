@@ -26,7 +26,7 @@ import polars as pl
 from lsvid.errors import LsvidError, SettingsError
 from lsvid.labels.naming import distinct, tell_changed
 from lsvid.video.pictures import PictureOptions, Wanted, picture_name, write_pictures
-from lsvid.writers.base import Export, Video
+from lsvid.writers.base import Export, Made, Video
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -46,14 +46,15 @@ _TAKEN_BY_THE_LOADER = re.compile(
 """The places in a folder's name that the loader reads: datasets/data_files.py, SPLIT_KEYWORDS and NON_WORDS_CHARS."""
 
 
-def write(export: Export) -> list[str]:
-    """Write pictures and metadata; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write pictures and metadata."""
     if len(export.folds) > 1:
         raise SettingsError("<<folds>> is not for <<format=huggingface>>", "it holds one split: <<splits=train=0.8,…>>")
     names, videos = export.label_names(), export.videos()
     places, look = _places(export), export.options.picture or PictureOptions()
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     files: list[str] = []
+    n_rows = 0
     for part, cases in fold.items():
         folder = f"{PARTS[part]}/"
         rows: list[dict[str, object]] = []
@@ -68,8 +69,8 @@ def write(export: Export) -> list[str]:
         with export.path(name).open("wb") as file:  # polars takes no path whose bytes are no UTF-8
             pl.DataFrame(rows, schema=_SCHEMA).write_parquet(file)
         files.append(name)
-        export.counts["rows"] += len(rows)
-    return files
+        n_rows += len(rows)
+    return Made(files, videos, {"rows": n_rows})
 
 
 _SCHEMA = {

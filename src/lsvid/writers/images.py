@@ -1,4 +1,4 @@
-"""The pictures of an export: which frames get one, its path, and which pictures could not be made."""
+"""The pictures of an exported frame table: which frames get one, and how they are written. `tables` names them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,19 +6,27 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
-from lsvid.annotations.frames import FrameTables
+from lsvid.annotations.frames import FrameTables, TableOptions
 from lsvid.annotations.stages import AnnotatedClip
 from lsvid.errors import LsvidError, SettingsError
 from lsvid.files.folders import Folder
 from lsvid.findings import Findings, some
 from lsvid.progress import Progress, unheard
-from lsvid.video.pictures import PictureOptions, Wanted, picture_name, remove_unwanted, stretches, write_pictures
+from lsvid.video.pictures import (
+    PictureOptions,
+    Pictures,
+    Wanted,
+    picture_name,
+    remove_unwanted,
+    stretches,
+    write_pictures,
+)
+from lsvid.video.timebase import sample_frames
 from lsvid.workers.processes import Workers
+from lsvid.writers.tables import IMAGE
 
 IMAGES = "images"
-COLUMN = "image"
 
 
 @dataclass(frozen=True)
@@ -29,103 +37,135 @@ class ImageRequest:
     all_frames: bool = False
 
 
-class ExportedImages:
-    """The pictures of `clips`, written into images/case/clip/ of the folder `output` when this is made.
+@dataclass(frozen=True, eq=False)
+class PlannedPictures:
+    """The pictures that are wanted of a clip. place: its folder in `IMAGES`. frames: from 0, ascending."""
 
-    places: 'case/clip' for every clip's id, as names of folders.
-    failed: clips without any picture, and why. Single missing pictures of a damaged clip give a warning in `findings`.
-    `on_progress` gets the pictures done since its last call, and the total.
-    Raises DataError if the disk is full, and SettingsError if a label has the column's name.
+    clip: AnnotatedClip
+    place: str
+    frames: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ExportedPictures:
+    """The pictures of an export after writing.
+
+    planned, results: by the clip's id. A result is an error if the clip has no picture at all.
     """
 
-    def __init__(
-        self,
-        clips: Sequence[AnnotatedClip],
-        tables: FrameTables,
-        output: Folder,
-        places: Mapping[str, str],
-        request: ImageRequest,
-        findings: Findings,
-        workers: Workers | None = None,
-        on_progress: Progress = unheard,
-    ) -> None:
-        if COLUMN in tables.schema:
-            raise SettingsError(
-                f"the label {COLUMN!r} has the name of a column of the frame table",
-                "rename the label, or leave out <<layout=wide>>",
+    request: ImageRequest
+    planned: Mapping[str, PlannedPictures]
+    results: Mapping[str, Pictures | LsvidError]
+
+    @property
+    def failed(self) -> dict[str, LsvidError]:
+        """The clips without any picture, by id, and why."""
+        return {clip_id: result for clip_id, result in self.results.items() if isinstance(result, LsvidError)}
+
+    def paths(self, clip: AnnotatedClip) -> dict[int, str]:
+        """The path of each picture of `clip` from the export's folder, by frame."""
+        planned, missing = self.planned[clip.id], set(self.missing(clip.id))
+        start, n_frames, ending = f"{IMAGES}/{planned.place}/", clip.index.n_frames, self.request.options.format
+        frames = [frame for frame in planned.frames.tolist() if frame not in missing]
+        return {frame: start + picture_name(frame, n_frames, ending) for frame in frames}
+
+    def missing(self, clip_id: str) -> list[int]:
+        """The wanted frames of a clip that have no picture."""
+        result = self.results[clip_id]
+        return self.planned[clip_id].frames.tolist() if isinstance(result, LsvidError) else result.missing
+
+
+def plan_pictures(
+    clips: Sequence[AnnotatedClip], table: TableOptions, places: Mapping[str, str], request: ImageRequest
+) -> list[PlannedPictures]:
+    """The pictures that the frame table of each of `clips` will name. places: 'case/clip' by the clip's id.
+
+    They follow from the spans: tables are larger, and are made only while they are written. Raises SettingsError if
+    the table cannot be made, or a label has the column's name.
+    """
+    if IMAGE in FrameTables(clips, table).schema:
+        raise SettingsError(
+            f"the label {IMAGE!r} has the name of a column of the frame table",
+            "rename the label, or leave out <<layout=wide>>",
+        )
+    return [
+        PlannedPictures(clip, places[clip.id], _wanted_frames(clip, table, all_frames=request.all_frames))
+        for clip in clips
+    ]
+
+
+def _wanted_frames(clip: AnnotatedClip, table: TableOptions, *, all_frames: bool) -> npt.NDArray[np.int64]:
+    """The frames of a clip that get a picture, ascending."""
+    has_background = table.background is not None and bool(clip.tracks)  # then it is the label of all other frames
+    wanted: npt.NDArray[np.bool_] = np.full(clip.index.n_frames, all_frames or has_background)
+    for work in clip.tracks:
+        for span in work.spans:
+            wanted[span.start_frame : span.stop_frame] = True
+    if table.sample_fps is None:
+        return np.flatnonzero(wanted)
+    sampled = sample_frames(clip.index, table.sample_fps)
+    kept: npt.NDArray[np.int64] = sampled[wanted[sampled]]
+    return kept
+
+
+def make_pictures(
+    planned: Sequence[PlannedPictures],
+    output: Folder,
+    request: ImageRequest,
+    workers: Workers | None = None,
+    on_progress: Progress = unheard,
+) -> ExportedPictures:
+    """Write the planned pictures into images/case/clip/ of the folder `output`.
+
+    `on_progress` gets the pictures done since its last call, and the total. Raises DataError if the disk is full.
+    """
+    total, done, shown = sum(len(one.frames) for one in planned), [0] * len(planned), 0
+
+    def report(position: int, count: float) -> None:
+        nonlocal shown
+        done[position] = int(count)
+        on_progress(max(sum(done) - shown, 0), total)
+        shown = max(sum(done), shown)
+
+    folder = output.inner(IMAGES)
+    wanted = [Wanted(str(one.clip.path), folder.inner(one.place).address, one.frames) for one in planned]
+    results = write_pictures(wanted, request.options, workers, report)
+    ids = [one.clip.id for one in planned]
+    return ExportedPictures(request, dict(zip(ids, planned, strict=True)), dict(zip(ids, results, strict=True)))
+
+
+def tell_missing(pictures: ExportedPictures, findings: Findings) -> None:
+    """Warn of each damaged clip of which single pictures are missing."""
+    for clip_id, result in pictures.results.items():
+        if isinstance(result, Pictures) and result.missing:
+            findings.warn(
+                f"clip {clip_id} is damaged: {len(result.missing)} pictures cannot be decoded, frames "
+                f"{_stretches_text(result.missing)}; they have no image",
+                "copy the clip again from its source, if that is whole, and run the same command again",
             )
-        self.schema = dict(tables.schema) | {COLUMN: pl.String()}
-        self._request = request
-        self._folder, self._places = output.inner(IMAGES), places
-        self._clips = list(clips)
-        self._positions = {clip.id: position for position, clip in enumerate(self._clips)}
-        self._frames = [_wanted_frames(tables.table([clip]), all_frames=request.all_frames) for clip in clips]
-        total, done, shown = sum(map(len, self._frames)), [0] * len(self._clips), 0
-
-        def report(position: int, count: float) -> None:
-            nonlocal shown
-            done[position] = int(count)
-            on_progress(max(sum(done) - shown, 0), total)
-            shown = max(sum(done), shown)
-
-        wanted = [
-            Wanted(str(clip.path), self._folder.inner(places[clip.id]).address, frames)
-            for clip, frames in zip(self._clips, self._frames, strict=True)
-        ]
-        results = write_pictures(wanted, request.options, workers, report)
-        self.failed: dict[str, LsvidError] = {}
-        self._missing: dict[str, list[int]] = {}
-        self.written = self.kept = 0
-        for clip, frames, result in zip(self._clips, self._frames, results, strict=True):
-            if isinstance(result, LsvidError):
-                self.failed[clip.id] = result
-                self._missing[clip.id] = [int(frame) for frame in frames]
-                continue
-            self.written, self.kept = self.written + result.written, self.kept + result.kept
-            self._missing[clip.id] = result.missing
-            if result.missing:
-                findings.warn(
-                    f"clip {clip.id} is damaged: {len(result.missing)} pictures cannot be decoded, frames "
-                    f"{_stretches_text(result.missing)}; they have no image",
-                    "copy the clip again from its source, if that is whole, and run the same command again",
-                )
-
-    def with_column(self, clip: AnnotatedClip, table: pl.DataFrame) -> pl.DataFrame:
-        """`table` with the column `image`: the picture's path from the export's folder; null where there is none."""
-        position = self._positions[clip.id]
-        n_frames, picture_format = clip.index.n_frames, self._request.options.format
-        there = set(self._frames[position].tolist()) - set(self._missing[clip.id])
-        frames, row = np.unique(table["frame"].to_numpy(), return_inverse=True)
-        start = f"{IMAGES}/{self._places[clip.id]}/"
-        paths = [start + picture_name(f, n_frames, picture_format) if f in there else None for f in frames.tolist()]
-        return table.with_columns(pl.Series(COLUMN, paths, dtype=pl.String())[row.astype(np.uint32)])
-
-    def clear_up(self) -> None:
-        """Remove the pictures that an earlier run left for clips that are no longer exported."""
-        remove_unwanted(self._folder, {self._places[clip.id] for clip in self._clips})
-
-    def manifest(self) -> dict[str, Any]:
-        """The manifest's entry about the pictures."""
-        return {
-            "folder": IMAGES,
-            "frames": "all" if self._request.all_frames else "labelled",
-            **asdict(self._request.options),
-            "count": self.written + self.kept,
-            "missing": [
-                {"clip": clip_id, "frames": [list(run) for run in stretches(missing)]}
-                for clip_id, missing in self._missing.items()
-                if missing
-            ],
-            "failed": [{"clip": clip_id, "error": error.message} for clip_id, error in self.failed.items()],
-        }
 
 
-def _wanted_frames(table: pl.DataFrame, *, all_frames: bool) -> npt.NDArray[np.int64]:
-    """The frames of a clip's table that get a picture, ascending."""
-    if not all_frames:
-        labels = [pl.col("label").is_not_null()] if "label" in table.columns else [pl.col(pl.UInt8) == 1]
-        table = table.filter(pl.any_horizontal(labels))
-    return table["frame"].unique().sort().to_numpy().astype(np.int64)
+def clear_up(pictures: ExportedPictures, output: Folder) -> None:
+    """Remove the pictures that an earlier run left in `output` for clips that are no longer exported."""
+    remove_unwanted(output.inner(IMAGES), {one.place for one in pictures.planned.values()})
+
+
+def images_manifest(pictures: ExportedPictures) -> dict[str, Any]:
+    """The manifest's entry about the pictures."""
+    made = [result for result in pictures.results.values() if isinstance(result, Pictures)]
+    missing = {clip_id: pictures.missing(clip_id) for clip_id in pictures.planned}
+    return {
+        "folder": IMAGES,
+        "frames": "all" if pictures.request.all_frames else "labelled",
+        **asdict(pictures.request.options),
+        "count": sum(one.written + one.kept for one in made),
+        "missing": [
+            {"clip": clip_id, "frames": [list(run) for run in stretches(frames)]}
+            for clip_id, frames in missing.items()
+            if frames
+        ],
+        "failed": [{"clip": clip_id, "error": error.message} for clip_id, error in pictures.failed.items()],
+    }
 
 
 def _stretches_text(frames: Sequence[int]) -> str:

@@ -25,7 +25,8 @@ import json
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
-from lsvid.writers.base import Export, LabelPath, Video
+from lsvid.annotations.splits import Fold
+from lsvid.writers.base import Export, LabelPath, Made, Video
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -36,17 +37,18 @@ FORMAT = Format(
 )
 
 
-def write(export: Export) -> list[str]:
-    """Write the lists of every part of every split; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write the lists of every part of every split."""
     videos = export.videos()
     names = export.class_names(videos)
     ids = {path: number for number, path in enumerate(names)}
-    parts: dict[str, Sequence[Video]] = {} if export.folds else {"": export.labelled(videos, export.cases())}
+    folds: Sequence[Fold] = export.folds or [{"train": list(export.cases())}]
+    members_of = export.to_train_on(videos, [fold.get("train", ()) for fold in folds])
+    parts: dict[str, Sequence[Video]] = {} if export.folds else {"": members_of[0]}
     for number, fold in enumerate(export.folds, start=1):
         for part, cases in fold.items():
             suffix = f"_{part}" if len(export.folds) == 1 else f"_{part}_split{number}"
-            inside = [video for video in videos if video.case in cases]
-            parts[suffix] = export.labelled(inside, cases if part == "train" else ())
+            parts[suffix] = [video for video in members_of[number - 1] if video.case in cases]
     blank = [video.title for video in videos if len(str(video.clips[0].path).split()) != 1]
     if blank:
         export.findings.warn(
@@ -61,7 +63,7 @@ def write(export: Export) -> list[str]:
         database = {f"v_{video.name}": _entry(export, video, names) for video in members}
         files.append(export.write_text(f"activitynet{suffix}.json", [json.dumps(database, ensure_ascii=False)]))
     export.on_clip(len(videos))
-    return files
+    return Made(files, videos)
 
 
 def _rawframes(export: Export, videos: Sequence[Video], ids: Mapping[LabelPath, int]) -> list[str]:

@@ -22,7 +22,7 @@ from collections.abc import Mapping, Sequence
 
 from lsvid.errors import DataError
 from lsvid.labels.naming import tell_changed, without_blanks
-from lsvid.writers.base import Export, Level
+from lsvid.writers.base import Export, LabelPath, Level, Made
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -37,8 +37,8 @@ FORMAT = Format(
 BACKGROUND = "background"
 
 
-def write(export: Export) -> list[str]:
-    """Write all levels; returns the files' names."""
+def write(export: Export) -> Made:
+    """Write all levels."""
     levels, videos = export.levels(), export.videos()
     background = export.table.background or BACKGROUND
     background = "_".join(background.split())
@@ -67,37 +67,48 @@ def write(export: Export) -> list[str]:
             "all videos are in splits/train.split1.bundle, and there is no test split",
             "ask for splits by case: <<folds=5>>, or <<splits=train=0.8,test=0.2>>",
         )
-    tell_unlabelled(export, levels, unlabelled, background)
-    export.facts |= {
+    tell_unlabelled(export, names, unlabelled, background)
+    facts = {
+        "classes": classes_by_folder(levels, names),
         "background": background,
         "sample_fps": None if export.table.sample_fps is None else str(export.table.sample_fps),
     }
-    return files
+    return Made(files, videos, facts=facts)
 
 
-def class_names(export: Export, level: Level) -> dict[tuple[str, ...], str]:
-    """The class name of each label of `level`, without blanks. Warns of changes, and keeps all for the manifest."""
+ClassNames = Mapping[LabelPath, str]
+"""The class name of each label of one level."""
+
+
+def class_names(export: Export, level: Level) -> ClassNames:
+    """The class name of each label of `level`, without blanks. Warns of changes."""
     names = without_blanks(level.names)
     changed = ((level.names[path], name) for path, name in names.items())
     tell_changed(export.findings, f"class names that readers of {export.format} cannot take", changed)
-    export.facts.setdefault("classes", {})[level.folder] = {name: list(path) for path, name in names.items()}
     return names
 
 
-def tell_unlabelled(export: Export, levels: Sequence[Level], unlabelled: Mapping[int, int], background: str) -> None:
+def classes_by_folder(levels: Sequence[Level], names: Mapping[int, ClassNames]) -> dict[str, dict[str, list[str]]]:
+    """For the manifest: the label path of each class, by the level's folder. names: by the level's number."""
+    return {level.folder: {name: list(path) for path, name in names[level.number].items()} for level in levels}
+
+
+def tell_unlabelled(
+    export: Export, names: Mapping[int, ClassNames], unlabelled: Mapping[int, int], background: str
+) -> None:
     """Warn of frames without a label that got `background`, if the user did not ask for it or nobody saw them.
 
-    unlabelled: the number of these frames on each level, by the level's number. Raises DataError if a label is also
-    called `background`: nobody could tell the two apart.
+    names, unlabelled: the classes, and the number of these frames, of each level, by its number. Raises DataError if a
+    label is also called `background`: nobody could tell the two apart.
     """
-    for level in levels:
-        if unlabelled[level.number] and background in export.facts["classes"][level.folder]:
+    for level, classes in names.items():
+        if unlabelled[level] and background in classes.values():
             raise DataError(
-                f"{unlabelled[level.number]:,} frames without a label would be called {background!r}, which is also "
+                f"{unlabelled[level]:,} frames without a label would be called {background!r}, which is also "
                 "the name of a label",
                 "give them another name: <<background=NAME>>; or the label: <<rename=OLD=NEW>>",
             )
-    frames = unlabelled[levels[0].number]
+    frames = unlabelled[min(names)]
     unseen = [clip.id for clip in export.clips if not clip.tracks]
     if unseen:
         export.findings.warn(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from lsvid.annotations.spans import LocatedSpan
 from lsvid.annotations.stages import AnnotatedClip, Track
 from lsvid.labels.tree import join_path
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -27,8 +27,8 @@ CLIP_COLUMNS = (
 )  # fmt: skip
 
 
-def write(export: Export) -> list[str]:
-    """Write both files; returns their names."""
+def write(export: Export) -> Made:
+    """Write both files."""
     levels = max((len(path) for path in export.table.labels), default=1)
     header = [
         "case", "clip", "annotator", "region", "label", *(f"level_{n + 1}" for n in range(levels)),
@@ -36,10 +36,12 @@ def write(export: Export) -> list[str]:
         "start_s", "end_s", "case_start_s", "case_end_s", "duration_s", "start", "end",
     ]  # fmt: skip
     rows = (row for clip in export.clips for work in clip.tracks for row in _rows(export, clip, work, levels))
-    return [
+    files = [
         export.write_csv("segments.csv", header, rows),
         export.write_csv("clips.csv", CLIP_COLUMNS, (row for clip in export.clips for row in _clip_rows(clip))),
     ]
+    n_rows = sum(len(work.spans) for clip in export.clips for work in clip.tracks)
+    return Made(files, counts={"rows": n_rows} if n_rows else {})
 
 
 def _rows(export: Export, clip: AnnotatedClip, work: Track[LocatedSpan], levels: int) -> Iterator[list[object]]:
@@ -48,7 +50,6 @@ def _rows(export: Export, clip: AnnotatedClip, work: Track[LocatedSpan], levels:
     for span in sorted(work.spans, key=lambda s: (s.start_frame, s.stop_frame, rank[s.label])):
         start_s, end_s = index.container_time_s(span.start_frame), index.container_time_s(span.stop_frame)
         offset_s = clip.case_time_s - index.container_time_s(0)
-        export.counts["rows"] += 1
         yield [
             clip.case, clip.name, work.annotator, span.region_id, join_path(span.label),
             *span.label, *[""] * (levels - len(span.label)),

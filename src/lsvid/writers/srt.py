@@ -4,8 +4,10 @@ It differs from WebVTT in the comma in times. Times are those of desktop players
 label is written '→', since the format has no escapes.
 """
 
-from lsvid.writers.base import Export
-from lsvid.writers.cues import cues
+from collections.abc import Sequence
+
+from lsvid.writers.base import Export, Made
+from lsvid.writers.cues import Cue, write_cues
 from lsvid.writers.formats import Format, options
 from lsvid.writers.segments import clock
 
@@ -17,15 +19,16 @@ FORMAT = Format(
 )
 
 
-def write(export: Export) -> list[str]:
-    """Write a file for each clip; returns their names."""
-    files = []
-    for name, clip_cues in cues(export, for_browsers=False):
-        lines: list[str] = []
-        for number, (start_ms, end_ms, text) in enumerate(clip_cues, start=1):
-            times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))
-            if "-->" in text:
-                export.findings.warn("a label has '-->' in it, which SubRip keeps for times: it is written '→'")
-            lines += [str(number), times, text.replace("-->", "→"), ""]
-        files.append(export.write_text(f"{name}.srt", lines))
-    return files
+def write(export: Export) -> Made:
+    """Write a file for each clip."""
+    return write_cues(export, ".srt", _lines, for_browsers=False)
+
+
+def _lines(export: Export, cues: Sequence[Cue]) -> list[str]:
+    lines: list[str] = []
+    for number, (start_ms, end_ms, text) in enumerate(cues, start=1):
+        times = " --> ".join(clock(ms / 1000, ",") for ms in (start_ms, end_ms))
+        if "-->" in text:
+            export.findings.warn("a label has '-->' in it, which SubRip keeps for times: it is written '→'")
+        lines += [str(number), times, text.replace("-->", "→"), ""]
+    return lines

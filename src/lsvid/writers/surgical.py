@@ -42,7 +42,7 @@ from typing import Any
 from lsvid.annotations.splits import PARTS, Fold
 from lsvid.errors import DataError, SettingsError
 from lsvid.labels.naming import one_line
-from lsvid.writers.base import Export, Level, Video
+from lsvid.writers.base import Export, Level, Made, Video
 from lsvid.writers.case_pictures import case_pictures, put_pictures
 from lsvid.writers.formats import Format, options
 from lsvid.writers.mstcn import BACKGROUND
@@ -112,8 +112,8 @@ class Flavour:
     parts: Sequence[str] = PARTS
 
 
-def write(export: Export) -> list[str]:
-    """Write pictures, labels, classes.csv and videos.csv. Returns the files' names."""
+def write(export: Export) -> Made:
+    """Write pictures, labels, classes.csv and videos.csv."""
     flavour = _FLAVOURS[str(export.options.flavour)]
     _check(export, flavour)
     levels, tools = export.phases_and_tools()
@@ -131,7 +131,6 @@ def write(export: Export) -> list[str]:
         parts = [next((part for part, cases in fold.items() if video.case in cases), "") for fold in _folds(export)]
         rows = _rows(export, video, levels, columns, trims=flavour.trims)
         operations.append(Operation(number, flavour.name(number, width, video.name), video, rows, parts))
-    export.tell_videos(replace(one.video, name=one.name) for one in operations)
     files = []
     with case_pictures(export, [(one.video, [r.frame for r in one.rows]) for one in operations], flavour.image) as made:
         for number, pictures in enumerate(made):
@@ -142,8 +141,8 @@ def write(export: Export) -> list[str]:
             export.on_clip(len(one.video.clips))
     files += flavour.labels(export, operations)
     files += [_classes(export, levels, columns, operations), _videos(export, operations)]
-    export.counts["rows"] += sum(len(operation.rows) for operation in operations)
-    return list(dict.fromkeys(files))
+    named = [replace(one.video, name=one.name) for one in operations]
+    return Made(list(dict.fromkeys(files)), named, {"rows": sum(len(one.rows) for one in operations)})
 
 
 def _folds(export: Export) -> Sequence[Fold]:

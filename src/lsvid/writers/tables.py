@@ -1,30 +1,35 @@
 """The frame table as files. Shared by csv, jsonl and parquet."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import BinaryIO
 
+import numpy as np
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from lsvid.annotations.frames import FrameTables
 from lsvid.annotations.stages import AnnotatedClip
-from lsvid.writers.base import Export
+from lsvid.writers.base import Export, Made
+
+IMAGE = "image"
+"""The column that names the pictures, if they are wanted."""
 
 
-def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, BinaryIO], object]) -> list[str]:
-    """Write the frame table of the export, in one file or one a case; returns the files' names.
+def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame, BinaryIO], object]) -> Made:
+    """Write the frame table of the export, in one file or one a case.
 
     The rows of the frame that `write_one` gets are made as they are read, those of some clips at a time, in order.
     """
     frame_tables = FrameTables(export.clips, export.table)
-    pictures = export.made_pictures = export.pictures(frame_tables) if export.pictures else None
-    schema = pictures.schema if pictures else frame_tables.schema
+    pictures, n_rows = export.pictures, 0
+    schema = frame_tables.schema | ({IMAGE: pl.String()} if pictures else {})
 
     def tables(clips: Iterable[AnnotatedClip]) -> Iterator[pl.DataFrame]:
+        nonlocal n_rows
         for some in _groups(clips, 1 if pictures else _ROWS_AT_ONCE):
             table = frame_tables.table(some)
-            export.counts["rows"] += len(table)
-            yield pictures.with_column(some[0], table) if pictures else table
+            n_rows += len(table)
+            yield _with_pictures(table, pictures.paths(some[0])) if pictures else table
             export.on_clip(len(some))
 
     files = {f"frames{suffix}": list(export.clips)}
@@ -45,7 +50,14 @@ def write_tables(export: Export, suffix: str, write_one: Callable[[pl.LazyFrame,
             if not is_io:
                 raise
             raise OSError(why) from error  # which polars says itself of the other formats
-    return list(files)
+    return Made(list(files), counts={"rows": n_rows})
+
+
+def _with_pictures(table: pl.DataFrame, paths: Mapping[int, str]) -> pl.DataFrame:
+    """`table`, that of one clip, with the column `IMAGE`: the path of the frame's picture; null if it has none."""
+    frames, row = np.unique(table["frame"].to_numpy(), return_inverse=True)
+    named = pl.Series(IMAGE, [paths.get(frame) for frame in frames.tolist()], dtype=pl.String())
+    return table.with_columns(named[row.astype(np.uint32)])
 
 
 def _groups(clips: Iterable[AnnotatedClip], n_rows: int) -> Iterator[list[AnnotatedClip]]:

@@ -5,8 +5,10 @@ sorted by start; they may overlap. '&', '<' and '>' are escaped, as the standard
 4.2.2): a cue's text must not hold '-->'. A clip in which nothing is labelled has a file without cues.
 """
 
-from lsvid.writers.base import Export
-from lsvid.writers.cues import cues
+from collections.abc import Sequence
+
+from lsvid.writers.base import Export, Made
+from lsvid.writers.cues import Cue, write_cues
 from lsvid.writers.formats import Format, options
 from lsvid.writers.segments import clock
 
@@ -18,13 +20,14 @@ FORMAT = Format(
 )
 
 
-def write(export: Export) -> list[str]:
-    """Write a file for each clip; returns their names."""
-    files = []
-    for name, clip_cues in cues(export, for_browsers=True):
-        lines = ["WEBVTT", ""]
-        for start_ms, end_ms, text in clip_cues:
-            escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-            lines += [f"{clock(start_ms / 1000)} --> {clock(end_ms / 1000)}", escaped, ""]
-        files.append(export.write_text(f"{name}.vtt", lines))
-    return files
+def write(export: Export) -> Made:
+    """Write a file for each clip."""
+    return write_cues(export, ".vtt", _lines, for_browsers=True)
+
+
+def _lines(_: Export, cues: Sequence[Cue]) -> list[str]:
+    lines = ["WEBVTT", ""]
+    for start_ms, end_ms, text in cues:
+        escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+        lines += [f"{clock(start_ms / 1000)} --> {clock(end_ms / 1000)}", escaped, ""]
+    return lines
