@@ -2,7 +2,8 @@
 
 _OTHER_NAMES = {
     "annotators": "annotator", "common": "common-only", "datasets": "dataset", "endpoint": "s3-endpoint",
-    "key_env": "s3-key-env", "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split", "statuses": "status",
+    "key_env": "s3-key-env", "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split",
+    "statuses": "status",
 }  # fmt: skip
 """The options whose flag has another name than in Python."""
 
