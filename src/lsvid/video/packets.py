@@ -33,7 +33,7 @@ _CHECKED_GUESSES = 250
 _WITHOUT_TIMES = ("avi", "mpeg", "asf", "rm")
 
 _CHECKED_BYTES = 2 << 20
-"""Bytes that are fetched for this check of a file in S3, if its index can be read without its pictures."""
+"""Bytes that are fetched and decoded for this comparison, from a file in S3 whose index needs no pictures."""
 
 _BEGINS_AT_KEYS = frozenset({
     "dnxhd", "dvvideo", "ffv1", "flv", "h263", "h264", "hevc", "huffyuv", "jpeg2000", "libdav1d", "mjpeg", "mpeg1video",

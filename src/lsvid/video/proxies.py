@@ -40,8 +40,8 @@ _SILENCE_HZ = 8000
 class ProxySettings:
     """height: at most this many pixels. crf: libx264's quality, smaller is better and bigger. audio: keep the sound.
 
-    key_fps: for training copies: a key picture wherever sampling at so many pictures a second keeps one, and a coding
-    that is fast to decode, so that such a picture costs the decoding of one picture. None: for people, who seek.
+    key_fps: for copies for training. Each picture that sampling at `key_fps` pictures a second keeps is a key picture,
+    and the coding is fast to decode: to read such a picture, only one picture is decoded. None: a copy for people.
     """
 
     height: int = 720
@@ -310,7 +310,7 @@ def check_proxy(original: VideoInfo, proxy: VideoInfo, path: str) -> None:
 def check_made_from(original: VideoInfo, path: str) -> None:
     """Raise ClipError if the proxy at `path` says that it was made from another video.
 
-    One that was made elsewhere says nothing.
+    A copy that lsvid did not make says nothing, and passes.
     """
     fingerprint = _description(path).get("of")
     if fingerprint not in (None, original.fingerprint):
