@@ -272,6 +272,7 @@ def pair_clips(
     faults: list[str] = []
     true_works = _works(truth.clips, "truth", faults)
     said_works = _works(predictions.clips, "predictions", faults)
+    n_several = len(faults)
     true_cases, said_cases = (_worked_cases(side.clips) for side in (truth, predictions))
     names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
     paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
@@ -312,7 +313,8 @@ def pair_clips(
         compared = [clip for clip in case.clips if clip.id in true_works and clip.id in said_works]
         true_spans += _joined(case.name, compared, true_works, rank, level)
         found += _joined(case.name, compared, said_works, rank, level, scored=True)
-    _stop(faults)
+    hints = _hints_to_choose(truth, predictions)
+    _stop(faults, [*hints, _COMMON_HINT] if len(faults) > n_several else hints)
     return Pairs(cases, paths, codes.members(), rate, true_spans if found else (), found)
 
 
@@ -345,6 +347,15 @@ def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict
         if clip.tracks:
             works[clip.id] = clip.tracks[0]
     return works
+
+
+def _hints_to_choose(truth: Stage[AnnotatedClip], predictions: Stage[AnnotatedClip]) -> list[str]:
+    """What to do if a side has clips with several annotations."""
+    hints = {
+        "choose one person's truth: <<annotators=NAME>>": truth,
+        "choose one model's predictions: <<annotators=MODEL>>": predictions,
+    }
+    return [hint for hint, side in hints.items() if any(len(clip.tracks) > 1 for clip in side.clips)]
 
 
 def _worked_cases(clips: Iterable[AnnotatedClip]) -> list[str]:
@@ -489,10 +500,9 @@ def _label_runs(lengths: IntArray, has: npt.NDArray[np.bool_]) -> Iterable[tuple
             yield label, int(borders[first]), int(borders[last])
 
 
-def _stop(faults: Sequence[str]) -> None:
+_COMMON_HINT = "correct what is listed; or use <<common=True>>, which leaves out and counts what only one side has"
+
+
+def _stop(faults: Sequence[str], hints: Sequence[str] = (_COMMON_HINT,)) -> None:
     if faults:
-        raise PairingError(
-            "truth and predictions do not fit together",
-            "correct what is listed; or evaluate only what both sides have: the rest is left out and counted",
-            faults,
-        )
+        raise PairingError("truth and predictions do not fit together", "; ".join(hints), faults)

@@ -140,8 +140,8 @@ def evaluate(
     from lsvid.findings import Findings
     from lsvid.report.evaluation import PAGE, write_evaluation
 
-    truth, predictions = _read_both(output, files, reading, how.models, boundaries)
     findings = Findings()
+    truth, predictions = _read_both(output, files, reading, how, boundaries, findings)
     found = _compare(truth, predictions, how, findings)
     inputs = (*truth.inputs, *predictions.inputs)
     written = write_evaluation(
@@ -154,10 +154,19 @@ def evaluate(
 
 
 def _read_both(
-    output: Output, files: tuple[str, ...], reading: Reading, models: tuple[str, ...], boundaries: "BoundaryOptions"
+    output: Output,
+    files: tuple[str, ...],
+    reading: Reading,
+    how: Comparison,
+    boundaries: "BoundaryOptions",
+    findings: "Findings",
 ) -> "tuple[Dataset, Dataset]":
-    """The truth and the predictions, tidied. The predictions are looked for in the clips of the truth."""
+    """The truth and the predictions, tidied. The predictions are looked for in the clips of the truth.
+
+    With --common-only, only predictions of the truth's cases are read; `findings` gets the others.
+    """
     from lsvid.dataset import tidied
+    from lsvid.readers.documents import OTHER_CASES
     from lsvid.video.clips import ClipFile
 
     usage = "name TRUTH and PREDICTIONS; with --project PREDICTIONS only"
@@ -169,11 +178,15 @@ def _read_both(
         files[-1:],
         project=None,
         roots=truth.roots,
-        annotators=models,
+        annotators=how.models,
         statuses=("accepted", "prediction"),
         known_clips=[ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.located.clips],
+        cases={clip.case for clip in truth.located.clips} if how.common else None,
     )
     predictions = tidied(read(output, said), boundaries)
+    for other in [one for one in predictions.findings.left_out if one[1] == OTHER_CASES]:
+        predictions.findings.left_out.remove(other)
+        findings.leave_out(other[0], "cases that only the predictions have")
     for side in (truth, predictions):
         output.findings(side.findings)
         note_changes(output, side.changes)
@@ -182,14 +195,9 @@ def _read_both(
 
 def _compare(truth: "Dataset", predictions: "Dataset", how: Comparison, findings: "Findings") -> "Evaluation":
     from lsvid.analysis.evaluation import evaluate as compare
-    from lsvid.errors import PairingError
 
-    try:
-        return compare(
-            truth.located, predictions.located, labels=truth.labels, fps=how.fps, level=how.level,
-            relaxed_s=how.relaxed_s, strategy=how.strategy, unlabelled=how.unlabelled, as_=how.as_, common=how.common,
-            sources=[source.name for source in (*truth.sources, *predictions.sources)], findings=findings,
-        )  # fmt: skip
-    except PairingError as error:
-        hint = "correct what is listed; or use --common-only, which leaves out and counts what only one side has"
-        raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
+    return compare(
+        truth.located, predictions.located, labels=truth.labels, fps=how.fps, level=how.level,
+        relaxed_s=how.relaxed_s, strategy=how.strategy, unlabelled=how.unlabelled, as_=how.as_, common=how.common,
+        sources=[source.name for source in (*truth.sources, *predictions.sources)], findings=findings,
+    )  # fmt: skip
