@@ -68,7 +68,8 @@ def test_cases_that_the_truth_lacks_are_left_out(tmp_path: Path, files: tuple[Pa
         command = ("evaluate", files[0], predictions, "--probability-fps", "1", "-o", tmp_path / "out")
         failed = run(*command)
         assert failed.exit_code == 1, failed.stderr
-        assert "there are: op1" not in failed.stderr  # op2 may well have clips
+        assert "case op2: only in the predictions" in failed.stderr
+        assert "--common-only" in failed.stderr
         document = json.loads(succeeded(run(*command, "--common-only", "--json")).stdout)
         assert document["accuracy"]["mean"] == 87.5
         left_out = [text for text in document["warnings"] if "cases that only the predictions have" in text]

@@ -129,7 +129,7 @@ def pair_arrays(
         length = _common_length(case, pair, faults, findings, common=common)
         if not faults:
             cases[case] = _runs([array[:length] for array in pair], codes)
-    _stop(faults)
+    check_pairing(faults)
     if n_ignored := sum(int(runs.lengths[runs.codes[0] == MISSING].sum()) for runs in cases.values()):
         findings.warn(f"{n_ignored} frames of the truth are {IGNORED}: nobody looked there, and they are left out")
     members = codes.members()
@@ -151,7 +151,7 @@ def _numbered(sides: Sequence[Mapping[str, IntArray]], faults: list[str]) -> lis
         for case, array in side.items()
     }
     if many := {where: number for where, number in highest.items() if number >= MAX_UNNAMED_LABELS}:
-        _stop(
+        check_pairing(
             [*faults, *(f"{where} hold label {n}; name the labels if there are so many" for where, n in many.items())]
         )
     return [(str(number),) for number in range(max(highest.values(), default=-1) + 1)]
@@ -314,7 +314,7 @@ def pair_clips(
         true_spans += _joined(case.name, compared, true_works, rank, level)
         found += _joined(case.name, compared, said_works, rank, level, scored=True)
     hints = _hints_to_choose(truth, predictions)
-    _stop(faults, [*hints, _COMMON_HINT] if len(faults) > n_several else hints)
+    check_pairing(faults, [*hints, _COMMON_HINT] if len(faults) > n_several else hints)
     return Pairs(cases, paths, codes.members(), rate, true_spans if found else (), found)
 
 
@@ -503,6 +503,7 @@ def _label_runs(lengths: IntArray, has: npt.NDArray[np.bool_]) -> Iterable[tuple
 _COMMON_HINT = "correct what is listed; or use <<common=True>>, which leaves out and counts what only one side has"
 
 
-def _stop(faults: Sequence[str], hints: Sequence[str] = (_COMMON_HINT,)) -> None:
+def check_pairing(faults: Sequence[str], hints: Sequence[str] = (_COMMON_HINT,)) -> None:
+    """Raise PairingError if there are faults."""
     if faults:
         raise PairingError("truth and predictions do not fit together", "; ".join(hints), faults)
