@@ -83,6 +83,7 @@ def test_every_option_that_a_text_names_is_a_flag_of_a_command() -> None:
     ("text", "in_python", "on_the_command_line"),
     [
         ("<<clips=DIR>>", "clips=DIR", "--clips DIR"),
+        ('<<probabilities={"fps": R}>>', 'probabilities={"fps": R}', "--probability-fps R"),
         ("<<skip_bad=True>> counts", "skip_bad=True counts", "--skip-bad counts"),
         ("with <<presign=False>>", "with presign=False", "with --no-presign"),
         ("<<statuses>>, <<endpoint=URL>>", "statuses, endpoint=URL", "--status, --s3-endpoint URL"),

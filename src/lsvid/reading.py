@@ -5,7 +5,7 @@ A `ReadRequest` says all of this, and `read_located` does it. The command line a
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -36,7 +36,7 @@ from lsvid.labels.files import read_labels
 from lsvid.labels.tree import LabelTree
 from lsvid.progress import Progress, unheard
 from lsvid.readers import read_export
-from lsvid.readers.documents import ReadOptions
+from lsvid.readers.documents import OTHER_CASES, ReadOptions
 from lsvid.readers.prodigy_database import is_database
 from lsvid.video.clips import natural_key
 from lsvid.video.lookup import ClipFinder
@@ -210,7 +210,7 @@ def read_located(
         finder = ClipFinder(sources.roots)
         options = replace(sources.options, finder=finder)
         records = (record for path in sources.exports for record in read_export(path, options, findings))
-        gathered, changed = gather(records, findings), dict[str, str]()
+        gathered, changed = gather(_asked_for(records, options, findings), findings), dict[str, str]()
         annotators = request.selection.annotators if request.selection is not None else None
         warn_of_vanished_sub_labels(gathered, findings, annotators)
         if request.selection is not None:
@@ -230,6 +230,16 @@ def read_located(
         warn_of_slips(located.clips, findings)
         project_url = sources.names[0] if request.project else None
         return Read(located, sources.tree, sources.hashed(), changed, sources.roots, project_url)
+
+
+def _asked_for(records: Iterable[Record], options: ReadOptions, findings: Findings) -> Iterator[Record]:
+    others = set()
+    for record in records:
+        if not options.leaves_out(record.case):
+            yield record
+        elif record.case not in others:
+            others.add(record.case)
+            findings.leave_out(f"case {record.case}", OTHER_CASES)
 
 
 def read_map(path: str, columns: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from builders import run, succeeded
@@ -53,6 +54,54 @@ def test_what_does_not_fit_is_listed(tmp_path: Path, files: tuple[Path, Path]) -
     assert "--common-only" in result.stderr
     assert not (tmp_path / "out").exists()
     succeeded(run("evaluate", *files, "-o", tmp_path / "out", "--common-only"))
+
+
+def test_cases_that_the_truth_lacks_are_left_out(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    """Whatever form the predictions have: spans of a clip that is not here, or probabilities of its whole case."""
+    other = spans_file(tmp_path / "other.jsonl", Path("op2/clip_1.mp4"), [("Cut", 0, 4)], Status.PREDICTION, "net")
+    files[1].write_bytes(files[1].read_bytes() + other.read_bytes())
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "classes.txt").write_text("Cut\nTie\n")
+    np.save(tmp_path / "net" / "op1.npy", np.eye(2)[[0] * 5 + [1] * 3])
+    np.save(tmp_path / "net" / "op2.npy", np.eye(2))
+    for predictions in (files[1], tmp_path / "net"):
+        command = ("evaluate", files[0], predictions, "--probability-fps", "1", "-o", tmp_path / "out")
+        failed = run(*command)
+        assert failed.exit_code == 1, failed.stderr
+        assert "case op2: only in the predictions" in failed.stderr
+        assert "--common-only" in failed.stderr
+        document = json.loads(succeeded(run(*command, "--common-only", "--json")).stdout)
+        assert document["accuracy"]["mean"] == 87.5
+        left_out = [text for text in document["warnings"] if "cases that only the predictions have" in text]
+        assert left_out, document["warnings"]
+        written = json.loads((tmp_path / "out" / "evaluation.json").read_text())
+        assert "left out 1 cases that only the predictions have" in written["warnings"]
+
+
+def test_hints_name_the_option_that_helps(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    truth, said = files
+    media = tmp_path / "op1" / "clip_1.mp4"
+    truth.write_bytes(
+        truth.read_bytes() + spans_file(tmp_path / "b", media, [("Cut", 0, 8)], Status.ACCEPTED, "ben").read_bytes()
+    )
+    result = run("evaluate", truth, said, "-o", tmp_path / "out")
+    assert "hint: choose one person's truth: --annotator NAME\n" in result.stderr
+    succeeded(run("evaluate", truth, said, "-o", tmp_path / "out", "--annotator", "anna"))
+    said.write_bytes(
+        said.read_bytes() + spans_file(tmp_path / "b", media, [("Cut", 0, 8)], Status.PREDICTION, "net2").read_bytes()
+    )
+    result = run("evaluate", truth, said, "-o", tmp_path / "out", "--annotator", "anna")
+    assert "hint: choose one model's predictions: --model MODEL\n" in result.stderr
+    succeeded(run("evaluate", truth, said, "-o", tmp_path / "out", "--annotator", "anna", "--model", "net"))
+
+
+def test_probabilities_without_a_rate(tmp_path: Path, files: tuple[Path, Path]) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "classes.txt").write_text("Cut\nTie\n")
+    np.save(tmp_path / "net" / "op1.npy", np.eye(2)[[0] * 5 + [1] * 3])
+    result = run("evaluate", files[0], tmp_path / "net", "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "--probability-fps R" in result.stderr
 
 
 def test_two_sides_are_needed(tmp_path: Path, files: tuple[Path, Path]) -> None:

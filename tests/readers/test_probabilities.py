@@ -152,12 +152,12 @@ def test_all_that_is_wrong_is_one_error(tmp_path: Path, clips: Path) -> None:
         "op2.npy: has 2 columns for 3 classes",
         "op2.npy: holds 1 that are no number, the first in row 0, column 1",
         "op2.npy: holds 1 outside 0 to 1, the first in row 1, column 0: 3; are these logits?",
-        "op3.npy: no clips of a case op3; there are: op1, op2",
-        "op4.csv: no clips of a case op4; there are: op1, op2",
+        "op3.npy: no clips of a case op3 are known; known cases: op1, op2",
+        "op4.csv: no clips of a case op4 are known; known cases: op1, op2",
         "op4.csv: cannot be read: its lines have 1 to 2 columns",
-        "op5.npz: no clips of a case op5; there are: op1, op2",
+        "op5.npz: no clips of a case op5 are known; known cases: op1, op2",
         "op5.npz: cannot be read: it holds a, b; call the array 'probabilities'",
-        "op6.npy: no clips of a case op6; there are: op1, op2",
+        "op6.npy: no clips of a case op6 are known; known cases: op1, op2",
         "op6.npy: cannot be read: Object arrays cannot be loaded when allow_pickle=False",
     ]
 

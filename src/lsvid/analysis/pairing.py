@@ -129,7 +129,7 @@ def pair_arrays(
         length = _common_length(case, pair, faults, findings, common=common)
         if not faults:
             cases[case] = _runs([array[:length] for array in pair], codes)
-    _stop(faults)
+    check_pairing(faults)
     if n_ignored := sum(int(runs.lengths[runs.codes[0] == MISSING].sum()) for runs in cases.values()):
         findings.warn(f"{n_ignored} frames of the truth are {IGNORED}: nobody looked there, and they are left out")
     members = codes.members()
@@ -151,7 +151,7 @@ def _numbered(sides: Sequence[Mapping[str, IntArray]], faults: list[str]) -> lis
         for case, array in side.items()
     }
     if many := {where: number for where, number in highest.items() if number >= MAX_UNNAMED_LABELS}:
-        _stop(
+        check_pairing(
             [*faults, *(f"{where} hold label {n}; name the labels if there are so many" for where, n in many.items())]
         )
     return [(str(number),) for number in range(max(highest.values(), default=-1) + 1)]
@@ -272,6 +272,7 @@ def pair_clips(
     faults: list[str] = []
     true_works = _works(truth.clips, "truth", faults)
     said_works = _works(predictions.clips, "predictions", faults)
+    n_several = len(faults)
     true_cases, said_cases = (_worked_cases(side.clips) for side in (truth, predictions))
     names = set(_common_cases(true_cases, said_cases, faults, findings, common=common))
     paths = _labels(true_works, said_works, labels, level, faults, findings, common=common)
@@ -312,7 +313,8 @@ def pair_clips(
         compared = [clip for clip in case.clips if clip.id in true_works and clip.id in said_works]
         true_spans += _joined(case.name, compared, true_works, rank, level)
         found += _joined(case.name, compared, said_works, rank, level, scored=True)
-    _stop(faults)
+    hints = _hints_to_choose(truth, predictions)
+    check_pairing(faults, [*hints, _COMMON_HINT] if len(faults) > n_several else hints)
     return Pairs(cases, paths, codes.members(), rate, true_spans if found else (), found)
 
 
@@ -345,6 +347,15 @@ def _works(clips: Iterable[AnnotatedClip], side: str, faults: list[str]) -> dict
         if clip.tracks:
             works[clip.id] = clip.tracks[0]
     return works
+
+
+def _hints_to_choose(truth: Stage[AnnotatedClip], predictions: Stage[AnnotatedClip]) -> list[str]:
+    """What to do if a side has clips with several annotations."""
+    hints = {
+        "choose one person's truth: <<annotators=NAME>>": truth,
+        "choose one model's predictions: <<annotators=MODEL>>": predictions,
+    }
+    return [hint for hint, side in hints.items() if any(len(clip.tracks) > 1 for clip in side.clips)]
 
 
 def _worked_cases(clips: Iterable[AnnotatedClip]) -> list[str]:
@@ -489,10 +500,10 @@ def _label_runs(lengths: IntArray, has: npt.NDArray[np.bool_]) -> Iterable[tuple
             yield label, int(borders[first]), int(borders[last])
 
 
-def _stop(faults: Sequence[str]) -> None:
+_COMMON_HINT = "correct what is listed; or use <<common=True>>, which leaves out and counts what only one side has"
+
+
+def check_pairing(faults: Sequence[str], hints: Sequence[str] = (_COMMON_HINT,)) -> None:
+    """Raise PairingError if there are faults."""
     if faults:
-        raise PairingError(
-            "truth and predictions do not fit together",
-            "correct what is listed; or evaluate only what both sides have: the rest is left out and counted",
-            faults,
-        )
+        raise PairingError("truth and predictions do not fit together", "; ".join(hints), faults)

@@ -140,9 +140,9 @@ def evaluate(
     from lsvid.findings import Findings
     from lsvid.report.evaluation import PAGE, write_evaluation
 
-    truth, predictions = _read_both(output, files, reading, how.models, boundaries)
+    truth, predictions, others = _read_both(output, files, reading, how, boundaries)
     findings = Findings()
-    found = _compare(truth, predictions, how, findings)
+    found = _compare(truth, predictions, others, how, findings)
     inputs = (*truth.inputs, *predictions.inputs)
     written = write_evaluation(
         found, folder, truth.tree, inputs=inputs, findings=findings, spreadsheet_safe=spreadsheet_safe
@@ -154,10 +154,18 @@ def evaluate(
 
 
 def _read_both(
-    output: Output, files: tuple[str, ...], reading: Reading, models: tuple[str, ...], boundaries: "BoundaryOptions"
-) -> "tuple[Dataset, Dataset]":
-    """The truth and the predictions, tidied. The predictions are looked for in the clips of the truth."""
+    output: Output,
+    files: tuple[str, ...],
+    reading: Reading,
+    how: Comparison,
+    boundaries: "BoundaryOptions",
+) -> "tuple[Dataset, Dataset, list[str]]":
+    """The truth and the predictions of its cases, tidied, and the other cases of the predictions ('case op2').
+
+    The predictions are looked for in the clips of the truth.
+    """
     from lsvid.dataset import tidied
+    from lsvid.readers.documents import OTHER_CASES
     from lsvid.video.clips import ClipFile
 
     usage = "name TRUTH and PREDICTIONS; with --project PREDICTIONS only"
@@ -169,27 +177,39 @@ def _read_both(
         files[-1:],
         project=None,
         roots=truth.roots,
-        annotators=models,
+        annotators=how.models,
         statuses=("accepted", "prediction"),
         known_clips=[ClipFile(clip.case, clip.name, clip.path, clip.clip.order) for clip in truth.located.clips],
+        cases={clip.case for clip in truth.located.clips},
     )
     predictions = tidied(read(output, said), boundaries)
+    others = [one for one in predictions.findings.left_out if one[1] == OTHER_CASES]
+    predictions.findings.left_out[:] = [one for one in predictions.findings.left_out if one[1] != OTHER_CASES]
     for side in (truth, predictions):
         output.findings(side.findings)
         note_changes(output, side.changes)
-    return truth, predictions
+    return truth, predictions, [case for case, _ in others]
 
 
-def _compare(truth: "Dataset", predictions: "Dataset", how: Comparison, findings: "Findings") -> "Evaluation":
+def _compare(
+    truth: "Dataset", predictions: "Dataset", others: list[str], how: Comparison, findings: "Findings"
+) -> "Evaluation":
+    """The evaluation. others: cases of the predictions that the truth lacks; they are left out, or are faults."""
     from lsvid.analysis.evaluation import evaluate as compare
+    from lsvid.analysis.pairing import check_pairing
     from lsvid.errors import PairingError
 
+    faults = [] if how.common else [f"{case}: only in the predictions" for case in others]
+    for case in others:
+        findings.leave_out(case, "cases that only the predictions have")
     try:
-        return compare(
+        found = compare(
             truth.located, predictions.located, labels=truth.labels, fps=how.fps, level=how.level,
             relaxed_s=how.relaxed_s, strategy=how.strategy, unlabelled=how.unlabelled, as_=how.as_, common=how.common,
             sources=[source.name for source in (*truth.sources, *predictions.sources)], findings=findings,
         )  # fmt: skip
     except PairingError as error:
-        hint = "correct what is listed; or use --common-only, which leaves out and counts what only one side has"
-        raise PairingError(error.message.splitlines()[0], hint, error.faults) from error
+        check_pairing([*faults, *error.faults] if faults else [])
+        raise
+    check_pairing(faults)
+    return found

@@ -1,7 +1,7 @@
 """The options of every command that reads annotations, from a project or from export files."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -86,7 +86,9 @@ def reading_options(command: Function) -> Function:
         return lambda exports, **others: _read_request(exports=exports, **(values | others))
 
     names = [
-        name for name in inspect.signature(_read_request).parameters if name not in ("exports", "known_clips", "usage")
+        name
+        for name in inspect.signature(_read_request).parameters
+        if name not in ("exports", "known_clips", "cases", "usage")
     ]
     return s3_options(group("reading", make, *_SOURCE_OPTIONS, names=names)(command))
 
@@ -116,6 +118,7 @@ def _read_request(
     url: str | None,
     api_key: str | None,
     known_clips: "Sequence[ClipFile] | None" = None,
+    cases: "Collection[str] | None" = None,
     usage: str = "name export files, or a project with --project, not both",
 ) -> "ReadRequest":
     from lsvid.annotations.spans import Status
@@ -144,6 +147,7 @@ def _read_request(
             point_s=None if point_s is None else float(point_s),
             cut_overrun=cut_overrun,
             clips=known_clips,
+            cases=cases,
             probabilities=probabilities,
         ),
         selection=Selection(

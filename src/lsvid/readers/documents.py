@@ -7,7 +7,7 @@ import re
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from fractions import Fraction
 from pathlib import Path
@@ -51,6 +51,10 @@ class FurtherOptions(TypedDict, total=False):
     probabilities: ProbabilityOptions | Mapping[str, Any]
 
 
+OTHER_CASES = "cases that are not asked for"
+"""The reason that is given for cases that are left out."""
+
+
 @dataclass(frozen=True)
 class ReadOptions:
     """How to read an export.
@@ -68,6 +72,7 @@ class ReadOptions:
     cut_overrun: cut a span that ends more than a second after its clip, instead of reporting a fault.
     finder: finds the clips' files, whose place tells the case if the export does not.
     clips: every clip of every case, in order, if known; for exports of whole cases.
+    cases: the cases to read, the others are left out and counted; None: all.
     probabilities: how a model's probabilities become spans: ProbabilityOptions, or its fields in a dict.
     """
 
@@ -84,6 +89,7 @@ class ReadOptions:
     cut_overrun: bool = False
     finder: ClipFinder | None = None
     clips: Sequence[ClipFile] | None = None
+    cases: Collection[str] | None = None
     probabilities: ProbabilityOptions = field(default_factory=ProbabilityOptions)
 
     def __post_init__(self) -> None:
@@ -108,6 +114,10 @@ class ReadOptions:
         check_kind(
             "probabilities", self.probabilities, ProbabilityOptions, "a ProbabilityOptions or a dict of its fields"
         )
+
+    def leaves_out(self, case: str) -> bool:
+        """Whether `case` is not to be read."""
+        return self.cases is not None and case not in self.cases
 
     def case_of(self, path: str) -> str:
         """The case of the clip at `path`. Raises ClipError."""

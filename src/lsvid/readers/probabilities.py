@@ -41,7 +41,7 @@ from lsvid.files.texts import head_of
 from lsvid.findings import Findings
 from lsvid.labels.naming import LabelPath
 from lsvid.labels.tree import split_path
-from lsvid.readers.documents import ReadOptions, shortened
+from lsvid.readers.documents import OTHER_CASES, ReadOptions, shortened
 from lsvid.readers.framewise import BACKGROUND, lines_of, names_of_tree
 from lsvid.video.clips import CaseRule, ClipFile, find_clips
 from lsvid.video.index import VideoInfo, probe_all
@@ -117,11 +117,16 @@ def read(path: Path, options: ReadOptions, findings: Findings) -> Iterator[Recor
     for file in files:
         of_case.setdefault(readable(file.stem), []).append(file)
     for case, several in of_case.items():
+        if options.leaves_out(case):
+            findings.leave_out(f"case {case}", OTHER_CASES)
+            continue
         if len(several) > 1:
             names = ", ".join(readable(file.name) for file in several)
             findings.fault(str(folder), f"{len(several)} files of case {case}: {names}")
         if case not in cases:
-            findings.fault(str(several[0]), f"no clips of a case {case}; there are: {', '.join(cases) or 'none'}")
+            findings.fault(
+                str(several[0]), f"no clips of a case {case} are known; known cases: {', '.join(cases) or 'none'}"
+            )
         for file in several:
             rows = _checked(file, classes, cases.get(case, []), labels, options, findings)
             if rows is not None and len(several) == 1:
@@ -222,7 +227,8 @@ def _rate(file: Path, own: Fraction | None, given: Fraction | None, findings: Fi
     if own is not None and given is not None and abs(own - given) > given / 10_000:  # 29.97 is 30000/1001
         findings.fault(str(file), f"says itself that it has {float(own):g} rows a second; you gave {float(given):g}")
     if own is None and given is None:
-        findings.fault(str(file), "nothing says how many rows a second it has")
+        hint = 'say how many: <<probabilities={"fps": R}>>'
+        findings.fault(str(file), "nothing says how many rows a second it has", hint)
     return given or own
 
 
