@@ -79,5 +79,8 @@ def test_parts_are_by_case(tmp_path: Path, videos: VideoFactory) -> None:
     export(tmp_path / "out", clips, "clips", splits=SplitOptions(shares=shares))
     parts = [(tmp_path / f"out/{part}.csv").read_text(encoding="utf-8").splitlines() for part in ("train", "test")]
     assert [len(lines) for lines in parts] == [2, 2]
+    export(tmp_path / "all", clips, "clips", [("0",), ("A",), ("Z",)])
+    assert (tmp_path / "all/classes.txt").read_text(encoding="utf-8").split() == ["0", "A", "Z"]
+    assert (tmp_path / "all/train.csv").read_text(encoding="utf-8").split()[1] == "1", "whatever occurs"
     with pytest.raises(DataError, match="there is no span to write a file of"):
         export(tmp_path / "none", placed(clip("op1/a", [], times, str(path))), "clips", [("A",)])

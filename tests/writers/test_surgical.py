@@ -219,3 +219,12 @@ def test_what_is_asked_for_is_checked(tmp_path: Path, videos: VideoFactory) -> N
     with pytest.raises(SettingsError, match="holds one split, not folds"):
         export(tmp_path / "out", cases(videos), "surgical", flavour="surgformer", splits=SplitOptions(folds=2))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_label_that_is_called_like_no_label_is_refused(tmp_path: Path, videos: VideoFactory) -> None:
+    path = videos.make(n_frames=60)
+    clips = placed(clip("op1/a", [("background", 0, 30)], probe(path).index, str(path)))
+    with pytest.raises(DataError, match="1 seconds without a label would be called 'background'"):
+        export(tmp_path / "out", clips, "surgical", flavour="tmrnet")
+    assert not (tmp_path / "out").exists()
+    export(tmp_path / "out", clips, "surgical", flavour="tmrnet", background="nothing")

@@ -2,11 +2,10 @@
 
 _OTHER_NAMES = {
     "annotators": "annotator", "common": "common-only", "datasets": "dataset", "endpoint": "s3-endpoint",
-    "key_env": "s3-key-env", "region": "s3-region", "secret_env": "s3-secret-env", "splits": "split",
-    "statuses": "status",
+    "key_env": "s3-key-env", "missing": "damaged", "region": "s3-region", "secret_env": "s3-secret-env",
+    "splits": "split", "statuses": "status",
 }  # fmt: skip
 """The options whose flag has another name than in Python."""
-
 
 _OTHER_OPTIONS = {("annotators", "MODEL"): "--model MODEL", ("probabilities", '{"fps": R}'): "--probability-fps R"}
 """What is one option in Python, and on the command line the flag of one of several."""

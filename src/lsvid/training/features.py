@@ -340,7 +340,7 @@ def _pictures(job: _Job, frames: Sequence[npt.NDArray[np.int64]]) -> Iterator[tu
                 raise ClipError(
                     f"{clip.path}: picture {wanted[n_read]} cannot be decoded: the clip is damaged there",
                     "copy the clip again from its source, or give such a picture the features of the one before: "
-                    "<<damaged=repeat>>",
+                    "<<missing=repeat>>",
                 )
         finally:
             reader.close()

@@ -324,9 +324,17 @@ class Export:
         return dict(self.levels()[0].names)
 
     def class_names(self, videos: Iterable[Video]) -> dict[LabelPath, str]:
-        """The text for every label that occurs, in their order, each on one line. Warns of changed names."""
+        """The text for every label that occurs, in their order, each on one line. Warns of changed names.
+
+        For a format that knows labels by their names. A format that numbers them takes `all_class_names`: then two
+        exports with one label file have the same numbers.
+        """
         used = {segment.label for video in videos for segment in video.segments(self.level)}
         return self.lines_of({path: name for path, name in self.label_names().items() if path in used})
+
+    def all_class_names(self) -> dict[LabelPath, str]:
+        """The text for every label, also for those that do not occur, in their order, each on one line."""
+        return self.lines_of(self.label_names())
 
     def to_train_on(self, videos: Sequence[Video], trainings: Iterable[Collection[str]]) -> list[list[Video]]:
         """For each of `trainings` (the cases that a split trains on), `videos` without those of its cases in which
@@ -466,3 +474,11 @@ _INCOMPLETE = (
 
 
 _NOT_TO_TRAIN_ON = "videos without any label, left out of training, which would fail on them"
+
+
+def two_with_one_name(what: str, background: str) -> DataError:
+    """The error if `what` ("3 frames") has no label and would get the name of a label: nobody could tell the two."""
+    return DataError(
+        f"{what} without a label would be called {background!r}, which is also the name of a label",
+        "give them another name: <<background=NAME>>; or the label: <<rename=OLD=NEW>>",
+    )

@@ -36,7 +36,7 @@ def write(export: Export) -> Made:
     if len(export.folds) > 1:
         raise SettingsError("<<folds>> is not for <<format=charades>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
-    names = export.class_names(videos)
+    names = export.all_class_names()
     ids = {path: number for number, path in enumerate(names)}
     fold = export.folds[0] if export.folds else {"train": list(export.cases())}
     lines: dict[str, list[str]] = {part: [HEADER] for part in fold}

@@ -35,7 +35,7 @@ def write(export: Export) -> Made:
     if len(export.folds) > 1:
         raise SettingsError("<<folds>> is not for <<format=clips>>", "it holds one split: <<splits=train=0.8,…>>")
     videos = export.videos()
-    names = export.class_names(videos)
+    names = export.all_class_names()
     ids = {path: number for number, path in enumerate(names)}
     spans = [(video, segment) for video in videos for segment in video.segments(export.level)]
     if not spans:

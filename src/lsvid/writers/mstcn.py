@@ -20,9 +20,8 @@ Finspire13/DiffAct dataset.py). They give no error if a file breaks one:
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from lsvid.errors import DataError
 from lsvid.labels.naming import tell_changed, without_blanks
-from lsvid.writers.base import Export, LabelPath, Level, Made
+from lsvid.writers.base import Export, LabelPath, Level, Made, two_with_one_name
 from lsvid.writers.formats import Format, options
 
 FORMAT = Format(
@@ -103,11 +102,7 @@ def tell_unlabelled(
     """
     for level, classes in names.items():
         if unlabelled[level] and background in classes.values():
-            raise DataError(
-                f"{unlabelled[level]:,} frames without a label would be called {background!r}, which is also "
-                "the name of a label",
-                "give them another name: <<background=NAME>>; or the label: <<rename=OLD=NEW>>",
-            )
+            raise two_with_one_name(f"{unlabelled[level]:,} frames", background)
     frames = unlabelled[min(names)]
     unseen = [clip.id for clip in export.clips if not clip.tracks]
     if unseen:

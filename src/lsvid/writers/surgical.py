@@ -42,7 +42,7 @@ from typing import Any
 from lsvid.annotations.splits import PARTS, Fold
 from lsvid.errors import DataError, SettingsError
 from lsvid.labels.naming import one_line
-from lsvid.writers.base import Export, Level, Made, Video
+from lsvid.writers.base import Export, Level, Made, Video, two_with_one_name
 from lsvid.writers.case_pictures import case_pictures, put_pictures
 from lsvid.writers.formats import Format, options
 from lsvid.writers.mstcn import BACKGROUND
@@ -197,6 +197,8 @@ def _classes(export: Export, levels: Sequence[Level], tools: Level | None, opera
     for number, level in enumerate(levels):
         names, last = _class_names(export, level), len(level.paths)
         unlabelled = sum(row.ids[number] == last for one in operations for row in one.rows)
+        if unlabelled and names[last] in names[:last]:
+            raise two_with_one_name(f"{unlabelled:,} seconds", names[last])
         if unlabelled and export.table.background is None:
             export.findings.warn(
                 f"{unlabelled:,} seconds have no label on level {number + 1}: they are {last + base}, {names[last]!r}",
