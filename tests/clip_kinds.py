@@ -9,9 +9,10 @@ import av
 import imageio_ffmpeg
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from factories import NTSC, VFR_GAPS, VideoFactory, read_burnt_number
-from lsvid.video.decode import upright_image
+from lsvid.video.decode import Decoder, upright_image
 from lsvid.video.index import probe
 
 _KINDS: dict[str, dict[str, Any]] = {
@@ -73,3 +74,16 @@ def number_of(picture: npt.NDArray[Any], kind: str) -> int:
     if kind == "mirrored":
         picture = np.rot90(picture[:, ::-1] if picture.shape[0] > picture.shape[1] else picture)
     return read_burnt_number(picture)
+
+
+def packets_decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A list to which, from now on, the PTS of each packet is added that lsvid gives to a decoder."""
+    fed: list[int] = []
+    original = Decoder._decoded
+
+    def count(self: Decoder, packet: Any) -> Any:
+        fed.extend([packet.pts] if packet is not None else [])
+        return original(self, packet)
+
+    monkeypatch.setattr(Decoder, "_decoded", count)
+    return fed

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 
 from builders import damaged, read_picture
-from clip_kinds import KINDS, clip_of, fully_decoded, number_of, run_quietly
+from clip_kinds import KINDS, clip_of, fully_decoded, number_of, packets_decoded, run_quietly
 from factories import VideoFactory, read_burnt_number
 from lsvid.errors import ClipError, DataError, SettingsError
 from lsvid.video import pictures as images
-from lsvid.video.decode import Decoder
 from lsvid.video.index import probe
 from lsvid.video.pictures import (
     PictureOptions,
@@ -70,14 +69,7 @@ def test_pictures_stand_as_ffmpeg_turns_them(videos: VideoFactory, tmp_path: Pat
 def test_only_what_is_needed_is_decoded_and_once(
     videos: VideoFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fed: list[int] = []
-    original = Decoder._decoded
-
-    def count(self: Decoder, packet: Any) -> Any:
-        fed.extend([packet.pts] if packet is not None else [])
-        return original(self, packet)
-
-    monkeypatch.setattr(Decoder, "_decoded", count)
+    fed = packets_decoded(monkeypatch)
     clip = videos.make(n_frames=200, gop=20)
     _write(clip, tmp_path / "a", [3, 4, 25, 26, 27, 150])
     assert len(fed) == len(set(fed)) == (4 + 1) + 8 + 11

@@ -264,26 +264,23 @@ class Decoder:
                     # The next segment may want a picture that is shown after this one.
                     is_wanted = packet.pts in segment.wanted or packet.pts >= segment.end
                     if (self.saves and not is_wanted) or packet.pts in self._without:
-                        self._leave_out(packet)
+                        self._check_count(packet, is_left_out=True)
                         self._came.add(place)
                         continue
-            self._check_count(packet)
+            self._check_count(packet, is_left_out=False)
             if packet.is_corrupt:
                 self._bad.add(len(self._order) - 1)
             yield from self._of(segment, self._decoded(packet))
         self._goes_on = True
 
-    def _leave_out(self, packet: "Packet[VideoStream]") -> None:
-        self._check_count(packet)
-        self._left_out = self._unreferenced.frame_number(memoryview(packet)) if self._unreferenced else None
-
-    def _check_count(self, packet: "Packet[VideoStream]") -> None:
-        """Raise CountedError if the picture just left out was counted, so that this one would come out wrong."""
-        if self._left_out is not None and self._unreferenced is not None:
-            number = self._unreferenced.frame_number(memoryview(packet))
-            if number is not None and number != self._left_out:
-                raise CountedError
-            self._left_out = None
+    def _check_count(self, packet: "Packet[VideoStream]", *, is_left_out: bool) -> None:
+        """Raise CountedError if the picture left out before this one was counted, so that this one comes out wrong."""
+        if self._unreferenced is None or (self._left_out is None and not is_left_out):
+            return
+        number = self._unreferenced.frame_number(memoryview(packet))
+        if None not in (number, self._left_out) and number != self._left_out:
+            raise CountedError
+        self._left_out = number if is_left_out else None
 
     def _is_alone(self, packet: "Packet[VideoStream]") -> bool:
         """Whether no other picture depends on this one, so that it can be left out."""
